@@ -1,0 +1,252 @@
+# The C kernels, one fused function each: the only Cython file that names C symbols.
+
+from cython cimport floating
+
+
+cdef extern from "fastmlp.h" nogil:
+    ctypedef enum fm_activation:
+        pass
+    ctypedef enum fm_loss:
+        FM_LOSS_squared_error
+        FM_LOSS_log_loss
+    ctypedef enum fm_math:
+        pass
+
+    ctypedef struct fm_csr_rows:
+        const ptrdiff_t *indices
+        const ptrdiff_t *indptr
+        const ptrdiff_t *order
+        ptrdiff_t first
+
+    ctypedef struct fm_kernels_f32:
+        void (*activate)(
+            fm_activation, float *, const float *, ptrdiff_t, ptrdiff_t, float
+        ) noexcept nogil
+        void (*activate_backward)(
+            fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t, float
+        ) noexcept nogil
+        void (*output)(
+            fm_loss, float *, const float *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        double (*loss)(
+            fm_loss, const float *, const float *, const float *, float *, float *,
+            ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        double (*sum_squares)(const float *, ptrdiff_t) noexcept nogil
+        double (*sum)(const float *, ptrdiff_t) noexcept nogil
+        void (*finish_gradient)(
+            const float *, float *, ptrdiff_t, float, float
+        ) noexcept nogil
+        void (*sgd_update)(
+            const float *, float *, float *, ptrdiff_t, float, float, float, float, int
+        ) noexcept nogil
+        void (*adam_update)(
+            const float *, float *, float *, float *, ptrdiff_t, float, float, float,
+            float, float, float, float, float
+        ) noexcept nogil
+        void (*gather_rows)(
+            const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*csr_forward)(
+            fm_csr_rows, const float *, const float *, float *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*csr_backward)(
+            fm_csr_rows, const float *, const float *, float *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*math)(fm_math, const float *, float *, ptrdiff_t) noexcept nogil
+
+    ctypedef struct fm_kernels_f64:
+        void (*activate)(
+            fm_activation, double *, const double *, ptrdiff_t, ptrdiff_t, double
+        ) noexcept nogil
+        void (*activate_backward)(
+            fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t,
+            double
+        ) noexcept nogil
+        void (*output)(
+            fm_loss, double *, const double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        double (*loss)(
+            fm_loss, const double *, const double *, const double *, double *, double *,
+            ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        double (*sum_squares)(const double *, ptrdiff_t) noexcept nogil
+        double (*sum)(const double *, ptrdiff_t) noexcept nogil
+        void (*finish_gradient)(
+            const double *, double *, ptrdiff_t, double, double
+        ) noexcept nogil
+        void (*sgd_update)(
+            const double *, double *, double *, ptrdiff_t, double, double, double,
+            double, int
+        ) noexcept nogil
+        void (*adam_update)(
+            const double *, double *, double *, double *, ptrdiff_t, double, double,
+            double, double, double, double, double, double
+        ) noexcept nogil
+        void (*gather_rows)(
+            const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*csr_forward)(
+            fm_csr_rows, const double *, const double *, double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*csr_backward)(
+            fm_csr_rows, const double *, const double *, double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*math)(fm_math, const double *, double *, ptrdiff_t) noexcept nogil
+
+    ctypedef struct fm_isa:
+        const char *name
+        const fm_kernels_f32 *f32
+        const fm_kernels_f64 *f64
+
+    const fm_isa *fm_select_isa(const char *)
+    const char *fm_isa_name(int)
+    const char *fm_activation_name(int)
+    const char *fm_loss_name(int)
+    const char *fm_loss_output(int)
+    const char *fm_math_name(int)
+
+
+# The tables chosen at import (kernels.pyx).
+cdef const fm_kernels_f32 *fm_f32
+cdef const fm_kernels_f64 *fm_f64
+
+
+cdef inline void activate(
+    fm_activation f, floating *z, const floating *b, Py_ssize_t n, Py_ssize_t k,
+    double p,
+) noexcept nogil:
+    """z := f(z + b)"""
+    if floating is float:
+        fm_f32.activate(f, z, b, n, k, <float> p)
+    else:
+        fm_f64.activate(f, z, b, n, k, p)
+
+
+cdef inline void activate_backward(
+    fm_activation f, const floating *delta, floating *a, floating *db, Py_ssize_t n,
+    Py_ssize_t k, double p,
+) noexcept nogil:
+    """a := delta f'(a), db += column sums of a"""
+    if floating is float:
+        fm_f32.activate_backward(f, delta, a, db, n, k, <float> p)
+    else:
+        fm_f64.activate_backward(f, delta, a, db, n, k, p)
+
+
+cdef inline void output(
+    fm_loss loss, floating *z, const floating *b, Py_ssize_t n, Py_ssize_t k
+) noexcept nogil:
+    """z := output activation of z + b"""
+    if floating is float:
+        fm_f32.output(loss, z, b, n, k)
+    else:
+        fm_f64.output(loss, z, b, n, k)
+
+
+cdef inline double loss_delta(
+    fm_loss loss, const floating *y, const floating *w, const floating *b,
+    floating *z, floating *db, Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """z := w (output(z + b) - y), db += column sums of z; the weighted loss"""
+    if floating is float:
+        return fm_f32.loss(loss, y, w, b, z, db, n, k)
+    else:
+        return fm_f64.loss(loss, y, w, b, z, db, n, k)
+
+
+cdef inline double sum_squares(const floating *x, Py_ssize_t n) noexcept nogil:
+    """sum of x^2"""
+    if floating is float:
+        return fm_f32.sum_squares(x, n)
+    else:
+        return fm_f64.sum_squares(x, n)
+
+
+cdef inline double sum_values(const floating *x, Py_ssize_t n) noexcept nogil:
+    """sum of x"""
+    if floating is float:
+        return fm_f32.sum(x, n)
+    else:
+        return fm_f64.sum(x, n)
+
+
+cdef inline void finish_gradient(
+    const floating *w, floating *g, Py_ssize_t n, double scale, double decay
+) noexcept nogil:
+    """g := scale g + decay w"""
+    if floating is float:
+        fm_f32.finish_gradient(w, g, n, <float> scale, <float> decay)
+    else:
+        fm_f64.finish_gradient(w, g, n, scale, decay)
+
+
+cdef inline void sgd_update(
+    const floating *g, floating *w, floating *v, Py_ssize_t n, double scale,
+    double decay, double learning_rate, double momentum, bint nesterov,
+) noexcept nogil:
+    """v := momentum v - rate (scale g + decay w), w += v or Nesterov's step"""
+    if floating is float:
+        fm_f32.sgd_update(g, w, v, n, <float> scale, <float> decay,
+                          <float> learning_rate, <float> momentum, nesterov)
+    else:
+        fm_f64.sgd_update(g, w, v, n, scale, decay, learning_rate, momentum, nesterov)
+
+
+cdef inline void adam_update(
+    const floating *g, floating *w, floating *m, floating *v, Py_ssize_t n,
+    double scale, double decay, double learning_rate, double beta_1, double beta_2,
+    double epsilon,
+) noexcept nogil:
+    """m, v := moments of scale g + decay w, w -= rate m / (sqrt(v) + epsilon)"""
+    if floating is float:
+        fm_f32.adam_update(g, w, m, v, n, <float> scale, <float> decay,
+                           <float> learning_rate, <float> beta_1,
+                           <float> (1 - beta_1), <float> beta_2, <float> (1 - beta_2),
+                           <float> epsilon)
+    else:
+        fm_f64.adam_update(g, w, m, v, n, scale, decay, learning_rate, beta_1,
+                           1 - beta_1, beta_2, 1 - beta_2, epsilon)
+
+
+cdef inline void gather_rows(
+    const floating *x, const ptrdiff_t *order, floating *out, Py_ssize_t n,
+    Py_ssize_t k,
+) noexcept nogil:
+    """out := x[order]"""
+    if floating is float:
+        fm_f32.gather_rows(x, order, out, n, k)
+    else:
+        fm_f64.gather_rows(x, order, out, n, k)
+
+
+cdef inline void csr_forward(
+    fm_csr_rows rows, const floating *values, const floating *w, floating *z,
+    Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """z := X w for CSR rows X"""
+    if floating is float:
+        fm_f32.csr_forward(rows, values, w, z, n, k)
+    else:
+        fm_f64.csr_forward(rows, values, w, z, n, k)
+
+
+cdef inline void csr_backward(
+    fm_csr_rows rows, const floating *values, const floating *delta, floating *dw,
+    Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """dw += X^T delta for CSR rows X"""
+    if floating is float:
+        fm_f32.csr_backward(rows, values, delta, dw, n, k)
+    else:
+        fm_f64.csr_backward(rows, values, delta, dw, n, k)
+
+
+cdef inline void math(
+    fm_math f, const floating *x, floating *y, Py_ssize_t n
+) noexcept nogil:
+    """y := f(x)"""
+    if floating is float:
+        fm_f32.math(f, x, y, n)
+    else:
+        fm_f64.math(f, x, y, n)

@@ -1,0 +1,45 @@
+# The kernel tables of this process, and the names of the lists in src_c/lists.h.
+#
+# The C code is linked into this module only; the others reach it through the two
+# pointers, so that there is one choice of instruction set (and one copy) a process.
+
+import os
+
+
+cdef list names_of(const char *(*name_of)(int) noexcept nogil):
+    """The names of a list, in the order of its enum."""
+    cdef int i = 0
+    cdef list names = []
+    while name_of(i) != NULL:
+        names.append((<bytes> name_of(i)).decode())
+        i += 1
+    return names
+
+
+available_isas = names_of(&fm_isa_name)
+activation_names = names_of(&fm_activation_name)
+loss_names = names_of(&fm_loss_name)
+loss_outputs = dict(zip(loss_names, names_of(&fm_loss_output)))
+math_names = names_of(&fm_math_name)
+
+
+def use_isa(name):
+    """Switch the whole process to an instruction set; for tests and benchmarks.
+
+    Parameters
+    ----------
+    name : str
+        One of ``available_isas``.
+    """
+    global fm_f32, fm_f64, isa
+    encoded = name.encode()
+    cdef const fm_isa *chosen = fm_select_isa(encoded)
+    if chosen == NULL:
+        raise ImportError(
+            f"FASTMLP_ISA must be one of {available_isas} on this machine, got "
+            f"{name!r}. Unset it to use {available_isas[0]!r}."
+        )
+    fm_f32, fm_f64, isa = chosen.f32, chosen.f64, name
+
+
+use_isa(os.environ.get("FASTMLP_ISA") or available_isas[0])

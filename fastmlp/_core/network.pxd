@@ -1,0 +1,86 @@
+# Shared with solvers.pyx: the network, its data, and the sums over a batch.
+#
+# Each class wraps a struct of sizes and addresses, which the nogil functions take, and
+# keeps the arrays alive that the addresses point into.
+
+from fastmlp._core.kernels cimport fm_activation, fm_loss
+
+
+ctypedef struct network_t:
+    Py_ssize_t n_layers, n_outputs, n_coefs, n_params, n_trainable
+    fm_loss loss
+    const ptrdiff_t *width              # (n_layers + 1,) units
+    const ptrdiff_t *coef_offset        # (n_layers,) in the flat vector
+    const ptrdiff_t *intercept_offset   # (n_layers,)
+    const int *activation               # (n_layers - 1,)
+    const double *parameter             # (n_layers - 1,)
+
+ctypedef struct data_t:
+    Py_ssize_t n_features, y_width
+    bint is_sparse, is_float32
+    const void *x                       # dense rows, or the stored values of CSR
+    const ptrdiff_t *indices
+    const ptrdiff_t *indptr
+    const void *y
+    const void *w                       # NULL for ones
+
+ctypedef struct layers_t:
+    const size_t *coef                  # (n_layers,) addresses
+    const size_t *intercept
+
+ctypedef struct workspace_t:
+    Py_ssize_t n_rows
+    size_t x, y, w, scratch             # addresses
+    size_t *a                           # (n_layers + 1,)
+
+ctypedef struct rows_t:                 # the rows of one block
+    const ptrdiff_t *order              # NULL: consecutive rows
+    Py_ssize_t first, n
+
+ctypedef struct sum_t:
+    const network_t *net
+    const data_t *data
+    const layers_t *layers
+    const workspace_t *work
+    void *grad
+    const ptrdiff_t *order
+    Py_ssize_t row, stop
+    bint is_empty
+    double loss, weight
+
+
+cdef class Network:
+    cdef network_t c
+    cdef readonly tuple units
+    cdef readonly str loss
+    cdef tuple owners
+
+
+cdef class Data:
+    cdef data_t c
+    cdef readonly Py_ssize_t n_samples
+    cdef readonly object dtype
+    cdef tuple owners
+
+
+cdef class Layers:
+    cdef layers_t c
+    cdef tuple owners
+
+
+cdef class Workspace:
+    cdef workspace_t c
+    cdef tuple owners
+
+
+cdef class BatchSum:
+    cdef sum_t c
+    cdef readonly object grad
+    cdef readonly Py_ssize_t blocks_per_call
+    cdef tuple owners
+
+
+cdef size_t address_of(object array, object dtype) except? 0
+cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil
+cdef bint add_block(sum_t *s) noexcept nogil
+cdef double data_scale(const sum_t *s) noexcept nogil

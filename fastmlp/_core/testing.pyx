@@ -1,0 +1,107 @@
+# Memoryview faces of kernels and BLAS, for tests and benchmarks only.
+
+from cython cimport floating
+
+from fastmlp._core cimport blas, kernels
+from fastmlp._core.kernels cimport fm_activation, fm_csr_rows, fm_loss, fm_math
+
+from fastmlp._core.kernels import activation_names, loss_names, math_names
+
+
+cdef floating *start(floating[::1] x) noexcept:
+    """The first element, or NULL of an empty view"""
+    return &x[0] if x.shape[0] else NULL
+
+
+def math(str name, floating[::1] x, floating[::1] out):
+    """out := f(x)"""
+    cdef fm_math f = <fm_math> (<int> math_names.index(name))
+    kernels.math(f, <const floating *> start(x), start(out), x.shape[0])
+
+
+def activate(str name, floating[::1] z, floating[::1] b, double p=0.0):
+    """z := f(z + b), z (n, len(b)) flat  # z IN and OUT"""
+    cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
+    cdef Py_ssize_t k = b.shape[0]
+    kernels.activate(f, start(z), <const floating *> start(b), z.shape[0] // k, k, p)
+
+
+def activate_backward(
+    str name, floating[::1] delta, floating[::1] a, floating[::1] db, double p=0.0
+):
+    """a := delta f'(a), db += column sums  # a, db IN and OUT"""
+    cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
+    cdef Py_ssize_t k = db.shape[0]
+    kernels.activate_backward(f, <const floating *> start(delta), start(a), start(db),
+                              a.shape[0] // k, k, p)
+
+
+def output(str name, floating[::1] z, floating[::1] b):
+    """z := output(z + b)  # z IN and OUT"""
+    cdef fm_loss loss = <fm_loss> (<int> loss_names.index(name))
+    cdef Py_ssize_t k = b.shape[0]
+    kernels.output(loss, start(z), <const floating *> start(b), z.shape[0] // k, k)
+
+
+def loss_delta(
+    str name, floating[::1] y, floating[::1] w, floating[::1] b, floating[::1] z,
+    floating[::1] db,
+):
+    """z := w (output(z + b) - y), db += column sums; the loss  # z, db IN and OUT"""
+    cdef fm_loss loss = <fm_loss> (<int> loss_names.index(name))
+    cdef Py_ssize_t k = b.shape[0]
+    cdef floating *weights = start(w) if w is not None else NULL
+    return kernels.loss_delta(loss, <const floating *> start(y),
+                              <const floating *> weights,
+                              <const floating *> start(b), start(z), start(db),
+                              z.shape[0] // k, k)
+
+
+def sgd_update(
+    floating[::1] g, floating[::1] w, floating[::1] v, double scale, double decay,
+    double learning_rate, double momentum, bint nesterov,
+):
+    """One step of SGD  # w, v IN and OUT"""
+    kernels.sgd_update(<const floating *> start(g), start(w), start(v), w.shape[0],
+                       scale, decay, learning_rate, momentum, nesterov)
+
+
+def adam_update(
+    floating[::1] g, floating[::1] w, floating[::1] m, floating[::1] v, double scale,
+    double decay, double learning_rate, double beta_1, double beta_2, double epsilon,
+):
+    """One step of Adam  # w, m, v IN and OUT"""
+    kernels.adam_update(<const floating *> start(g), start(w), start(m), start(v),
+                        w.shape[0], scale, decay, learning_rate, beta_1, beta_2,
+                        epsilon)
+
+
+def csr_product(
+    floating[::1] values, const ptrdiff_t[::1] indices, const ptrdiff_t[::1] indptr,
+    const ptrdiff_t[::1] order, floating[:, ::1] right, floating[:, ::1] out,
+    bint transposed,
+):
+    """out := X[order] right, or out += X[order]^T right for CSR X  # out OUT"""
+    cdef fm_csr_rows rows
+    rows.indices = &indices[0] if indices.shape[0] else NULL
+    rows.indptr = &indptr[0]
+    rows.order = &order[0]
+    rows.first = 0
+    cdef Py_ssize_t n = order.shape[0], k = right.shape[1]
+    cdef const floating *x = <const floating *> start(values)
+    cdef const floating *r = <const floating *> &right[0, 0]
+    if transposed:
+        kernels.csr_backward(rows, x, r, &out[0, 0], n, k)
+    else:
+        kernels.csr_forward(rows, x, r, &out[0, 0], n, k)
+
+
+def gemm(
+    bint trans_a, bint trans_b, floating[:, ::1] a, floating[:, ::1] b, double beta,
+    floating[:, ::1] c,
+):
+    """c := op(a) op(b) + beta c  # c IN and OUT"""
+    cdef Py_ssize_t inner = a.shape[0] if trans_a else a.shape[1]
+    blas.gemm(trans_a, trans_b, c.shape[0], c.shape[1], inner,
+              <const floating *> &a[0, 0], <const floating *> &b[0, 0],
+              <floating> beta, &c[0, 0])

@@ -1,0 +1,1084 @@
+"""The estimators: MLPClassifier and MLPRegressor."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import log_expit, log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
+
+from fastmlp import _training, _validation
+from fastmlp._core.kernels import loss_outputs
+from fastmlp._core.network import BatchSum, Data, Layers, Network, predict
+from fastmlp._initialization import initial_weights
+from fastmlp._optimizers import OPTIMIZERS
+
+_LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
+_STOCHASTIC_ATTRIBUTES = (
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "_no_improvement_count",
+    "_optimizer_state",
+)
+
+
+def _solver_is_stochastic(estimator):
+    """Condition of ``partial_fit``."""
+    if estimator.solver not in OPTIMIZERS:
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class _BaseMLP(BaseEstimator):
+    """What classifier and regressor share."""
+
+    _parameter_rules = _validation.RULES
+
+    def __init__(
+        self,
+        loss,
+        hidden_layer_sizes,
+        activation,
+        solver,
+        alpha,
+        batch_size,
+        learning_rate,
+        learning_rate_init,
+        power_t,
+        max_iter,
+        shuffle,
+        random_state,
+        tol,
+        verbose,
+        warm_start,
+        momentum,
+        nesterovs_momentum,
+        early_stopping,
+        validation_fraction,
+        beta_1,
+        beta_2,
+        epsilon,
+        n_iter_no_change,
+        max_fun,
+        dtype,
+        fit_intercept,
+        weight_init,
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dtype = dtype
+        self.fit_intercept = fit_intercept
+        self.weight_init = weight_init
+
+    def fit(self, X, y, sample_weight=None, *, coefs_init=None, intercepts_init=None):
+        """Fit the model to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Training data; CSR and CSC stay sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels or a multi-label indicator matrix; for regression numbers.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows: weight k counts as k equal rows.
+        coefs_init : list of array-like of shape (fan_in, fan_out), default=None
+            Weights to start from in place of random ones.
+        intercepts_init : list of array-like of shape (fan_out,), default=None
+            Intercepts to start from in place of random ones.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, or if the weights do not stay
+            finite. An earlier fit is then left as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the solver has not converged after ``max_iter``.
+        UserWarning
+            If Ctrl-C ended the fit; the model is usable.
+        """
+        self._fit(X, y, sample_weight, False, coefs_init, intercepts_init)
+        return self
+
+    def _fit(
+        self, X, y, sample_weight, incremental, coefs_init=None, intercepts_init=None
+    ):
+        """Train by any solver; on an error the attributes stay as they were."""
+        with _validation.restored_on_error(self):
+            _validation.check_parameters(self, self._parameter_rules)
+            hidden = _validation.hidden_sizes(self)
+            activation = _validation.hidden_activation(self)
+            cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+            dtype = self._training_dtype(cold)
+            X, y = self._validate_input(X, y, incremental, cold, dtype)
+            sample_weight = _validation.check_sample_weight(
+                sample_weight, X.shape[0], X.dtype
+            )
+            self._random_state = check_random_state(self.random_state)
+            self.n_outputs_ = self._count_outputs(y)
+            units = (X.shape[1], *hidden, self.n_outputs_)
+            network = self._network(units, activation, self._loss_name())
+            if cold:
+                self._start_cold(network)
+            else:
+                self._start_warm(units, incremental)
+            self._take_weights(units, coefs_init, intercepts_init)
+            params = self._packed(network, X.dtype)
+            if self.solver in OPTIMIZERS:
+                _training.fit_stochastic(
+                    self, network, params, X, y, sample_weight, incremental
+                )
+            else:
+                _training.fit_lbfgs(self, network, params, X, y, sample_weight)
+            if not np.isfinite(params).all():
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may "
+                    "contain large values and need to be preprocessed. Scale X and y, "
+                    "for example with sklearn.preprocessing.StandardScaler, or lower "
+                    f"learning_rate_init (now {self.learning_rate_init:g})."
+                )
+            self.coefs_, self.intercepts_ = network.split(params)
+
+    def _training_dtype(self, cold):
+        """The dtypes that X may have in training, the first one preferred."""
+        if self.dtype != "auto":
+            return np.dtype(self.dtype)
+        if cold:
+            return [np.float64, np.float32]
+        known = np.asarray(self.coefs_[0]).dtype
+        return np.dtype(np.float32 if known == np.float32 else np.float64)
+
+    def _network(self, units, activation, loss):
+        """The network of the core for these sizes."""
+        return Network(
+            units, [activation] * (len(units) - 2), loss, bool(self.fit_intercept)
+        )
+
+    def _start_cold(self, network):
+        """Draw initial weights and reset what earlier fits recorded."""
+        self.n_layers_ = len(network.units)
+        self.out_activation_ = loss_outputs[network.loss]
+        coefs, intercepts = initial_weights(
+            self.weight_init,
+            network.units,
+            _validation.hidden_activation(self)[0],
+            self._random_state,
+        )
+        if not self.fit_intercept:
+            intercepts = [np.zeros_like(b) for b in intercepts]
+        self.coefs_, self.intercepts_ = coefs, intercepts
+        self.t_ = 0
+        for name in _STOCHASTIC_ATTRIBUTES:
+            vars(self).pop(name, None)
+        if self.solver in OPTIMIZERS:
+            self._start_history()
+
+    def _start_warm(self, units, incremental):
+        """Go on from the weights there are; the history goes on growing."""
+        known = [len(self.coefs_[0]), *(np.shape(w)[-1] for w in self.coefs_)]
+        if tuple(known) != units:
+            raise ValueError(
+                f"{'partial_fit' if incremental else 'warm_start=True'} cannot change "
+                f"the architecture: the fitted model has layers of {known} units, but "
+                f"hidden_layer_sizes and the data ask for {list(units)}. Fit a new "
+                "estimator, or set warm_start=False."
+            )
+        self.t_ = getattr(self, "t_", 0)
+        if self.solver in OPTIMIZERS:
+            lists = ("loss_curve_", "validation_scores_")
+            grown = {name: list(getattr(self, name, None) or []) for name in lists}
+            if not incremental or not hasattr(self, "_no_improvement_count"):
+                self._start_history()
+            self.loss_curve_ = grown["loss_curve_"]
+            if self.early_stopping and not incremental:
+                self.validation_scores_ = grown["validation_scores_"]
+
+    def _start_history(self):
+        """Reset the record of losses and scores."""
+        self.loss_curve_ = []
+        self._no_improvement_count = 0
+        early = self.early_stopping
+        self.best_loss_ = None if early else np.inf
+        self.validation_scores_ = [] if early else None
+        self.best_validation_score_ = -np.inf if early else None
+
+    def _take_weights(self, units, coefs_init, intercepts_init):
+        """Replace the initial weights by given ones, after a check."""
+        if intercepts_init is not None and not self.fit_intercept:
+            raise ValueError(
+                "intercepts_init needs fit_intercept=True: without intercepts they "
+                "are zero."
+            )
+        coefs, intercepts = _validation.check_arrays_of_layers(
+            self.coefs_ if coefs_init is None else coefs_init,
+            self.intercepts_ if intercepts_init is None else intercepts_init,
+            units,
+            np.float64,
+            (
+                "coefs_" if coefs_init is None else "coefs_init",
+                "intercepts_" if intercepts_init is None else "intercepts_init",
+            ),
+        )
+        self.coefs_, self.intercepts_ = coefs, intercepts
+
+    def _packed(self, network, dtype):
+        """A new flat vector of the weights."""
+        params = np.empty(network.n_params, dtype=dtype)
+        coefs, intercepts = network.split(params)
+        for view, array in zip(coefs + intercepts, self.coefs_ + self.intercepts_):
+            view[:] = array
+        return params
+
+    def _outputs(self, X, activated=True):
+        """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
+        check_is_fitted(self, "coefs_")
+        activation = _validation.hidden_activation(self)
+        X = _validation.check_predict_data(self, X, len(self.coefs_[0]))
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype, np.float32)
+        dtype = np.dtype(self.dtype if self.dtype != "auto" else dtype)
+        coefs, intercepts = _validation.check_arrays_of_layers(
+            self.coefs_, self.intercepts_, None, dtype, ("coefs_", "intercepts_")
+        )
+        units = (len(coefs[0]), *(w.shape[1] for w in coefs))
+        loss = _LOSS_OF_OUTPUT[self.out_activation_]
+        network = self._network(units, activation, loss)
+        return predict(
+            network,
+            Data(X.astype(dtype, copy=False)),
+            Layers(coefs, intercepts, dtype),
+            activated=activated,
+        )
+
+    def loss_gradient(self, X, y, sample_weight=None):
+        """Loss on data and its gradient at the current weights.
+
+        The loss is the one that ``fit`` minimises: the weighted mean over the rows
+        plus the L2 penalty. The gradient is its derivative; for squared errors over
+        several outputs both are means over the outputs (sgd and adam take the sum over
+        the outputs, as in scikit-learn).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        loss : float
+        coef_grads : list of ndarray of shape (fan_in, fan_out)
+        intercept_grads : list of ndarray of shape (fan_out,)
+        """
+        check_is_fitted(self, "coefs_")
+        with _validation.restored_on_error(self):
+            X, y = self._validate_input(X, y, True, False, self._training_dtype(False))
+        sample_weight = _validation.check_sample_weight(
+            sample_weight, X.shape[0], X.dtype
+        )
+        return self._loss_gradient(X, y, sample_weight)
+
+    def _loss_gradient(self, X, y, sample_weight, packed=None):
+        """Loss and gradient for native X and encoded y, at ``packed`` if given."""
+        coefs, intercepts = _validation.check_arrays_of_layers(
+            self.coefs_, self.intercepts_, None, X.dtype, ("coefs_", "intercepts_")
+        )
+        units = (len(coefs[0]), *(w.shape[1] for w in coefs))
+        if X.shape[1] != units[0] or self._count_outputs(y) != units[-1]:
+            raise ValueError(
+                f"the model has {units[0]} features and {units[-1]} outputs; X has "
+                f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
+            )
+        network = self._network(
+            units,
+            _validation.hidden_activation(self),
+            _LOSS_OF_OUTPUT[self.out_activation_],
+        )
+        if packed is None:
+            packed = self._packed(network, X.dtype)
+        batch = BatchSum(network, Data(X, y, sample_weight), packed, len(y))
+        loss = batch.loss_gradient(float(self.alpha))
+        return loss, *network.split(batch.grad)
+
+    def _loss_grad_lbfgs(
+        self,
+        packed_coef_inter,
+        X,
+        y,
+        sample_weight,
+        activations,
+        deltas,
+        coef_grads,
+        intercept_grads,
+    ):
+        """Loss and packed gradient at a packed vector, as scikit-learn's method."""
+        X = _validation.native_rows(X if issparse(X) else np.asarray(X))
+        y = np.asarray(y).reshape(X.shape[0], -1)
+        if self.out_activation_ == "softmax":
+            y = y.argmax(axis=1)[:, None]
+        packed = np.ascontiguousarray(packed_coef_inter, dtype=X.dtype)
+        if sample_weight is not None:
+            sample_weight = np.ascontiguousarray(sample_weight, dtype=X.dtype)
+        loss, coefs, intercepts = self._loss_gradient(
+            X, np.ascontiguousarray(y, dtype=X.dtype), sample_weight, packed
+        )
+        return loss, np.hstack([grad.ravel() for grad in coefs + intercepts])
+
+    def _count_outputs(self, y):
+        """Units of the output layer for encoded targets."""
+        return y.shape[1]
+
+    @property
+    def _optimizer(self):
+        """State of the stochastic solver: learning_rate, moments, and t of adam."""
+        try:
+            state = self._optimizer_state
+        except AttributeError:
+            raise AttributeError("the model was not fitted by sgd or adam") from None
+        return OPTIMIZERS["adam" if "t" in state else "sgd"](**state)
+
+    @property
+    def _best_coefs(self):
+        """With early stopping the weights of the best epoch, which are kept."""
+        return self._best(self.coefs_)
+
+    @property
+    def _best_intercepts(self):
+        """With early stopping the intercepts of the best epoch, which are kept."""
+        return self._best(self.intercepts_)
+
+    def _best(self, arrays):
+        """Copies of the kept weights; they are the best ones with early stopping."""
+        if getattr(self, "validation_scores_", None) is None:
+            raise AttributeError("there are best weights with early_stopping=True only")
+        return [array.copy() for array in arrays]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class MLPClassifier(ClassifierMixin, _BaseMLP):
+    """Multi-layer perceptron classifier.
+
+    A drop-in for scikit-learn's class of this name on a native core: binary,
+    multi-class and multi-label tasks by minimising the log loss. The parameters from
+    ``dtype`` on are additions.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Number of units of each hidden layer; ``()`` gives logistic or
+        softmax regression.
+
+    activation : str or ("leaky_relu", float), default="relu"
+        Activation of the hidden layers:
+
+        - "identity": f(z) = z
+        - "logistic": f(z) = 1 / (1 + exp(-z))
+        - "tanh": f(z) = tanh(z)
+        - "relu": f(z) = max(0, z)
+        - "softplus": f(z) = log(1 + exp(z))
+        - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
+          ``("leaky_relu", slope)`` sets another slope > 0
+
+    solver : {"lbfgs", "sgd", "adam"}, default="adam"
+        "adam" [1]_ and "sgd" learn from mini-batches; "lbfgs" [2]_ takes all rows at
+        each step and often does better on tables of up to a few thousand rows.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
+        the sum of their weights) of a batch; intercepts are not penalised.
+
+    batch_size : int or "auto", default="auto"
+        Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
+
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
+        it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
+        divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
+        improvement by ``tol``, and stops below 1e-6.
+
+    learning_rate_init : float, default=0.001
+        Step size of sgd and adam at the start.
+
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+
+    max_iter : int, default=200
+        Largest number of epochs (sgd, adam) or iterations (lbfgs).
+
+    shuffle : bool, default=True
+        Whether sgd and adam go through the rows in a new random order each epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the validation split and the order of rows. The
+        same int gives the same model as scikit-learn's estimator.
+
+    tol : float, default=1e-4
+        Smallest improvement of the loss (of the score with early stopping) that
+        counts; for lbfgs the tolerance of the projected gradient.
+
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+
+    momentum : float, default=0.9
+        Momentum of sgd, in [0, 1].
+
+    nesterovs_momentum : bool, default=True
+        Whether sgd takes Nesterov's form of momentum.
+
+    early_stopping : bool, default=False
+        Whether sgd and adam hold out a validation part, stop when its score (accuracy)
+        no longer rises by ``tol`` for ``n_iter_no_change`` epochs, and
+        keep the best weights. The split
+        is stratified for two classes.
+
+    validation_fraction : float, default=0.1
+        Fraction of the rows held out with early stopping, in [0, 1).
+
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of the moments of adam, in [0, 1).
+
+    epsilon : float, default=1e-8
+        Guard against division by zero in adam.
+
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement after which sgd and adam stop.
+
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss by lbfgs.
+
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision of weights and arithmetic. "auto" is float32 for X in float32 and
+        float64 for any other.
+
+    fit_intercept : bool, default=True
+        Whether the layers have intercepts; without, ``intercepts_`` are zeros.
+
+    weight_init : str, default="glorot_uniform"
+        Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
+        intercepts included), "glorot_normal", "he_uniform", "he_normal",
+        "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; ``arange(n_labels)`` for multi-label y.
+
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer. What you assign to an entry is used from then on by
+        ``predict``, ``partial_fit`` and a warm start.
+
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Intercepts of each layer.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of units of the output layer.
+
+    out_activation_ : str
+        "softmax" for more than two classes, else "logistic".
+
+    loss_ : float
+        Loss of the last epoch or iteration.
+
+    loss_curve_ : list of float
+        Loss of each epoch (sgd, adam): the mean over its batches, penalty included.
+
+    best_loss_ : float or None
+        Smallest loss of an epoch (sgd, adam); None with early stopping.
+
+    validation_scores_ : list of float or None
+        Score of the validation part after each epoch, with early stopping.
+
+    best_validation_score_ : float or None
+        Largest of them.
+
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+
+    t_ : int
+        Training samples seen; 0 for lbfgs.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features, where X had names that are all strings.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014,
+       arXiv:1412.6980.
+    .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
+       Transactions on Mathematical Software 23(4), 1997.
+
+    Examples
+    --------
+    >>> from fastmlp import MLPClassifier
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_classification(n_samples=100, random_state=1)
+    >>> X_train, X_test, y_train, y_test = train_test_split(
+    ...     X, y, stratify=y, random_state=1)
+    >>> clf = MLPClassifier(random_state=1, max_iter=300).fit(X_train, y_train)
+    >>> clf.predict_proba(X_test[:1]).round(3)
+    array([[0.038, 0.962]])
+    >>> clf.predict(X_test[:5])
+    array([1, 0, 1, 0, 1])
+    >>> clf.score(X_test, y_test)
+    0.88
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dtype="auto",
+        fit_intercept=True,
+        weight_init="glorot_uniform",
+    ):
+        super().__init__(
+            loss="log_loss",
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            dtype=dtype,
+            fit_intercept=fit_intercept,
+            weight_init=weight_init,
+        )
+
+    def _loss_name(self):
+        """The loss of the core: cross entropy over classes or of each label."""
+        multiclass = self._label_binarizer.y_type_ == "multiclass"
+        return "log_loss" if multiclass else "binary_log_loss"
+
+    def _count_outputs(self, y):
+        """One output per class or label, a single one for two classes."""
+        multiclass = self._label_binarizer.y_type_ == "multiclass"
+        return len(self.classes_) if multiclass else y.shape[1]
+
+    def _validate_input(self, X, y, incremental, reset, dtype):
+        X, y = _validation.check_fit_data(self, X, y, reset, dtype)
+        if hasattr(self, "classes_") and (self.warm_start or incremental):
+            _validation.check_classes(y, self.classes_, exact=self.warm_start)
+            if not hasattr(self, "_label_binarizer"):
+                self._label_binarizer = LabelBinarizer().fit(self.classes_)
+        else:
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        return X, self._encode(y, X.dtype)
+
+    def _encode(self, y, dtype):
+        """Targets of the core: class numbers (n, 1), or 0 and 1 per label (n, L)."""
+        is_multilabel = self._label_binarizer.y_type_.startswith("multilabel")
+        if is_multilabel != (y.ndim == 2):
+            raise ValueError(
+                "y must be a label indicator matrix of shape (n_samples, n_labels) for "
+                "a multi-label model and a vector of labels for any other; got y of "
+                f"shape {y.shape}."
+            )
+        if is_multilabel:
+            encoded = self._label_binarizer.transform(y)
+        else:
+            encoded = np.searchsorted(self.classes_, y)[:, None]
+        return np.ascontiguousarray(encoded, dtype=dtype)
+
+    def _stratifies(self):
+        """Whether the early-stopping split is stratified: for two classes."""
+        return self.n_outputs_ == 1
+
+    def _predicted_codes(self, outputs):
+        """Class numbers (n,) or label indicators (n, L) of the outputs."""
+        if self.out_activation_ == "softmax":
+            return outputs.argmax(axis=1)
+        codes = (outputs > 0.5).astype(int)
+        if outputs.shape[1] > 1:
+            return codes
+        return np.minimum(codes[:, 0], len(self.classes_) - 1)
+
+    def _validation_score(self, y, outputs, sample_weight):
+        """Accuracy on encoded targets."""
+        codes = self._predicted_codes(outputs)
+        return accuracy_score(y.astype(int), codes, sample_weight=sample_weight)
+
+    @available_if(_solver_is_stochastic)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Update the model with one epoch over the given data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Targets; they need not hold all classes.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur; needed in the first call.
+
+        Returns
+        -------
+        self : object
+        """
+        with _validation.restored_on_error(self):
+            if _validation.first_partial_fit(self, classes):
+                y_type = type_of_target(y)
+                self._label_binarizer = LabelBinarizer().fit(
+                    y if y_type.startswith("multilabel") else classes
+                )
+            self._fit(X, y, sample_weight, True)
+        return self
+
+    def predict(self, X):
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or an indicator matrix of ints for a multi-label model.
+        """
+        outputs = self._outputs(X)
+        codes = self._predicted_codes(outputs)
+        return codes if codes.ndim == 2 else self.classes_[codes]
+
+    def predict_proba(self, X):
+        """Predict probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``; for a multi-label model the probability of
+            each label.
+        """
+        outputs = self._outputs(X)
+        if outputs.shape[1] > 1:
+            return outputs
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs)
+        return np.hstack([1 - outputs, outputs])
+
+    def predict_log_proba(self, X):
+        """Predict logarithms of the probabilities, without underflow.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``, finite where the probability rounds to 0.
+        """
+        proba = self.predict_proba(X)
+        lost = proba < np.finfo(proba.dtype).tiny  # too small for all its digits
+        log_proba = np.log(proba, where=~lost, out=np.zeros_like(proba))
+        if lost.any():
+            z = self._outputs(X, activated=False)
+            if self.out_activation_ == "softmax":
+                log_proba[lost] = log_softmax(z, axis=1)[lost]
+            else:
+                z = z if z.shape[1] > 1 else np.hstack([-z, z])
+                log_proba[lost] = log_expit(z)[lost]
+        return log_proba
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, _BaseMLP):
+    """Multi-layer perceptron regressor.
+
+    A drop-in for scikit-learn's class of this name on a native core, for one or many
+    outputs. The parameters from ``dtype`` on are additions.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}, default="squared_error"
+        "squared_error" is half the mean squared error; "poisson" half the Poisson
+        deviance, for y >= 0, with exp as the output activation.
+
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Number of units of each hidden layer; ``()`` gives linear regression.
+
+    activation : str or ("leaky_relu", float), default="relu"
+        Activation of the hidden layers:
+
+        - "identity": f(z) = z
+        - "logistic": f(z) = 1 / (1 + exp(-z))
+        - "tanh": f(z) = tanh(z)
+        - "relu": f(z) = max(0, z)
+        - "softplus": f(z) = log(1 + exp(z))
+        - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
+          ``("leaky_relu", slope)`` sets another slope > 0
+
+    solver : {"lbfgs", "sgd", "adam"}, default="adam"
+        "adam" [1]_ and "sgd" learn from mini-batches; "lbfgs" [2]_ takes all rows at
+        each step and often does better on tables of up to a few thousand rows.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
+        the sum of their weights) of a batch; intercepts are not penalised.
+
+    batch_size : int or "auto", default="auto"
+        Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
+
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
+        it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
+        divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
+        improvement by ``tol``, and stops below 1e-6.
+
+    learning_rate_init : float, default=0.001
+        Step size of sgd and adam at the start.
+
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+
+    max_iter : int, default=200
+        Largest number of epochs (sgd, adam) or iterations (lbfgs).
+
+    shuffle : bool, default=True
+        Whether sgd and adam go through the rows in a new random order each epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the validation split and the order of rows. The
+        same int gives the same model as scikit-learn's estimator.
+
+    tol : float, default=1e-4
+        Smallest improvement of the loss (of the score with early stopping) that
+        counts; for lbfgs the tolerance of the projected gradient.
+
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+
+    momentum : float, default=0.9
+        Momentum of sgd, in [0, 1].
+
+    nesterovs_momentum : bool, default=True
+        Whether sgd takes Nesterov's form of momentum.
+
+    early_stopping : bool, default=False
+        Whether sgd and adam hold out a validation part, stop when its score (R2)
+        no longer rises by ``tol`` for ``n_iter_no_change`` epochs, and
+        keep the best weights.
+
+    validation_fraction : float, default=0.1
+        Fraction of the rows held out with early stopping, in [0, 1).
+
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of the moments of adam, in [0, 1).
+
+    epsilon : float, default=1e-8
+        Guard against division by zero in adam.
+
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement after which sgd and adam stop.
+
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss by lbfgs.
+
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision of weights and arithmetic. "auto" is float32 for X in float32 and
+        float64 for any other.
+
+    fit_intercept : bool, default=True
+        Whether the layers have intercepts; without, ``intercepts_`` are zeros.
+
+    weight_init : str, default="glorot_uniform"
+        Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
+        intercepts included), "glorot_normal", "he_uniform", "he_normal",
+        "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer. What you assign to an entry is used from then on by
+        ``predict``, ``partial_fit`` and a warm start.
+
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Intercepts of each layer.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of units of the output layer.
+
+    out_activation_ : str
+        "identity", or "exp" for poisson.
+
+    loss_ : float
+        Loss of the last epoch or iteration.
+
+    loss_curve_ : list of float
+        Loss of each epoch (sgd, adam): the mean over its batches, penalty included.
+
+    best_loss_ : float or None
+        Smallest loss of an epoch (sgd, adam); None with early stopping.
+
+    validation_scores_ : list of float or None
+        Score of the validation part after each epoch, with early stopping.
+
+    best_validation_score_ : float or None
+        Largest of them.
+
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+
+    t_ : int
+        Training samples seen; 0 for lbfgs.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features, where X had names that are all strings.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014,
+       arXiv:1412.6980.
+    .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
+       Transactions on Mathematical Software 23(4), 1997.
+
+    Examples
+    --------
+    >>> from fastmlp import MLPRegressor
+    >>> from sklearn.datasets import make_regression
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_regression(n_samples=200, n_features=20, random_state=1)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=1)
+    >>> regr = MLPRegressor(random_state=1, max_iter=2000, tol=0.1)
+    >>> regr.fit(X_train, y_train).predict(X_test[:2]).round()
+    array([  29., -291.])
+    >>> round(regr.score(X_test, y_test), 2)
+    0.98
+    """
+
+    _parameter_rules = _validation.REGRESSOR_RULES | _validation.RULES
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dtype="auto",
+        fit_intercept=True,
+        weight_init="glorot_uniform",
+    ):
+        super().__init__(
+            loss=loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            dtype=dtype,
+            fit_intercept=fit_intercept,
+            weight_init=weight_init,
+        )
+
+    def _loss_name(self):
+        """The loss of the core."""
+        return self.loss
+
+    def _validate_input(self, X, y, incremental, reset, dtype):
+        X, y = _validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
+        return X, _validation.check_targets(y, X.dtype, self.loss)
+
+    def _stratifies(self):
+        """Whether the early-stopping split is stratified: never."""
+        return False
+
+    def _validation_score(self, y, outputs, sample_weight):
+        """R2, or NaN where the outputs are not finite."""
+        if not np.isfinite(outputs).all():
+            return np.nan
+        return r2_score(y, outputs, sample_weight=sample_weight)
+
+    @available_if(_solver_is_stochastic)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Update the model with one epoch over the given data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : object
+        """
+        self._fit(X, y, sample_weight, True)
+        return self
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

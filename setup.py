@@ -1,0 +1,122 @@
+"""Build of the extension modules; metadata stands in pyproject.toml.
+
+Switches (environment): FASTMLP_DEBUG=1 builds with bounds checks, asserts and -O1 -g;
+FASTMLP_SANITIZE=address,undefined adds the sanitizers; FASTMLP_WERROR=1 makes warnings
+of the C sources errors.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, ExecError, PlatformError
+
+DEBUG = os.environ.get("FASTMLP_DEBUG") == "1"
+WERROR = os.environ.get("FASTMLP_WERROR") == "1"
+SANITIZE = os.environ.get("FASTMLP_SANITIZE", "")
+
+NO_COMPILER = (
+    "fastmlp needs a C compiler, and none works here: install build-essential and "
+    "python3-dev (Debian, Ubuntu), gcc and python3-devel (Fedora), the Xcode command "
+    "line tools (macOS: xcode-select --install) or the Visual Studio Build Tools "
+    "(Windows), then run pip install again."
+)
+
+# Per instruction set: flags of GCC and Clang, flags of MSVC.  The package as a whole
+# is built for the base of the platform; src_c/dispatch.c chooses at run time.
+ISA_FLAGS = {
+    "isa_v3.c": (["-mavx2", "-mfma"], ["/arch:AVX2"]),
+    "isa_v4.c": (
+        ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+        + ["-mprefer-vector-width=512"],
+        ["/arch:AVX512"],
+    ),
+}
+C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c", "dispatch.c", "names.c"]
+X86_64 = ("x86_64", "amd64")
+
+
+def c_flags(compiler):
+    """Flags of the C sources for every instruction set."""
+    if compiler == "msvc":
+        return ["/O2", "/std:c11", "/fp:contract", "/openmp:experimental"]
+    flags = ["-std=c11", "-O1" if DEBUG else "-O3", "-fvisibility=hidden"]
+    flags += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+    flags += ["-fopenmp-simd", "-Wall", "-Wextra", "-Wpedantic"]
+    return flags + ["-Werror"] * WERROR + ["-g"] * DEBUG
+
+
+def isa_flags(source, compiler, platform):
+    """Flags of one C source for its instruction set, none off x86-64."""
+    if not any(name in platform for name in X86_64):
+        return []
+    gnu, msvc = ISA_FLAGS.get(source, ([], []))
+    return msvc if compiler == "msvc" else gnu
+
+
+class BuildExtensions(build_ext):
+    """Compile the C sources each with its own flags, then the Cython modules."""
+
+    def build_extensions(self):
+        kind = self.compiler.compiler_type
+        sanitize = [f"-fsanitize={SANITIZE}", "-g"] if SANITIZE else []
+        try:
+            objects = [
+                self.compiler.compile(
+                    [f"src_c/{source}"],
+                    output_dir=self.build_temp,
+                    include_dirs=["src_c"],
+                    extra_postargs=c_flags(kind)
+                    + isa_flags(source, kind, self.plat_name)
+                    + sanitize,
+                )
+                for source in C_SOURCES
+            ]
+            for extension in self.extensions:
+                if kind != "msvc":
+                    extension.extra_compile_args += ["-O1" if DEBUG else "-O2"]
+                extension.extra_compile_args += sanitize
+                extension.extra_link_args += sanitize
+                if extension.name == "fastmlp._core.kernels":
+                    extension.extra_objects += [o for pair in objects for o in pair]
+            super().build_extensions()
+        except (CCompilerError, ExecError, PlatformError) as error:
+            sys.exit(f"{error}\n{NO_COMPILER}")
+
+    def run(self):
+        super().run()
+        # `python -m fastmlp` and `pytest` also work from the root of a clone, where
+        # the source folder shadows the installed package.
+        if not self.inplace and os.access("fastmlp/_core", os.W_OK):
+            self.copy_extensions_to_source()
+
+
+def extensions():
+    """The Cython modules."""
+    depends = [str(path) for path in sorted(Path("src_c").iterdir())]
+    return cythonize(
+        [
+            Extension(
+                f"fastmlp._core.{name}",
+                [f"fastmlp/_core/{name}.pyx"],
+                include_dirs=["src_c"],
+                depends=depends,
+            )
+            for name in ("kernels", "network", "solvers", "testing")
+        ],
+        build_dir="build",
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    )
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})

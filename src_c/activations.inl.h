@@ -1,0 +1,90 @@
+/* Hidden activations: every f beside its derivative, the derivative from a = f(z).
+ *
+ * p is the parameter of the activation, unused by most.  Adding one: an entry in
+ * lists.h and the two lines here. */
+
+#define UNUSED(x) (void)(x)
+
+static inline real FN(relu_)(real z) { return z < R(0.0) ? R(0.0) : z; }
+
+/* 1 / (1 + exp(-z)), <= 2 ulp; the last line repairs the rounding of 1 + t, with the
+ * chord of 1 / d over [1, 2], which is near enough for a correction */
+static inline real FN(sigmoid)(real z)
+{
+    real t = FN(exp)(-RM(fabs)(z));
+    real d = R(1.0) + t;
+    real q = (z < R(0.0) ? t : R(1.0)) / d;
+    return q - q * (t - (d - R(1.0))) * (R(1.5) - R(0.5) * d);
+}
+
+/* tanh z = e / (2 + e) = 1 - 2 / (2 + e) with e = expm1(2 |z|), <= 2 ulp: the first form
+ * near 0, where the second cancels, repaired as above; the second beyond */
+static inline real FN(tanh_)(real z)
+{
+    real size = RM(fabs)(z);
+    real e = FN(expm1)(R(2.0) * size);
+    real d = R(2.0) + e;
+    real q = (size < R(0.55) ? e : R(2.0)) / d;
+    real near = q - q * (e - (d - R(2.0))) * (R(0.75) - R(0.125) * d);
+    return RM(copysign)(size < R(0.55) ? near : R(1.0) - q, z);
+}
+
+/* log(1 + exp(z)), <= 2 ulp */
+static inline real FN(softplus_)(real z)
+{
+    return FN(relu_)(z) + FN(log1p)(FN(exp)(-RM(fabs)(z)));
+}
+
+static inline real FN(identity)(real z, real p) { UNUSED(p); return z; }
+static inline real FN(d_identity)(real a, real p) { UNUSED(a); UNUSED(p); return 1; }
+
+static inline real FN(logistic)(real z, real p) { UNUSED(p); return FN(sigmoid)(z); }
+static inline real FN(d_logistic)(real a, real p) { UNUSED(p); return a * (1 - a); }
+
+static inline real FN(tanh)(real z, real p) { UNUSED(p); return FN(tanh_)(z); }
+static inline real FN(d_tanh)(real a, real p) { UNUSED(p); return (1 - a) * (1 + a); }
+
+static inline real FN(relu)(real z, real p) { UNUSED(p); return FN(relu_)(z); }
+static inline real FN(d_relu)(real a, real p) { UNUSED(p); return a == 0 ? 0 : R(1.0); }
+
+static inline real FN(softplus)(real z, real p) { UNUSED(p); return FN(softplus_)(z); }
+static inline real FN(d_softplus)(real a, real p) { UNUSED(p); return -FN(expm1)(-a); }
+
+static inline real FN(leaky_relu)(real z, real p) { return z < 0 ? p * z : z; }
+static inline real FN(d_leaky_relu)(real a, real p) { return a < 0 ? p : R(1.0); }
+
+#undef UNUSED
+
+static void FN(activate)(fm_activation f, real *restrict z, const real *b, ptrdiff_t n,
+                         ptrdiff_t k, real p)
+{
+#define CASE(name)                                                                     \
+    case FM_##name:                                                                    \
+        for (ptrdiff_t i = 0; i < n; ++i, z += k)                                      \
+            for (ptrdiff_t j = 0; j < k; ++j) z[j] = FN(name)(z[j] + b[j], p);         \
+        break;
+    switch (f) {
+        FM_ACTIVATIONS(CASE)
+        case FM_N_ACTIVATIONS: break;
+    }
+#undef CASE
+}
+
+static void FN(activate_backward)(fm_activation f, const real *restrict delta,
+                                  real *restrict a, real *restrict db, ptrdiff_t n,
+                                  ptrdiff_t k, real p)
+{
+#define CASE(name)                                                                     \
+    case FM_##name:                                                                    \
+        for (ptrdiff_t i = 0; i < n; ++i, delta += k, a += k)                          \
+            for (ptrdiff_t j = 0; j < k; ++j) {                                        \
+                a[j] = delta[j] * FN(d_##name)(a[j], p);                               \
+                db[j] += a[j];                                                         \
+            }                                                                          \
+        break;
+    switch (f) {
+        FM_ACTIVATIONS(CASE)
+        case FM_N_ACTIVATIONS: break;
+    }
+#undef CASE
+}

@@ -1,0 +1,67 @@
+/* The C interface of fastmlp: plain C11, no Python, no NumPy.
+ *
+ * Contract of every kernel: sizes may be 0; matrices are row-major and dense;
+ * buffers do not overlap unless the kernel says "in place"; no kernel allocates,
+ * keeps state or fails.  NaN goes through every formula.
+ *
+ * The bodies are compiled once per precision and instruction set under names like
+ * fm_f32_v3_activate; dispatch.c offers one table of pointers per precision.
+ */
+#ifndef FASTMLP_H
+#define FASTMLP_H
+
+#include <stddef.h>
+
+#include "lists.h"
+
+#define FM_ENUM(name) FM_##name,
+typedef enum { FM_ACTIVATIONS(FM_ENUM) FM_N_ACTIVATIONS } fm_activation;
+#undef FM_ENUM
+
+#define FM_ENUM(name, output) FM_LOSS_##name,
+typedef enum { FM_LOSSES(FM_ENUM) FM_N_LOSSES } fm_loss;
+#undef FM_ENUM
+
+/* Element-wise functions offered one by one to tests and benchmarks. */
+#define FM_ENUM(name, function) FM_MATH_##name,
+typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
+#undef FM_ENUM
+
+/* Rows of a batch in a CSR matrix: row i of the batch is row order[i] of the matrix,
+ * or first + i where order is NULL. */
+typedef struct {
+    const ptrdiff_t *indices; /* (n_stored,) column of each stored value */
+    const ptrdiff_t *indptr;  /* (n_samples + 1,) */
+    const ptrdiff_t *order;   /* (n,) or NULL */
+    ptrdiff_t first;
+} fm_csr_rows;
+
+#define FM_REAL float
+#define FM_TABLE fm_kernels_f32
+#include "table.inl.h"
+
+#define FM_REAL double
+#define FM_TABLE fm_kernels_f64
+#include "table.inl.h"
+
+typedef struct {
+    const char *name; /* "base", "v3" or "v4" */
+    const fm_kernels_f32 *f32;
+    const fm_kernels_f64 *f64;
+} fm_isa;
+
+/* The best instruction set of this processor, or the one called `name`;
+ * NULL where `name` is unknown or the processor lacks it. */
+const fm_isa *fm_select_isa(const char *name);
+
+/* The name of the i-th instruction set that this build and this processor offer, best
+ * first; NULL past the last. */
+const char *fm_isa_name(int i);
+
+/* Names of the lists, in the order of the enums; NULL past the last. */
+const char *fm_activation_name(int i);
+const char *fm_loss_name(int i);
+const char *fm_loss_output(int i);
+const char *fm_math_name(int i);
+
+#endif

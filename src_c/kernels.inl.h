@@ -1,0 +1,26 @@
+/* Every kernel for both precisions under one instruction set; FM_ISA is its name. */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "fastmlp.h"
+#include "isa.h"
+
+#define FM_PASTE_(precision, isa, name) fm_##precision##_##isa##_##name
+#define FM_PASTE(precision, isa, name) FM_PASTE_(precision, isa, name)
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define FM_ALWAYS_INLINE __forceinline
+#else
+#define FM_ALWAYS_INLINE inline __attribute__((always_inline))
+#endif
+
+#define FM_DOUBLE 0
+#define FM_TABLE fm_kernels_f32
+#include "precision.inl.h"
+#undef FM_DOUBLE
+#undef FM_TABLE
+
+#define FM_DOUBLE 1
+#define FM_TABLE fm_kernels_f64
+#include "precision.inl.h"

@@ -1,0 +1,33 @@
+/* The lists from which enums, name tables, switches, Python dicts and test grids grow. */
+#ifndef FASTMLP_LISTS_H
+#define FASTMLP_LISTS_H
+
+/* X(name): hidden activations; activations.inl.h holds name and d_name. */
+#define FM_ACTIVATIONS(X)                                                              \
+    X(identity)                                                                        \
+    X(logistic)                                                                        \
+    X(tanh)                                                                            \
+    X(relu)                                                                            \
+    X(softplus)                                                                        \
+    X(leaky_relu)
+
+/* X(name, output activation): losses of one output each; losses.inl.h holds
+ * name_value and the output activation. */
+#define FM_ELEMENT_LOSSES(X)                                                           \
+    X(squared_error, identity)                                                         \
+    X(poisson, exp)                                                                    \
+    X(binary_log_loss, logistic)
+
+/* Losses of a whole row of outputs follow the element-wise ones. */
+#define FM_LOSSES(X) FM_ELEMENT_LOSSES(X) X(log_loss, softmax)
+
+/* X(name, function): functions of one argument whose error in ulp is tested. */
+#define FM_MATH(X)                                                                     \
+    X(exp, exp)                                                                        \
+    X(expm1, expm1)                                                                    \
+    X(log1p, log1p)                                                                    \
+    X(tanh, tanh_)                                                                     \
+    X(logistic, sigmoid)                                                               \
+    X(softplus, softplus_)
+
+#endif

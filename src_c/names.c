@@ -1,0 +1,16 @@
+/* The name tables of the lists. */
+#include "fastmlp.h"
+
+#define NAME_OF(name) #name,
+#define FIRST_OF(name, other) #name,
+#define SECOND_OF(name, other) #other,
+
+static const char *const activations[] = {FM_ACTIVATIONS(NAME_OF) NULL};
+static const char *const losses[] = {FM_LOSSES(FIRST_OF) NULL};
+static const char *const outputs[] = {FM_LOSSES(SECOND_OF) NULL};
+static const char *const functions[] = {FM_MATH(FIRST_OF) NULL};
+
+const char *fm_activation_name(int i) { return activations[i]; }
+const char *fm_loss_name(int i) { return losses[i]; }
+const char *fm_loss_output(int i) { return outputs[i]; }
+const char *fm_math_name(int i) { return functions[i]; }

@@ -1,0 +1,27 @@
+/* All bodies for one precision, then their table; included with FM_DOUBLE set. */
+#include "real.h"
+#include "vecmath.inl.h"
+#include "activations.inl.h"
+#include "losses.inl.h"
+#include "optimizers.inl.h"
+#include "rows.inl.h"
+
+static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdiff_t n)
+{
+#define CASE(name, function)                                                                \
+    case FM_MATH_##name:                                                               \
+        for (ptrdiff_t i = 0; i < n; ++i) y[i] = FN(function)(x[i]);                \
+        break;
+    switch (f) {
+        FM_MATH(CASE)
+        case FM_N_MATH: break;
+    }
+#undef CASE
+}
+
+const FM_TABLE FN(table) = {
+    FN(activate),        FN(activate_backward), FN(output),      FN(loss),
+    FN(sum_squares),     FN(sum),               FN(finish_gradient),
+    FN(sgd_update),      FN(adam_update),       FN(gather_rows), FN(csr_forward),
+    FN(csr_backward),    FN(math),
+};

@@ -1,0 +1,58 @@
+/* The table of kernels of one precision; included once per precision.
+ * n: rows, k: columns (units or outputs) unless said otherwise. */
+
+typedef struct {
+    /* z := f(z + b), in place; z (n, k), b (k,), p: the parameter of f */
+    void (*activate)(fm_activation f, FM_REAL *z, const FM_REAL *b, ptrdiff_t n,
+                     ptrdiff_t k, FM_REAL p);
+
+    /* a := delta * f'(a), in place, and db := db + column sums of the result;
+     * delta, a (n, k), db (k,) */
+    void (*activate_backward)(fm_activation f, const FM_REAL *delta, FM_REAL *a,
+                              FM_REAL *db, ptrdiff_t n, ptrdiff_t k, FM_REAL p);
+
+    /* z := output activation of (z + b), in place; z (n, k), b (k,) */
+    void (*output)(fm_loss loss, FM_REAL *z, const FM_REAL *b, ptrdiff_t n,
+                   ptrdiff_t k);
+
+    /* z := w (output(z + b) - y), in place, and db := db + column sums of the result;
+     * returns the weighted sum of the losses over rows and outputs.
+     * y (n, k), or (n, 1) class numbers for log_loss; w (n,) or NULL for ones */
+    double (*loss)(fm_loss loss, const FM_REAL *y, const FM_REAL *w, const FM_REAL *b,
+                   FM_REAL *z, FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
+
+    /* the sum of x * x, and the sum of x, over n values */
+    double (*sum_squares)(const FM_REAL *x, ptrdiff_t n);
+    double (*sum)(const FM_REAL *x, ptrdiff_t n);
+
+    /* g := scale g + decay w over n values */
+    void (*finish_gradient)(const FM_REAL *w, FM_REAL *g, ptrdiff_t n, FM_REAL scale,
+                            FM_REAL decay);
+
+    /* one step with the gradient scale g + decay w over n values */
+    void (*sgd_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *v, ptrdiff_t n,
+                       FM_REAL scale, FM_REAL decay, FM_REAL learning_rate,
+                       FM_REAL momentum, int nesterov);
+    void (*adam_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *m, FM_REAL *v,
+                        ptrdiff_t n, FM_REAL scale, FM_REAL decay,
+                        FM_REAL learning_rate, FM_REAL beta_1, FM_REAL one_minus_beta_1,
+                        FM_REAL beta_2, FM_REAL one_minus_beta_2, FM_REAL epsilon);
+
+    /* out := the rows order[0..n) of x; x (any, k), out (n, k) */
+    void (*gather_rows)(const FM_REAL *x, const ptrdiff_t *order, FM_REAL *out,
+                        ptrdiff_t n, ptrdiff_t k);
+
+    /* z := X w for n rows of a CSR matrix X; w (n_features, k), z (n, k) */
+    void (*csr_forward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *w,
+                        FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
+
+    /* dw := dw + X^T delta for the same rows; delta (n, k), dw (n_features, k) */
+    void (*csr_backward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *delta,
+                         FM_REAL *dw, ptrdiff_t n, ptrdiff_t k);
+
+    /* y := f(x) over n values */
+    void (*math)(fm_math f, const FM_REAL *x, FM_REAL *y, ptrdiff_t n);
+} FM_TABLE;
+
+#undef FM_REAL
+#undef FM_TABLE
