@@ -30,8 +30,8 @@ NO_COMPILER = (
 ISA_FLAGS = {
     "isa_v3.c": (["-mavx2", "-mfma"], ["/arch:AVX2"]),
     "isa_v4.c": (
-        ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
-        + ["-mprefer-vector-width=512"],
+        "-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl "
+        "-mprefer-vector-width=512".split(),
         ["/arch:AVX512"],
     ),
 }
@@ -61,6 +61,7 @@ class BuildExtensions(build_ext):
     """Compile the C sources each with its own flags, then the Cython modules."""
 
     def build_extensions(self):
+        """Compile everything, or stop with the remedy for a missing compiler."""
         kind = self.compiler.compiler_type
         sanitize = [f"-fsanitize={SANITIZE}", "-g"] if SANITIZE else []
         try:
@@ -87,6 +88,7 @@ class BuildExtensions(build_ext):
             sys.exit(f"{error}\n{NO_COMPILER}")
 
     def run(self):
+        """Build, and leave the modules in the source folder as well."""
         super().run()
         # `python -m fastmlp` and `pytest` also work from the root of a clone, where
         # the source folder shadows the installed package.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 # Standard deviation of the normal initialisations for (fan_in, fan_out).
@@ -35,7 +37,7 @@ def initial_weights(name, units, activation, random_state):
     coefs, intercepts : list of ndarray
     """
     coefs, intercepts = [], []
-    for fan_in, fan_out in zip(units, units[1:]):
+    for fan_in, fan_out in pairwise(units):
         shape = (fan_in, fan_out)
         intercept = np.zeros(fan_out)
         if name == "glorot_uniform":

@@ -214,7 +214,10 @@ class _BaseMLP(BaseEstimator):
 
     def _start_warm(self, units, incremental):
         """Go on from the weights there are; the history goes on growing."""
-        known = [len(self.coefs_[0]), *(np.shape(w)[-1] for w in self.coefs_)]
+        coefs, _ = _validation.check_arrays_of_layers(
+            self.coefs_, self.intercepts_, None, np.float64, ("coefs_", "intercepts_")
+        )
+        known = [len(coefs[0]), *(w.shape[1] for w in coefs)]
         if tuple(known) != units:
             raise ValueError(
                 f"{'partial_fit' if incremental else 'warm_start=True'} cannot change "
@@ -226,7 +229,7 @@ class _BaseMLP(BaseEstimator):
         if self.solver in OPTIMIZERS:
             lists = ("loss_curve_", "validation_scores_")
             grown = {name: list(getattr(self, name, None) or []) for name in lists}
-            if not incremental or not hasattr(self, "_no_improvement_count"):
+            if not incremental or getattr(self, "best_loss_", None) is None:
                 self._start_history()
             self.loss_curve_ = grown["loss_curve_"]
             if self.early_stopping and not incremental:
@@ -336,7 +339,7 @@ class _BaseMLP(BaseEstimator):
             _LOSS_OF_OUTPUT[self.out_activation_],
         )
         if packed is None:
-            packed = self._packed(network, X.dtype)
+            packed = np.hstack([array.ravel() for array in coefs + intercepts])
         batch = BatchSum(network, Data(X, y, sample_weight), packed, len(y))
         loss = batch.loss_gradient(float(self.alpha))
         return loss, *network.split(batch.grad)

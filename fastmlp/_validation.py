@@ -194,16 +194,18 @@ def native_rows(X):
 
 def check_fit_data(estimator, X, y, reset, dtype, **options):
     """Validate X and y for training; returns X in native form and y 1-D or 2-D."""
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse=["csr", "csc"],
-        multi_output=True,
-        dtype=dtype,
-        reset=reset,
-        **options,
-    )
+    # A cast to float32 may overflow; the check of finiteness then says so.
+    with np.errstate(over="ignore", invalid="ignore"):
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=dtype,
+            reset=reset,
+            **options,
+        )
     if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return native_rows(X), y
@@ -318,9 +320,11 @@ def check_arrays_of_layers(coefs, intercepts, units, dtype, names):
 
     ``units`` may be None: the shapes then only have to fit one another.
     """
-    coefs, intercepts = list(coefs), list(intercepts)
+    coefs = [np.asarray(array) for array in coefs]
+    intercepts = [np.asarray(array) for array in intercepts]
     if units is None:
-        units = [*(len(w) for w in coefs), np.size(intercepts[-1]) if intercepts else 0]
+        units = [len(w) if w.ndim else 0 for w in coefs]
+        units.append(intercepts[-1].size if intercepts else 0)
     n_layers = len(units) - 1
     for name, arrays in zip(names, (coefs, intercepts)):
         if len(arrays) != n_layers:
@@ -333,7 +337,7 @@ def check_arrays_of_layers(coefs, intercepts, units, dtype, names):
             (names[0], coefs, (units[i], units[i + 1])),
             (names[1], intercepts, (units[i + 1],)),
         ):
-            array = np.asarray(arrays[i])
+            array = arrays[i]
             if array.shape != shape or array.dtype.kind not in "fiub":
                 raise ValueError(
                     f"{name}[{i}] must be a real array of shape {shape}, got shape "

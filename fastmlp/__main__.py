@@ -1,0 +1,322 @@
+"""``python -m fastmlp``: fit the digits or a table, beside scikit-learn."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info
+
+import fastmlp
+from fastmlp._table import REGRESSION, Problem, UsageError, load_problem, one_line
+
+DESCRIPTION = """\
+Fit a multi-layer perceptron and print its test score and time beside scikit-learn's.
+Without --data it learns the digits that come with scikit-learn.
+
+The task follows from the target: text, categories and bools are classes; whole numbers
+are classes up to 20 different ones; other numbers are quantities (regression). Several
+targets are labels where all are 0 or 1, quantities otherwise. --task overrides this.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message):
+        raise UsageError(message)
+
+
+def _checked(convert, accepts, rule):
+    """An argparse type: a converted value that must obey a rule."""
+
+    def parse(text):
+        with contextlib.suppress(ValueError):
+            value = convert(text)
+            if accepts(value):
+                return value
+        raise argparse.ArgumentTypeError(f"must be {rule}, got {text!r}")
+
+    return parse
+
+
+def _sizes(text):
+    """The numbers of "100,50"."""
+    return tuple(int(part) for part in text.split(","))
+
+
+def _parser():
+    """The options."""
+    parser = _Parser(
+        prog="fastmlp",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", metavar="FILE", help="table: .csv, .csv.gz or .parquet")
+    add("--target", action="append", metavar="COLUMN", help="repeat for several")
+    add("--task", choices=["auto", "classification", "regression"], default="auto")
+    add(
+        "--hidden",
+        type=_checked(_sizes, lambda s: min(s) > 0, 'numbers like "100,50"'),
+        default=(100,),
+        metavar="SIZES",
+        help='units of the hidden layers, like "100,50" (default 100)',
+    )
+    add(
+        "--max-iter",
+        type=_checked(int, lambda n: n > 0, "a whole number above 0"),
+        default=200,
+        metavar="N",
+        help="largest number of epochs (default 200)",
+    )
+    add(
+        "--seed",
+        type=_checked(int, lambda n: 0 <= n < 2**32, "a whole number from 0 to 2**32"),
+        default=0,
+        metavar="N",
+        help="of the split, the weights and the order of rows (default 0)",
+    )
+    add(
+        "--test-size",
+        type=_checked(float, lambda f: 0 < f < 1, "between 0 and 1"),
+        default=0.25,
+        metavar="FRACTION",
+        help="rows held out for the test (default 0.25)",
+    )
+    add("--early-stopping", action="store_true", help="stop by a validation score")
+    add("--no-compare", action="store_true", help="leave scikit-learn out")
+    add("--save", metavar="PATH", help="write the fitted pipeline by joblib")
+    add("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
+    return parser
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str, default=None
+        Arguments; by default those of the process.
+
+    Returns
+    -------
+    code : int
+        0, or 2 after an error of usage, which is one line on stderr.
+    """
+    try:
+        options = _parser().parse_args(argv)
+        if bool(options.data) != bool(options.target):
+            raise UsageError("--data FILE and --target COLUMN go together")
+        if options.save and not Path(options.save).parent.is_dir():
+            raise UsageError(f"--save: no such folder: {Path(options.save).parent}")
+        if options.save and Path(options.save).is_dir():
+            raise UsageError(f"--save: {options.save} is a folder")
+        if options.data:
+            problem = load_problem(options.data, options.target, options.task)
+        else:
+            problem = _digits()
+        _run(problem, options)
+    except UsageError as error:
+        print(f"fastmlp: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _digits():
+    """The digits of scikit-learn."""
+    X, y = load_digits(return_X_y=True)
+    facts = [f"digits of scikit-learn: {len(X):,} images of 8 x 8 pixels, 10 classes"]
+    return Problem(facts, X, y, "multi-class classification", StandardScaler())
+
+
+def _run(problem, options):
+    """Fit, score and print."""
+    for fact in problem.facts:
+        print(fact)
+    X_train, X_test, y_train, y_test = _split(problem, options)
+    prepare = problem.prepare
+    with _errors_for_users():
+        X_train, X_test = prepare.fit_transform(X_train), prepare.transform(X_test)
+    print(
+        f"{X_train.shape[0]:,} rows to train on, {X_test.shape[0]:,} to test on, "
+        f"{X_train.shape[1]} features once prepared"
+    )
+    threads = [
+        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+    ]
+    print(
+        f"hidden layers: {', '.join(map(str, options.hidden))}; at most "
+        f"{options.max_iter} epochs; {max(threads, default=1)} threads of BLAS"
+    )
+    libraries = {"fastmlp": fastmlp, "scikit-learn": neural_network}
+    if options.no_compare:
+        del libraries["scikit-learn"]
+    models = {n: _model(m, problem.task, options) for n, m in libraries.items()}
+    for model in models.values():  # so that no first call is timed
+        warm_up = clone(model)
+        _perceptrons(warm_up)[-1].set_params(max_iter=1)
+        with _errors_for_users(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warm_up.fit(X_train, y_train)
+    seconds, scores = {}, {}
+    for name, model in models.items():
+        print(f"\n{name}")
+        seconds[name] = _timed_fit(model, X_train, y_train, options)
+        with _errors_for_users():
+            scores[name] = model.score(X_test, y_test)
+    kind = DummyRegressor if problem.task in REGRESSION else DummyClassifier
+    baseline = kind().fit(X_train, y_train).score(X_test, y_test)
+    _print_results(problem.task, models, seconds, scores, baseline)
+    if options.save:
+        pipeline = Pipeline([("prepare", prepare), ("mlp", models["fastmlp"])])
+        try:
+            joblib.dump(pipeline, options.save)
+        except OSError as error:
+            raise UsageError(f"--save: {one_line(error)}") from None
+        print(f"the fitted pipeline is saved: joblib.load({options.save!r})")
+
+
+@contextlib.contextmanager
+def _errors_for_users():
+    """Errors about data and parameters as errors of usage."""
+    try:
+        yield
+    except (ValueError, MemoryError) as error:
+        raise UsageError(one_line(error)) from None
+
+
+def _split(problem, options):
+    """Training and test part, stratified where there are rows enough."""
+    y, stratify = problem.y, None
+    n_test = int(np.ceil(options.test_size * len(y)))
+    if min(n_test, len(y) - n_test) < 2:
+        raise UsageError(
+            f"--test-size {options.test_size:g} splits {len(y)} rows into "
+            f"{len(y) - n_test} and {n_test}; both parts need 2 or more"
+        )
+    if problem.task not in REGRESSION and y.ndim == 1:
+        _, counts = np.unique(y, return_counts=True)
+        if counts.min() > 1 and min(n_test, len(y) - n_test) >= len(counts):
+            stratify = y
+    return train_test_split(
+        problem.X,
+        y,
+        test_size=options.test_size,
+        random_state=options.seed,
+        stratify=stratify,
+    )
+
+
+def _model(library, task, options):
+    """The estimator of a library; quantities are standardised for it."""
+    regression = task in REGRESSION
+    kind = library.MLPRegressor if regression else library.MLPClassifier
+    mlp = kind(
+        hidden_layer_sizes=options.hidden,
+        max_iter=options.max_iter,
+        random_state=options.seed,
+        early_stopping=options.early_stopping,
+    )
+    if regression:
+        return TransformedTargetRegressor(mlp, transformer=StandardScaler())
+    return mlp
+
+
+def _perceptrons(model):
+    """The perceptrons inside a model, the fitted one last."""
+    if isinstance(model, TransformedTargetRegressor):
+        fitted = getattr(model, "regressor_", None)
+        return [model.regressor] if fitted is None else [model.regressor, fitted]
+    return [model]
+
+
+def _be_verbose(model, verbose):
+    """Switch the printing of a model on or off."""
+    for mlp in _perceptrons(model):
+        mlp.set_params(verbose=verbose)
+
+
+class _EveryTenth(io.TextIOBase):
+    """Passes on the first, each tenth and the closing lines of a verbose fit."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.pending = ""
+        self.shows = True
+
+    def write(self, text):
+        *lines, self.pending = (self.pending + text).split("\n")
+        for line in lines:
+            if line.startswith("Iteration "):
+                epoch = int(line.split()[1].rstrip(","))
+                self.shows = epoch == 1 or epoch % 10 == 0
+            elif not line.startswith("Validation score:"):
+                self.shows = True
+            if self.shows:
+                self.stream.write(f"  {line}\n")
+        return len(text)
+
+
+def _timed_fit(model, X, y, options):
+    """Seconds of a fit; its warnings are printed as notes."""
+    _be_verbose(model, True)
+    with (
+        _errors_for_users(),
+        warnings.catch_warnings(record=True) as caught,
+        contextlib.redirect_stdout(_EveryTenth(sys.stdout)),
+    ):
+        warnings.simplefilter("always")
+        start = time.perf_counter()
+        model.fit(X, y)
+        seconds = time.perf_counter() - start
+    for message in dict.fromkeys(one_line(w.message) for w in caught):
+        print(f"  note: {message}")
+    _be_verbose(model, False)
+    return seconds
+
+
+def _print_results(task, models, seconds, scores, baseline):
+    """The table of scores and times, and how far the two fits agree."""
+    mlps = {name: _perceptrons(model)[-1] for name, model in models.items()}
+    if task in REGRESSION:
+        what, trivial = "test R2", "the mean of the training part"
+    else:
+        what, trivial = "test accuracy", "the most frequent class"
+        if task.startswith("multi-label"):
+            what, trivial = "all labels right", "the most frequent labels"
+    print(f"\n{'':18}" + "".join(f"{name:>14}" for name in mlps))
+    rows = {
+        what: [f"{score:.4f}" for score in scores.values()],
+        "epochs": [str(mlp.n_iter_) for mlp in mlps.values()],
+        "fit, seconds": [f"{value:.3f}" for value in seconds.values()],
+    }
+    for name, cells in rows.items():
+        print(f"{name:18}" + "".join(f"{cell:>14}" for cell in cells))
+    print(f"{what} of {trivial}: {baseline:.4f}")
+    if len(mlps) == 2:
+        ours, theirs = (mlp.loss_curve_ for mlp in mlps.values())
+        n = min(len(ours), len(theirs))
+        apart = np.abs(np.subtract(ours[:n], theirs[:n])).max()
+        ratio = seconds["scikit-learn"] / seconds["fastmlp"]
+        print(f"time of scikit-learn / time of fastmlp: {ratio:.2f} (one fit each)")
+        print(f"largest difference of the loss curves: {apart:.1e} ({n} epochs)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Fixtures shared by the tests of the core."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import reference
+from scipy import sparse
+
+from fastmlp._core import kernels, network
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what takes minutes unless it is asked for by ``-m long``."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(params=kernels.available_isas)
+def isa(request):
+    """Every instruction set of this machine in turn."""
+    before = kernels.isa
+    kernels.use_isa(request.param)
+    yield request.param
+    kernels.use_isa(before)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@dataclass
+class Problem:
+    """A network with random weights, and data for it."""
+
+    units: tuple
+    activation: list
+    loss: str
+    X: object
+    y: np.ndarray
+    w: np.ndarray | None
+    params: np.ndarray
+
+    @property
+    def network(self):
+        return network.Network(self.units, self.activation, self.loss)
+
+    @property
+    def data(self):
+        return network.Data(self.X, self.y, self.w)
+
+    def wide(self):
+        """coefs, intercepts, X, y, w as the reference takes them."""
+        X, y = self.X.astype(np.float64), self.y.astype(np.float64)
+        w = None if self.w is None else self.w.astype(np.float64)
+        coefs, intercepts = reference.unpack(self.params.astype(np.float64), self.units)
+        return coefs, intercepts, X, y, w
+
+
+@pytest.fixture
+def problem():
+    """Makes problems: the values are the same for both dtypes, up to rounding."""
+
+    def make(
+        units, activation, loss, n_samples, dtype, is_sparse=False, weighted=False
+    ):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(n_samples, units[0]))
+        if is_sparse:
+            X[rng.random(X.shape) < 0.6] = 0
+            X[n_samples // 2] = 0  # an empty row
+            X = sparse.csr_array(X)
+        shape = (n_samples, units[-1])
+        y = {
+            "squared_error": rng.normal(size=shape),
+            "poisson": rng.poisson(1.5, size=shape),
+            "binary_log_loss": rng.integers(2, size=shape),
+            "log_loss": rng.integers(units[-1], size=(n_samples, 1)),
+        }[loss]
+        w = rng.uniform(0.5, 3, size=n_samples).astype(dtype) if weighted else None
+        coefs, intercepts = [], []
+        for fan_in, fan_out in pairwise(units):
+            coefs.append(rng.normal(scale=fan_in**-0.5, size=(fan_in, fan_out)))
+            intercepts.append(rng.normal(scale=0.5, size=fan_out))
+        params = reference.pack(coefs, intercepts)
+        return Problem(
+            units, activation, loss, X.astype(dtype), y.astype(dtype), w,
+            params.astype(dtype),
+        )  # fmt: skip
+
+    return make

@@ -1,0 +1,159 @@
+"""The network in plain float64 NumPy: oracle of the tests, second text of the reader.
+
+Shapes: X (n_samples, n_features), dense or sparse; y (n_samples, n_outputs), or class
+numbers (n_samples, 1) for log_loss; w (n_samples,), or None for ones; coefs[l]
+(fan_in, fan_out) and intercepts[l] (fan_out,).  ``activation`` holds one pair (name, p)
+for each hidden layer; only leaky_relu reads p, its slope.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+EPS = np.finfo(np.float64).eps
+
+
+def logistic(z):
+    t = np.exp(-np.abs(z))  # at most 1, so nothing overflows
+    return np.where(z < 0, t, 1) / (1 + t)
+
+
+def softmax(z):
+    t = np.exp(z - z.max(axis=1, keepdims=True))
+    return t / t.sum(axis=1, keepdims=True)
+
+
+# name: a = f(z, p), and its derivative at z; at a kink it is the one from the left for
+# relu and the one from the right for leaky_relu
+ACTIVATIONS = {
+    "identity": (lambda z, p: z, lambda z, p: np.ones_like(z)),
+    "logistic": (lambda z, p: logistic(z), lambda z, p: logistic(z) * logistic(-z)),
+    "tanh": (lambda z, p: np.tanh(z), lambda z, p: 1 - np.tanh(z) ** 2),
+    "relu": (lambda z, p: np.maximum(z, 0), lambda z, p: np.where(z <= 0, 0.0, 1.0)),
+    "softplus": (lambda z, p: np.logaddexp(0, z), lambda z, p: logistic(z)),
+    "leaky_relu": (
+        lambda z, p: np.where(z < 0, p * z, z),
+        lambda z, p: np.where(z < 0, p, 1.0),
+    ),
+}
+
+# loss: its output activation
+OUTPUTS = {
+    "squared_error": lambda z: z,
+    "poisson": np.exp,
+    "binary_log_loss": logistic,
+    "log_loss": softmax,
+}
+
+
+def targets(loss, y, n_outputs):
+    """y, or its class numbers one-hot"""
+    return np.eye(n_outputs)[y[:, 0].astype(int)] if loss == "log_loss" else y
+
+
+def losses(loss, z, y, eps=EPS):
+    """Loss of each row and output, from the raw outputs z
+
+    A probability counts as one within [eps, 1 - eps].
+    """
+
+    def clip(minus_log_p):
+        return np.clip(minus_log_p, -np.log1p(-eps), -np.log(eps))
+
+    y = targets(loss, y, z.shape[1])
+    if loss == "squared_error":
+        return (y - z) ** 2 / 2
+    if loss == "poisson":  # y log(y / exp(z)) - y + exp(z), with 0 log 0 = 0
+        return y * (np.log(np.where(y > 0, y, 1)) - z) - y + np.exp(z)
+    if loss == "binary_log_loss":  # p = logistic(z): -log p = log(1 + exp(-z))
+        return y * clip(np.logaddexp(0, -z)) + (1 - y) * clip(np.logaddexp(0, z))
+    minus_log_p = np.logaddexp.reduce(z, axis=1, keepdims=True) - z
+    return y * clip(minus_log_p)
+
+
+def forward(coefs, intercepts, X, activation):
+    """Inputs a and raw outputs z of each layer; z_l = a_l W_l + b_l, a_l+1 = f(z_l)"""
+    a, z = [X], []
+    for (name, p), W, b in zip([*activation, ("identity", 0)], coefs, intercepts):
+        z.append(a[-1] @ W + b)
+        a.append(ACTIVATIONS[name][0](z[-1], p))
+    return a[:-1], z
+
+
+def predict(coefs, intercepts, X, activation, loss):
+    return OUTPUTS[loss](forward(coefs, intercepts, X, activation)[1][-1])
+
+
+def loss_gradient(coefs, intercepts, X, y, w, alpha, activation, loss, of_step=False):
+    """Mean loss with its L2 penalty, and the gradient as two lists
+
+    With S the sum of w: loss = sum_i w_i loss_i / S + alpha / (2 S) sum(W^2), where a
+    squared error is the mean over the outputs.  scikit-learn's stochastic solvers step
+    along the sum over the outputs instead: ``of_step``.
+    """
+    w = np.ones(X.shape[0]) if w is None else w
+    a, z = forward(coefs, intercepts, X, activation)
+    S, n_outputs = w.sum(), z[-1].shape[1]
+    n_means = n_outputs if loss == "squared_error" else 1
+
+    value = w @ losses(loss, z[-1], y).sum(axis=1) / (S * n_means)
+    value += alpha / (2 * S) * sum((W**2).sum() for W in coefs)
+
+    # The output activation of every loss is the one that makes dloss/dz this simple.
+    delta = w[:, None] * (OUTPUTS[loss](z[-1]) - targets(loss, y, n_outputs))
+    delta /= S if of_step else S * n_means
+    coef_grads, intercept_grads = [], []
+    for layer in reversed(range(len(coefs))):
+        coef_grads.insert(0, a[layer].T @ delta + alpha / S * coefs[layer])
+        intercept_grads.insert(0, delta.sum(axis=0))
+        if layer > 0:
+            name, p = activation[layer - 1]
+            delta = (delta @ coefs[layer].T) * ACTIVATIONS[name][1](z[layer - 1], p)
+    return value, coef_grads, intercept_grads
+
+
+def pack(coefs, intercepts):
+    """One flat vector: all coefficients, then all intercepts"""
+    return np.concatenate([x.ravel() for x in [*coefs, *intercepts]])
+
+
+def unpack(flat, units):
+    """Views of a flat vector: the list of coefs and the list of intercepts"""
+    shapes = [*pairwise(units), *((n,) for n in units[1:])]
+    ends = np.cumsum([np.prod(shape) for shape in shapes])
+    parts = [x.reshape(s) for x, s in zip(np.split(flat, ends[:-1]), shapes)]
+    return parts[: len(units) - 1], parts[len(units) - 1 :]
+
+
+def sgd(params, v, g, learning_rate, momentum, nesterov):
+    """params and velocity after a step (Sutskever et al. 2013)"""
+    v = momentum * v - learning_rate * g
+    return params + (momentum * v - learning_rate * g if nesterov else v), v
+
+
+def adam(params, m, v, g, t, learning_rate, beta_1, beta_2, epsilon):
+    """params and moments after step number t = 1, 2, .. (Kingma and Ba 2014)"""
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    rate = learning_rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    return params - rate * m / (np.sqrt(v) + epsilon), m, v
+
+
+def epoch(params, units, step, X, y, w, order, batch_size, alpha, activation, loss):
+    """params after ``params = step(params, gradient)`` for each batch; the mean loss
+
+    A batch whose weights sum to 0 is passed over.
+    """
+    total = 0.0
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        weight = None if w is None else w[rows]
+        if weight is not None and weight.sum() == 0:
+            continue
+        value, *grads = loss_gradient(
+            *unpack(params, units), X[rows], y[rows], weight, alpha, activation, loss,
+            of_step=True,
+        )  # fmt: skip
+        total += value * len(rows)
+        params = step(params, pack(*grads))
+    return params, total / len(order)

@@ -1,0 +1,153 @@
+"""Elementary functions: errors in ulp against wider precision, special values."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from fastmlp._core import kernels, testing
+
+MAX_ULP = {"exp": 1}
+DEFAULT_MAX_ULP = 2
+
+
+def logistic(x):
+    t = np.exp(-np.abs(x))
+    return np.where(x < 0, t, 1) / (1 + t)
+
+
+WIDE = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "tanh": np.tanh,
+    "logistic": logistic,
+    "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+}
+
+
+def wide_type(dtype):
+    """A type whose own errors are far below one ulp of dtype."""
+    return np.dtype(np.float64 if dtype == np.float32 else np.longdouble)
+
+
+def core(name, x):
+    out = np.empty_like(x)
+    testing.math(name, x, out)
+    return out
+
+
+def wide(name, x):
+    with np.errstate(all="ignore"):  # overflow, and logarithms of what has none
+        return WIDE[name](x.astype(wide_type(x.dtype)))
+
+
+@cache
+def samples(name, dtype):
+    """Arguments for the whole range, and the exact results."""
+    rng = np.random.default_rng(0)
+    span, n = (105 if dtype == np.float32 else 750), 150_000
+    any_bits = np.frombuffer(rng.bytes(n * dtype.itemsize), dtype=dtype)
+    small = np.exp(rng.uniform(-30, 1, n)) * rng.choice([-1, 1], n)
+    parts = [rng.uniform(-span, span, n), rng.uniform(-1, 1, n), small]
+    x = np.concatenate([part.astype(dtype) for part in parts] + [any_bits])
+    return x, wide(name, x)
+
+
+def check_ulp(name, x, exact):
+    out = core(name, x)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = exact.astype(x.dtype)
+    finite = np.isfinite(rounded)
+    np.testing.assert_array_equal(out[~finite], rounded[~finite])
+    out, exact, rounded, x = out[finite], exact[finite], rounded[finite], x[finite]
+    ulp = np.spacing(np.maximum(np.abs(rounded), np.finfo(x.dtype).tiny))
+    error = np.abs(out - exact) / ulp
+    worst = error.argmax()
+    assert error[worst] <= MAX_ULP.get(name, DEFAULT_MAX_ULP), (
+        f"{name}({x[worst]!r}) = {out[worst]!r} is {error[worst]:.3f} ulp off"
+    )
+
+
+@pytest.mark.parametrize("name", kernels.math_names)
+def test_error_in_ulp(name, dtype, isa):
+    if np.finfo(wide_type(dtype)).eps > np.finfo(dtype).eps / 64:
+        pytest.skip("long double is no wider than double here")
+    check_ulp(name, *samples(name, dtype))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", kernels.math_names)
+def test_every_float32(name, isa):
+    chunk = 2**24
+    for start in range(0, 2**32, chunk):
+        u = np.arange(start, start + chunk, dtype=np.uint64).astype(np.uint32)
+        x = u.view(np.float32)
+        check_ulp(name, x, wide(name, x))
+
+
+INF, NAN = np.inf, np.nan
+# name: (x, f(x)) that hold to the bit, signs of zeros included
+SPECIAL = {
+    "exp": [(0.0, 1), (-0.0, 1), (INF, INF), (-INF, 0), (1e4, INF), (-1e4, 0)],
+    "expm1": [
+        (0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1), (1e4, INF), (-1e4, -1),
+    ],
+    "log1p": [
+        (0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1, -INF), (-1.5, NAN), (-1e4, NAN),
+        (-INF, NAN),
+    ],
+    "tanh": [(0.0, 0.0), (-0.0, -0.0), (INF, 1), (-INF, -1), (1e4, 1), (-1e4, -1)],
+    "logistic": [
+        (0.0, 0.5), (-0.0, 0.5), (INF, 1), (-INF, 0), (1e4, 1), (-1e4, 0),
+    ],
+    "softplus": [(INF, INF), (-INF, 0), (1e4, 1e4), (-1e4, 0)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", kernels.math_names)
+def test_special_values(name, dtype, isa):
+    x, expected = np.array([*SPECIAL[name], (NAN, NAN)], dtype=dtype).T
+    # one by one for the tail of the loop, 16 times over for its vector body
+    for times in (1, 16):
+        for value, f in zip(x, expected):
+            out = core(name, np.full(times, value))
+            np.testing.assert_array_equal(out, f, err_msg=f"{name}({value})")
+            if not np.isnan(f):
+                np.testing.assert_array_equal(np.signbit(out), np.signbit(f))
+        np.testing.assert_array_equal(
+            core(name, np.tile(x, times)), [*expected] * times
+        )
+
+
+@pytest.mark.parametrize("name", kernels.math_names)
+def test_subnormals(name, dtype, isa):
+    info = np.finfo(dtype)
+    size = np.geomspace(info.smallest_subnormal, info.tiny, 99).astype(dtype)
+    x = np.concatenate([size, -size])
+    check_ulp(name, x, wide(name, x))
+    if name in ("exp", "logistic"):  # f(0) is the rounded value of f near 0
+        np.testing.assert_array_equal(core(name, x), core(name, np.zeros(1, dtype))[0])
+
+
+@pytest.mark.parametrize("name", ["exp", "logistic", "softplus"])
+def test_gradual_underflow(name, dtype, isa):
+    info = np.finfo(dtype)
+    x = np.linspace(
+        np.log(info.smallest_subnormal), np.log(info.tiny), 999, dtype=dtype
+    )
+    out = core(name, x[5:])
+    assert (out > 0).all()
+    assert (out <= info.tiny * 1.001).all()
+
+
+def test_tanh_near_zero(dtype, isa):
+    # The formula at hand, 2 / (1 + exp(-2 x)) - 1, has no correct digit left there.
+    x = np.geomspace(1e-30, 1e-3, 200, dtype=dtype)
+    x = np.concatenate([x, -x])
+    exact = wide("tanh", x)
+    with np.errstate(under="ignore"):
+        naive = 2 / (1 + np.exp(-2 * x)) - 1
+        assert np.max(np.abs(naive / exact - 1)) > 0.5
+        error = np.max(np.abs(core("tanh", x) / exact - 1))
+    assert error <= 2 * np.finfo(dtype).eps
