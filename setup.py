@@ -30,8 +30,15 @@ NO_COMPILER = (
 ISA_FLAGS = {
     "isa_v3.c": (["-mavx2", "-mfma"], ["/arch:AVX2"]),
     "isa_v4.c": (
-        "-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl "
-        "-mprefer-vector-width=512".split(),
+        [
+            "-mavx2",
+            "-mfma",
+            "-mavx512f",
+            "-mavx512bw",
+            "-mavx512dq",
+            "-mavx512vl",
+            "-mprefer-vector-width=512",
+        ],
         ["/arch:AVX512"],
     ),
 }

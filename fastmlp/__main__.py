@@ -87,7 +87,7 @@ def _parser():
     )
     add(
         "--seed",
-        type=_checked(int, lambda n: 0 <= n < 2**32, "a whole number from 0 to 2**32"),
+        type=_checked(int, lambda n: 0 <= n < 2**32, "from 0 to 2**32 - 1"),
         default=0,
         metavar="N",
         help="of the split, the weights and the order of rows (default 0)",
@@ -117,7 +117,7 @@ def main(argv=None):
     Returns
     -------
     code : int
-        0, or 2 after an error of usage, which is one line on stderr.
+        0; 2 after an error of usage, which is one line on stderr; 130 after Ctrl-C.
     """
     try:
         options = _parser().parse_args(argv)
@@ -127,14 +127,17 @@ def main(argv=None):
             raise UsageError(f"--save: no such folder: {Path(options.save).parent}")
         if options.save and Path(options.save).is_dir():
             raise UsageError(f"--save: {options.save} is a folder")
-        if options.data:
-            problem = load_problem(options.data, options.target, options.task)
-        else:
-            problem = _digits()
-        _run(problem, options)
+        with _warnings_as_notes():
+            if options.data:
+                problem = load_problem(options.data, options.target, options.task)
+            else:
+                problem = _digits()
+            _run(problem, options)
     except UsageError as error:
         print(f"fastmlp: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -162,7 +165,7 @@ def _run(problem, options):
     ]
     print(
         f"hidden layers: {', '.join(map(str, options.hidden))}; at most "
-        f"{options.max_iter} epochs; {max(threads, default=1)} threads of BLAS"
+        f"{options.max_iter} epochs; threads of BLAS: {max(threads, default=1)}"
     )
     libraries = {"fastmlp": fastmlp, "scikit-learn": neural_network}
     if options.no_compare:
@@ -177,7 +180,7 @@ def _run(problem, options):
     seconds, scores = {}, {}
     for name, model in models.items():
         print(f"\n{name}")
-        seconds[name] = _timed_fit(model, X_train, y_train, options)
+        seconds[name] = _timed_fit(model, X_train, y_train)
         with _errors_for_users():
             scores[name] = model.score(X_test, y_test)
     kind = DummyRegressor if problem.task in REGRESSION else DummyClassifier
@@ -190,6 +193,18 @@ def _run(problem, options):
         except OSError as error:
             raise UsageError(f"--save: {one_line(error)}") from None
         print(f"the fitted pipeline is saved: joblib.load({options.save!r})")
+
+
+@contextlib.contextmanager
+def _warnings_as_notes(indent=""):
+    """Warnings as lines of the output, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for message in dict.fromkeys(one_line(w.message) for w in caught):
+        if "Maximum iterations" in message:
+            message = "not converged yet; --max-iter sets the number of epochs"
+        print(f"{indent}note: {message}")
 
 
 @contextlib.contextmanager
@@ -273,20 +288,17 @@ class _EveryTenth(io.TextIOBase):
         return len(text)
 
 
-def _timed_fit(model, X, y, options):
+def _timed_fit(model, X, y):
     """Seconds of a fit; its warnings are printed as notes."""
     _be_verbose(model, True)
     with (
+        _warnings_as_notes("  "),
         _errors_for_users(),
-        warnings.catch_warnings(record=True) as caught,
         contextlib.redirect_stdout(_EveryTenth(sys.stdout)),
     ):
-        warnings.simplefilter("always")
         start = time.perf_counter()
         model.fit(X, y)
         seconds = time.perf_counter() - start
-    for message in dict.fromkeys(one_line(w.message) for w in caught):
-        print(f"  note: {message}")
     _be_verbose(model, False)
     return seconds
 

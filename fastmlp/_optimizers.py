@@ -9,7 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 
-class SGDOptimizer:
+class _Optimizer:
+    """Named scalars and the arrays of the moments."""
+
+    def __init__(self, **state):
+        vars(self).update(state)
+
+
+class SGDOptimizer(_Optimizer):
     """Stochastic gradient descent with momentum.
 
     Attributes
@@ -21,9 +28,6 @@ class SGDOptimizer:
     """
 
     n_moments = 1
-
-    def __init__(self, **state):
-        vars(self).update(state)
 
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
@@ -62,7 +66,7 @@ class SGDOptimizer:
         return False
 
 
-class AdamOptimizer:
+class AdamOptimizer(_Optimizer):
     """Adam (Kingma and Ba 2014).
 
     Attributes
@@ -76,9 +80,6 @@ class AdamOptimizer:
     """
 
     n_moments = 2
-
-    def __init__(self, **state):
-        vars(self).update(state)
 
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):

@@ -16,6 +16,8 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_NUMERIC_CLASSES = 20
 MAX_CATEGORIES = 100
 MIN_ROWS = 10
+MAX_SHOWN = 8
+LARGEST = 1e100
 REGRESSION = ("regression", "multi-output regression")
 
 
@@ -71,14 +73,17 @@ def load_problem(path, names, task):
         frame = frame[~missing]
     if len(frame) < MIN_ROWS:
         raise UsageError(
-            f"{path}: {len(frame)} rows with a target are too few; {MIN_ROWS} are needed"
+            f"{path}: {len(frame)} rows with a target, at least {MIN_ROWS} are needed"
         )
     y, task = _targets(frame, names, task)
     X = frame.drop(columns=names)
     prepare, kinds = _preparation(X)
     facts += [f"features: {kinds}", f"task: {task}"]
     columns = y.T if y.ndim == 2 else [y]
-    facts += [_describe(name, column, task) for name, column in zip(names, columns)]
+    ranges = [_describe(name, column, task) for name, column in zip(names, columns)]
+    facts += ranges[:MAX_SHOWN]
+    if len(names) > MAX_SHOWN:
+        facts.append(f"and {len(names) - MAX_SHOWN} more targets")
     return Problem(facts, X, y, task, prepare)
 
 
@@ -116,7 +121,7 @@ def _check_names(frame, names):
         if name in frame.columns:
             continue
         near = difflib.get_close_matches(name, frame.columns, cutoff=0.5)
-        hint = f"near: {', '.join(near)}" if near else f"there are {_some(frame)}"
+        hint = f"near: {', '.join(near)}" if near else f"there are {_some(list(frame))}"
         if frame.shape[1] == 1:
             hint += "; are its cells separated by commas?"
         raise UsageError(f"there is no column {name!r}; {hint}")
@@ -127,24 +132,19 @@ def _check_names(frame, names):
         raise UsageError("the table has no other columns than the targets")
 
 
-def _some(names, most=8):
+def _some(names):
     """The first few of some names."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    return ", ".join(names[:MAX_SHOWN]) + (", ..." if len(names) > MAX_SHOWN else "")
 
 
 def _targets(frame, names, task):
     """The targets as an array of one or two dimensions, and the task."""
-    from pandas import CategoricalDtype
-
     arrays = {name: _plain_target(name, frame[name]) for name in names}
     first = arrays[names[0]]
     if task == "auto":
         quantities = first.dtype.kind == "f" or (
             first.dtype.kind == "i" and len(np.unique(first)) > MAX_NUMERIC_CLASSES
         )
-        if isinstance(frame[names[0]].dtype, CategoricalDtype):
-            quantities = False
         if len(names) > 1:
             quantities = not all(_is_label(array) for array in arrays.values())
         task = "regression" if quantities else "classification"
@@ -179,11 +179,16 @@ def _plain_target(name, column):
         return np.array([str(value) for value in column], dtype=object)
     values = column.to_numpy()
     if kind == "f":
-        if np.isinf(values).any():
-            raise UsageError(f"target {name!r} holds infinite values")
+        _check_size(f"target {name!r}", values)
         if (values == np.floor(values)).all() and np.abs(values).max() < 2**53:
             return values.astype(np.int64)  # as of whole numbers with missing cells
     return values if kind != "u" else values.astype(float)
+
+
+def _check_size(what, values):
+    """Raise UsageError for numbers whose squares could overflow."""
+    if (np.abs(values) > LARGEST).any():
+        raise UsageError(f"{what} holds infinite values or ones beyond {LARGEST:g}")
 
 
 def _is_label(array):
@@ -210,8 +215,8 @@ def _preparation(X):
         else:
             left_out.append(f"{name} ({dtype})")
     for name in numbers:
-        if np.isinf(X[name].to_numpy(dtype=float, na_value=np.nan)).any():
-            raise UsageError(f"column {name!r} holds infinite values")
+        values = X[name].to_numpy(dtype=float, na_value=np.nan)
+        _check_size(f"column {name!r}", values)
     if not numbers and not categories:
         raise UsageError(f"no column can be used; left out: {_some(left_out)}")
     parts = [f"{len(numbers)} numbers", f"{len(categories)} categories"]

@@ -11,15 +11,6 @@ from scipy import sparse
 from fastmlp._core import kernels, network
 
 
-def pytest_collection_modifyitems(config, items):
-    """Leave out what takes minutes unless it is asked for by ``-m long``."""
-    if config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-
-
 @pytest.fixture(params=kernels.available_isas)
 def isa(request):
     """Every instruction set of this machine in turn."""

@@ -67,8 +67,8 @@ def losses(loss, z, y, eps=EPS):
         return y * (np.log(np.where(y > 0, y, 1)) - z) - y + np.exp(z)
     if loss == "binary_log_loss":  # p = logistic(z): -log p = log(1 + exp(-z))
         return y * clip(np.logaddexp(0, -z)) + (1 - y) * clip(np.logaddexp(0, z))
-    minus_log_p = np.logaddexp.reduce(z, axis=1, keepdims=True) - z
-    return y * clip(minus_log_p)
+    z = z - z.max(axis=1, keepdims=True)  # p = softmax(z): -log p = log sum exp(z) - z
+    return y * clip(np.log(np.exp(z).sum(axis=1, keepdims=True)) - z)
 
 
 def forward(coefs, intercepts, X, activation):

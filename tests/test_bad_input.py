@@ -9,9 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from fastmlp import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X = np.random.RandomState(0).randn(60, 3)
 Y = np.random.RandomState(1).randint(0, 3, 60)
@@ -116,9 +114,9 @@ def fitted(request):
     if request.param == "classifier":
         model = MLPClassifier((5,), max_iter=5, random_state=0).fit(X, Y)
     else:
-        model = MLPRegressor(
-            hidden_layer_sizes=(5,), max_iter=5, random_state=0
-        ).fit(X, Y)
+        model = MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(
+            X, Y
+        )
     state = joblib.hash(vars(model))
     before = _predictions(model)
 
@@ -274,7 +272,9 @@ def test_validation_part_too_small():  # W13
 
 def test_divergence_is_an_error_and_keeps_the_earlier_fit(fitted):
     model, unchanged = fitted
-    params = {k: getattr(model, k) for k in ("solver", "learning_rate_init", "activation")}
+    params = {
+        k: getattr(model, k) for k in ("solver", "learning_rate_init", "activation")
+    }
     wild = {"solver": "sgd", "learning_rate_init": 1e200, "activation": "identity"}
     for method in (model.fit, model.partial_fit):
         model.set_params(**wild)

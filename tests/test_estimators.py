@@ -15,9 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
 ADDED = ["dtype", "fit_intercept", "weight_init"]
@@ -82,7 +80,9 @@ def test_dtype(solver, dtype, X_dtype, expected):  # W5, W6
         MLPClassifier(max_iter=5, solver=solver, dtype=dtype).fit(X, Y_IRIS),
         MLPRegressor(max_iter=5, solver=solver, dtype=dtype).fit(X, Y_IRIS * 0.5),
     ):
-        assert {a.dtype for a in model.coefs_ + model.intercepts_} == {np.dtype(expected)}
+        assert {a.dtype for a in model.coefs_ + model.intercepts_} == {
+            np.dtype(expected)
+        }
         if solver != "lbfgs":
             assert {m.dtype for m in model._optimizer.moments} == {np.dtype(expected)}
         if hasattr(model, "predict_proba"):
@@ -281,9 +281,7 @@ def test_log_proba_does_not_underflow():  # W15
             log_proba = clf.predict_log_proba(far)
             assert np.isfinite(log_proba).all() and log_proba.min() < -1e4
             proba = clf.predict_proba(X_IRIS)
-            np.testing.assert_array_equal(
-                clf.predict_log_proba(X_IRIS), np.log(proba)
-            )
+            np.testing.assert_array_equal(clf.predict_log_proba(X_IRIS), np.log(proba))
 
 
 def test_single_class():  # W16
@@ -346,7 +344,9 @@ def test_sparse_layouts_give_the_dense_model(kind):
         S.has_sorted_indices = False
     model = MLPClassifier(20, max_iter=8, random_state=0).fit(S, y)
     np.testing.assert_allclose(model.loss_curve_, dense.loss_curve_, rtol=1e-9)
-    np.testing.assert_allclose(model.predict_proba(S), dense.predict_proba(X), rtol=1e-6)
+    np.testing.assert_allclose(
+        model.predict_proba(S), dense.predict_proba(X), rtol=1e-6
+    )
 
 
 def test_wide_sparse_data_is_never_made_dense():

@@ -139,9 +139,10 @@ def _loss_of_biases(estimator, intercepts, y, out_activation):
     """The loss of a model that outputs its intercepts for every row."""
     intercepts = np.array(intercepts, dtype=float)
     estimator.set_params(hidden_layer_sizes=(), alpha=0.0)
-    estimator.coefs_, estimator.intercepts_ = [np.zeros((1, len(intercepts)))], [
-        intercepts
-    ]
+    estimator.coefs_, estimator.intercepts_ = (
+        [np.zeros((1, len(intercepts)))],
+        [intercepts],
+    )
     estimator.out_activation_ = out_activation
     return estimator.loss_gradient(np.ones((len(y), 1)), y)[0]
 

@@ -79,9 +79,7 @@ def _assert_same(theirs, ours, X):
     assert ours.t_ == theirs.t_
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=RTOL)
     assert ours.loss_ == pytest.approx(theirs.loss_, rel=RTOL)
-    for a, b in zip(
-        ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_
-    ):
+    for a, b in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
         assert a.shape == b.shape and a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=RTOL, atol=RTOL * np.abs(b).max())
     assert ours._no_improvement_count == theirs._no_improvement_count

@@ -46,24 +46,25 @@ def wide(name, x):
 def samples(name, dtype):
     """Arguments for the whole range, and the exact results."""
     rng = np.random.default_rng(0)
-    span, n = (105 if dtype == np.float32 else 750), 150_000
+    span, n = (105 if dtype == np.float32 else 750), 250_000
     any_bits = np.frombuffer(rng.bytes(n * dtype.itemsize), dtype=dtype)
-    small = np.exp(rng.uniform(-30, 1, n)) * rng.choice([-1, 1], n)
-    parts = [rng.uniform(-span, span, n), rng.uniform(-1, 1, n), small]
-    x = np.concatenate([part.astype(dtype) for part in parts] + [any_bits])
+    sizes = np.exp(rng.uniform(-30, 5, n)) * rng.choice([-1, 1], n)
+    edges = [0.0, -0.0, 1.0, -1.0, np.finfo(dtype).max, np.finfo(dtype).min]
+    parts = [rng.uniform(-span, span, n), rng.uniform(-9, 9, n), sizes, edges]
+    x = np.concatenate([np.array(p, dtype=dtype) for p in parts] + [any_bits])
     return x, wide(name, x)
 
 
 def check_ulp(name, x, exact):
     out = core(name, x)
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         rounded = exact.astype(x.dtype)
-    finite = np.isfinite(rounded)
-    np.testing.assert_array_equal(out[~finite], rounded[~finite])
-    out, exact, rounded, x = out[finite], exact[finite], rounded[finite], x[finite]
-    ulp = np.spacing(np.maximum(np.abs(rounded), np.finfo(x.dtype).tiny))
-    error = np.abs(out - exact) / ulp
-    worst = error.argmax()
+        ulp = np.spacing(np.maximum(np.abs(rounded), np.finfo(x.dtype).tiny))
+        error = np.abs(out - exact) / ulp
+    special = ~np.isfinite(rounded)
+    np.testing.assert_array_equal(out[special], rounded[special])
+    error[special] = 0
+    worst = error.argmax()  # the first NaN, if there is one
     assert error[worst] <= MAX_ULP.get(name, DEFAULT_MAX_ULP), (
         f"{name}({x[worst]!r}) = {out[worst]!r} is {error[worst]:.3f} ulp off"
     )
@@ -79,10 +80,9 @@ def test_error_in_ulp(name, dtype, isa):
 @pytest.mark.long
 @pytest.mark.parametrize("name", kernels.math_names)
 def test_every_float32(name, isa):
-    chunk = 2**24
-    for start in range(0, 2**32, chunk):
-        u = np.arange(start, start + chunk, dtype=np.uint64).astype(np.uint32)
-        x = u.view(np.float32)
+    chunk = np.arange(2**16, dtype=np.uint32)  # fits the cache
+    for start in range(0, 2**32, len(chunk)):
+        x = (chunk + np.uint32(start)).view(np.float32)
         check_ulp(name, x, wide(name, x))
 
 
@@ -128,17 +128,6 @@ def test_subnormals(name, dtype, isa):
     check_ulp(name, x, wide(name, x))
     if name in ("exp", "logistic"):  # f(0) is the rounded value of f near 0
         np.testing.assert_array_equal(core(name, x), core(name, np.zeros(1, dtype))[0])
-
-
-@pytest.mark.parametrize("name", ["exp", "logistic", "softplus"])
-def test_gradual_underflow(name, dtype, isa):
-    info = np.finfo(dtype)
-    x = np.linspace(
-        np.log(info.smallest_subnormal), np.log(info.tiny), 999, dtype=dtype
-    )
-    out = core(name, x[5:])
-    assert (out > 0).all()
-    assert (out <= info.tiny * 1.001).all()
 
 
 def test_tanh_near_zero(dtype, isa):

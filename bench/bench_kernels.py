@@ -1,0 +1,60 @@
+"""Functions of one argument, for each instruction set and as in NumPy and SciPy."""
+
+import numpy as np
+import pytest
+from common import DTYPES
+from scipy.special import expit
+
+from fastmlp._core import kernels, testing
+
+N = 20_000  # a batch of 200 rows at 100 units: within the second-level cache
+REFERENCES = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "tanh": np.tanh,
+    "logistic": expit,
+    "softplus": lambda x, out: np.logaddexp(0, x, out=out),
+}
+
+
+@pytest.fixture
+def values(name, dtype):
+    """Arguments as they occur in a network, and room for the results."""
+    x = np.random.RandomState(0).uniform(-4, 4, size=N)
+    if name == "log1p":
+        x = np.exp(x)
+    x = x.astype(dtype)
+    return x, np.empty_like(x)
+
+
+@pytest.fixture
+def use_isa():
+    """The switch of the instruction set, undone at the end."""
+    before = kernels.isa
+    yield kernels.use_isa
+    kernels.use_isa(before)
+
+
+@pytest.mark.parametrize("isa", [*kernels.available_isas, "numpy and scipy"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", kernels.math_names)
+def test_math(per_unit, benchmark, values, use_isa, name, dtype, isa):
+    benchmark.group = f"{name}, {dtype}, {N} elements"
+    x, out = values
+    if isa in kernels.available_isas:
+        use_isa(isa)
+        call = (testing.math, name, x, out)
+    elif name in REFERENCES:
+        call = (REFERENCES[name], x, out)
+    else:
+        pytest.skip("NumPy and SciPy have no such function")
+    per_unit(
+        *call,
+        units=N,
+        unit="ns per element",
+        rounds=200,
+        iterations=5,
+        warmup_rounds=20,
+    )
+    assert np.isfinite(out).all()
