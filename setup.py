@@ -114,7 +114,7 @@ def extensions():
                 include_dirs=["src_c"],
                 depends=depends,
             )
-            for name in ("kernels", "network", "solvers", "testing")
+            for name in ("kernels", "network", "batch", "prediction", "solvers", "testing")
         ],
         build_dir="build",
         compiler_directives={

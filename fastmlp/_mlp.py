@@ -14,8 +14,10 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _training, _validation
+from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
-from fastmlp._core.network import BatchSum, Data, Layers, Network, predict
+from fastmlp._core.network import Data, Layers, Network
+from fastmlp._core.prediction import predict
 from fastmlp._initialization import initial_weights
 from fastmlp._optimizers import OPTIMIZERS
 

@@ -13,7 +13,9 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastmlp._core.network import BatchSum, Data, Layers, predict
+from fastmlp._core.batch import BatchSum
+from fastmlp._core.network import Data, Layers
+from fastmlp._core.prediction import predict
 from fastmlp._core.solvers import Epoch
 from fastmlp._optimizers import OPTIMIZERS, restored_optimizer
 from fastmlp._validation import check_some_weight

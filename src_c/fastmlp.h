@@ -27,6 +27,13 @@ typedef enum { FM_LOSSES(FM_ENUM) FM_N_LOSSES } fm_loss;
 typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
 #undef FM_ENUM
 
+/* Blocks of a matrix product, and the room it needs for copies of them. */
+enum {
+    FM_GEMM_BLOCK_K = 256,
+    FM_GEMM_BLOCK_N = 512,
+    FM_GEMM_WORK = FM_GEMM_BLOCK_K * (FM_GEMM_BLOCK_N + 16)
+};
+
 /* Rows of a batch in a CSR matrix: row i of the batch is row order[i] of the matrix,
  * or first + i where order is NULL. */
 typedef struct {

@@ -2,6 +2,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include "fastmlp.h"
 #include "isa.h"
@@ -11,8 +14,10 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define FM_ALWAYS_INLINE __forceinline
+#define FM_NOINLINE __declspec(noinline)
 #else
 #define FM_ALWAYS_INLINE inline __attribute__((always_inline))
+#define FM_NOINLINE __attribute__((noinline))
 #endif
 
 #define FM_DOUBLE 0

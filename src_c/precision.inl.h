@@ -5,6 +5,14 @@
 #include "losses.inl.h"
 #include "optimizers.inl.h"
 #include "rows.inl.h"
+#include "simd.h"
+#include "gemm.inl.h"
+
+#if FM_HAS_GEMM
+#define GEMM FN(gemm)
+#else
+#define GEMM NULL
+#endif
 
 static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdiff_t n)
 {
@@ -23,5 +31,6 @@ const FM_TABLE FN(table) = {
     FN(activate),        FN(activate_backward), FN(output),      FN(loss),
     FN(sum_squares),     FN(sum),               FN(finish_gradient),
     FN(sgd_update),      FN(adam_update),       FN(gather_rows), FN(csr_forward),
-    FN(csr_backward),    FN(math),
+    FN(csr_backward),    GEMM,                  FN(math),
 };
+#undef GEMM

@@ -50,6 +50,14 @@ typedef struct {
     void (*csr_backward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *delta,
                          FM_REAL *dw, ptrdiff_t n, ptrdiff_t k);
 
+    /* C (m, n) := A B, or C + A B; entry (i, p) of A stands at a + i row_stride +
+     * p k_stride, entry (p, j) of B at b + p b_k_stride + j b_stride, rows of C ldc
+     * apart; work: FM_GEMM_WORK values.  NULL where BLAS is to be used */
+    void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
+                 ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
+                 ptrdiff_t b_k_stride, ptrdiff_t b_stride, FM_REAL *c, ptrdiff_t ldc,
+                 int accumulate, FM_REAL *work);
+
     /* y := f(x) over n values */
     void (*math)(fm_math f, const FM_REAL *x, FM_REAL *y, ptrdiff_t n);
 } FM_TABLE;

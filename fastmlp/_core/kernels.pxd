@@ -12,6 +12,9 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef enum fm_math:
         pass
 
+    enum:
+        FM_GEMM_WORK
+
     ctypedef struct fm_csr_rows:
         const ptrdiff_t *indices
         const ptrdiff_t *indptr
@@ -53,6 +56,10 @@ cdef extern from "fastmlp.h" nogil:
         void (*csr_backward)(
             fm_csr_rows, const float *, const float *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
+        void (*gemm)(
+            ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t,
+            const float *, ptrdiff_t, ptrdiff_t, float *, ptrdiff_t, int, float *
+        ) noexcept nogil
         void (*math)(fm_math, const float *, float *, ptrdiff_t) noexcept nogil
 
     ctypedef struct fm_kernels_f64:
@@ -91,6 +98,10 @@ cdef extern from "fastmlp.h" nogil:
         ) noexcept nogil
         void (*csr_backward)(
             fm_csr_rows, const double *, const double *, double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*gemm)(
+            ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t,
+            const double *, ptrdiff_t, ptrdiff_t, double *, ptrdiff_t, int, double *
         ) noexcept nogil
         void (*math)(fm_math, const double *, double *, ptrdiff_t) noexcept nogil
 
@@ -240,6 +251,26 @@ cdef inline void csr_backward(
         fm_f32.csr_backward(rows, values, delta, dw, n, k)
     else:
         fm_f64.csr_backward(rows, values, delta, dw, n, k)
+
+
+cdef inline bint has_gemm() noexcept nogil:
+    """Whether the instruction set has its own matrix products"""
+    return fm_f32.gemm != NULL
+
+
+cdef inline void gemm(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating *a,
+    Py_ssize_t row_stride, Py_ssize_t k_stride, const floating *b,
+    Py_ssize_t b_k_stride, Py_ssize_t b_stride, floating *c, bint accumulate,
+    floating *work,
+) noexcept nogil:
+    """C := A B or C + A B with strided A and B; C (m, n) contiguous"""
+    if floating is float:
+        fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, c, n,
+                    accumulate, work)
+    else:
+        fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, c, n,
+                    accumulate, work)
 
 
 cdef inline void math(

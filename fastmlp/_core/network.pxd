@@ -1,4 +1,4 @@
-# Shared with solvers.pyx: the network, its data, and the sums over a batch.
+# The network and its data, shared with the modules that compute.
 #
 # Each class wraps a struct of sizes and addresses, which the nogil functions take, and
 # keeps the arrays alive that the addresses point into.
@@ -30,23 +30,8 @@ ctypedef struct layers_t:
 
 ctypedef struct workspace_t:
     Py_ssize_t n_rows
-    size_t x, y, w, scratch             # addresses
+    size_t x, y, w, scratch, products   # addresses
     size_t *a                           # (n_layers + 1,)
-
-ctypedef struct rows_t:                 # the rows of one block
-    const ptrdiff_t *order              # NULL: consecutive rows
-    Py_ssize_t first, n
-
-ctypedef struct sum_t:
-    const network_t *net
-    const data_t *data
-    const layers_t *layers
-    const workspace_t *work
-    void *grad
-    const ptrdiff_t *order
-    Py_ssize_t row, stop
-    bint is_empty
-    double loss, weight
 
 
 cdef class Network:
@@ -73,14 +58,4 @@ cdef class Workspace:
     cdef tuple owners
 
 
-cdef class BatchSum:
-    cdef sum_t c
-    cdef readonly object grad
-    cdef readonly Py_ssize_t blocks_per_call
-    cdef tuple owners
-
-
 cdef size_t address_of(object array, object dtype) except? 0
-cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil
-cdef bint add_block(sum_t *s) noexcept nogil
-cdef double data_scale(const sum_t *s) noexcept nogil

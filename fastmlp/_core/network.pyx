@@ -1,31 +1,23 @@
-# The network: forward and backward products over blocks of rows.
+# The network and its data: sizes, addresses and memory; batch.pyx computes with them.
 #
 # a) Precision: classes and structs are free of it.  Numbers live in NumPy arrays whose
 #    addresses are kept; the fused functions cast them once per block.
-# b) Blocks: a batch is summed up in blocks of rows that fit the cache, so the workspace
-#    is bounded for any batch size (lbfgs takes the whole data as one batch) and a call
-#    can stop between two blocks to serve Ctrl-C.
-# c) Memory: NumPy allocates one workspace per fit; a step allocates nothing.
-# d) Layers are addressed one by one, so prediction reads whatever stands in coefs_;
+# b) Memory: NumPy allocates one workspace per fit; a step allocates nothing.
+# c) Layers are addressed one by one, so prediction reads whatever stands in coefs_;
 #    during training the addresses point into one flat vector: all coefficients, then
 #    all intercepts (scikit-learn's packing order).
 
 import numpy as np
 from scipy.sparse import issparse
 
-from cpython.exc cimport PyErr_CheckSignals
-from cython cimport floating
-from libc.string cimport memset
-
-from fastmlp._core cimport blas, kernels
-from fastmlp._core.kernels cimport fm_activation, fm_csr_rows, fm_loss
+from fastmlp._core cimport kernels
+from fastmlp._core.kernels cimport fm_loss
 
 from fastmlp._core.kernels import activation_names, loss_names
 
 ALIGNMENT = 64  # bytes, one cache line and one AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 MIN_BLOCK, MAX_BLOCK = 256, 1024  # rows
-CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
 
 
 cdef size_t address_of(object array, object dtype) except? 0:
@@ -170,8 +162,9 @@ cdef class Workspace:
         widths = [0 if data.c.is_sparse else net.units[0]]
         widths.extend(net.units[1:])
         widths.extend([max(net.units[1:]), data.c.y_width, 1])
+        counts = [n_rows * width for width in widths] + [kernels.FM_GEMM_WORK]
         step = ALIGNMENT // data.dtype.itemsize
-        sizes = [-(-n_rows * width // step) * ALIGNMENT for width in widths]
+        sizes = [-(-count // step) * ALIGNMENT for count in counts]
         memory = np.empty(sum(sizes) + ALIGNMENT, dtype=np.uint8)
         start = int(address_of(memory, np.uint8))
         start += -start % ALIGNMENT
@@ -183,274 +176,4 @@ cdef class Workspace:
         self.c.scratch = self.c.a[net.c.n_layers + 1]
         self.c.y = self.c.a[net.c.n_layers + 2]
         self.c.w = self.c.a[net.c.n_layers + 3]
-
-
-cdef const floating *block_of(
-    const void *values, Py_ssize_t width, size_t gathered, rows_t rows,
-    const floating *precision,
-) noexcept nogil:
-    """The rows of a dense array: in place if consecutive, else gathered; NULL of NULL"""
-    cdef const floating *source = <const floating *> values
-    if values == NULL:
-        return NULL
-    if rows.order == NULL:
-        return source + rows.first * width
-    kernels.gather_rows(source, rows.order + rows.first, <floating *> gathered, rows.n,
-                        width)
-    return <const floating *> gathered
-
-
-cdef inline fm_csr_rows csr_rows(const data_t *data, rows_t rows) noexcept nogil:
-    """The rows of a CSR matrix"""
-    cdef fm_csr_rows csr
-    csr.indices, csr.indptr = data.indices, data.indptr
-    csr.order = rows.order + rows.first if rows.order != NULL else NULL
-    csr.first = rows.first
-    return csr
-
-
-cdef void forward(
-    const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, const floating *x, floating *z_last,
-) noexcept nogil:
-    """a_l := f(a_(l-1) W_l + b_l), a_0 = x; z_last := a_(L-1) W_L"""
-    cdef const floating *a = x
-    cdef const floating *w
-    cdef floating *z
-    cdef Py_ssize_t l, fan_in, fan_out
-    for l in range(net.n_layers):
-        fan_in, fan_out = net.width[l], net.width[l + 1]
-        w = <const floating *> layers.coef[l]
-        z = <floating *> work.a[l + 1] if l < net.n_layers - 1 else z_last
-        if l == 0 and data.is_sparse:
-            kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, z,
-                                rows.n, fan_out)
-        else:
-            blas.gemm(False, False, rows.n, fan_out, fan_in, a, w, <floating> 0, z)
-        if l < net.n_layers - 1:
-            kernels.activate(<fm_activation> net.activation[l], z,
-                             <const floating *> layers.intercept[l], rows.n, fan_out,
-                             net.parameter[l])
-        a = z
-
-
-cdef void backward(
-    const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, const floating *x, floating *grad,
-    bint is_first,
-) noexcept nogil:
-    """dW_l (+)= a_(l-1)^T delta_l; delta_(l-1) := (delta_l W_l^T) f'(a_(l-1))"""
-    cdef floating keep = 0 if is_first else 1
-    cdef floating *upstream = <floating *> work.scratch
-    cdef const floating *delta
-    cdef floating *a
-    cdef Py_ssize_t l, fan_in, fan_out
-    for l in range(net.n_layers - 1, 0, -1):
-        fan_in, fan_out = net.width[l], net.width[l + 1]
-        delta = <const floating *> work.a[l + 1]
-        a = <floating *> work.a[l]
-        blas.gemm(True, False, fan_in, fan_out, rows.n, <const floating *> a, delta,
-                  keep, grad + net.coef_offset[l])
-        blas.gemm(False, True, rows.n, fan_in, fan_out, delta,
-                  <const floating *> layers.coef[l], <floating> 0, upstream)
-        kernels.activate_backward(<fm_activation> net.activation[l - 1],
-                                  <const floating *> upstream, a,
-                                  grad + net.intercept_offset[l - 1], rows.n, fan_in,
-                                  net.parameter[l - 1])
-    fan_in, fan_out = net.width[0], net.width[1]
-    delta = <const floating *> work.a[1]
-    if not data.is_sparse:
-        blas.gemm(True, False, fan_in, fan_out, rows.n, x, delta, keep, grad)
-        return
-    if is_first:
-        memset(grad, 0, fan_in * fan_out * sizeof(floating))
-    kernels.csr_backward(csr_rows(data, rows), <const floating *> data.x, delta, grad,
-                         rows.n, fan_out)
-
-
-cdef void add_rows(sum_t *s, rows_t rows, floating *grad) noexcept nogil:
-    """Add loss, weight and gradient of some rows"""
-    cdef const network_t *net = s.net
-    cdef const data_t *data = s.data
-    cdef const workspace_t *work = s.work
-    cdef Py_ssize_t last = net.n_layers - 1
-    cdef floating *z = <floating *> work.a[net.n_layers]
-    cdef const floating *x = NULL
-    cdef const floating *y = block_of(data.y, data.y_width, work.y, rows, grad)
-    cdef const floating *w = block_of(data.w, 1, work.w, rows, grad)
-    if not data.is_sparse:
-        x = block_of(data.x, data.n_features, work.x, rows, grad)
-    if s.is_empty:
-        memset(grad + net.n_coefs, 0, (net.n_params - net.n_coefs) * sizeof(floating))
-    forward(net, data, s.layers, work, rows, x, z)
-    s.loss += kernels.loss_delta(net.loss, y, w,
-                                 <const floating *> s.layers.intercept[last], z,
-                                 grad + net.intercept_offset[last], rows.n,
-                                 net.n_outputs)
-    s.weight += kernels.sum_values(w, rows.n) if w != NULL else <double> rows.n
-    backward(net, data, s.layers, work, rows, x, grad, s.is_empty)
-
-
-cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
-    """Start the batch of the rows first to stop"""
-    s.row, s.stop = first, stop
-    s.loss = s.weight = 0
-    s.is_empty = True
-
-
-cdef bint add_block(sum_t *s) noexcept nogil:
-    """Add the next block of rows; whether the batch is complete"""
-    cdef rows_t rows
-    rows.order, rows.first = s.order, s.row
-    rows.n = min(s.work.n_rows, s.stop - s.row)
-    if s.data.is_float32:
-        add_rows(s, rows, <float *> s.grad)
-    else:
-        add_rows(s, rows, <double *> s.grad)
-    s.is_empty = False
-    s.row += rows.n
-    return s.row >= s.stop
-
-
-cdef double data_scale(const sum_t *s) noexcept nogil:
-    """What makes means of the sums: over weights, and outputs of squared errors"""
-    if s.net.loss == kernels.FM_LOSS_squared_error:
-        return 1 / (s.weight * s.net.n_outputs)
-    return 1 / s.weight
-
-
-cdef double finish(
-    const sum_t *s, const floating *w, floating *g, double scale, double decay
-) noexcept nogil:
-    """g := scale g + decay W, 0 where fixed; the penalty decay sum(W^2) / 2"""
-    cdef const network_t *net = s.net
-    cdef Py_ssize_t rest = net.n_params - net.n_coefs
-    kernels.finish_gradient(w, g, net.n_coefs, scale, decay)
-    kernels.finish_gradient(w + net.n_coefs, g + net.n_coefs, rest, scale, 0)
-    memset(g + net.n_trainable, 0, (net.n_params - net.n_trainable) * sizeof(floating))
-    return 0.5 * decay * kernels.sum_squares(w, net.n_coefs) if decay != 0 else 0
-
-
-cdef class BatchSum:
-    """Loss and gradient summed over the rows of a batch, block by block.
-
-    Parameters
-    ----------
-    net : Network
-    data : Data
-        With targets.
-    params : ndarray of shape (n_params,)
-        The flat vector of weights, read at each block.
-    batch_size : int
-        The largest batch that will be asked for, in rows.
-    """
-
-    def __init__(self, Network net, Data data, params, batch_size):
-        cdef Layers layers = Layers(*net.split(params), data.dtype)
-        rows = net.block_rows(batch_size, data.dtype)
-        cdef Workspace work = Workspace(net, data, rows)
-        self.grad = np.empty(net.c.n_params, dtype=data.dtype)
-        self.owners = (net, data, layers, work, params)
-        self.c.net, self.c.data = &net.c, &data.c
-        self.c.layers, self.c.work = &layers.c, &work.c
-        self.c.grad = <void *> address_of(self.grad, data.dtype)
-        per_block = rows * data.work_per_row(net.units) + 20.0 * net.c.n_params
-        self.blocks_per_call = max(1, int(CALL_WORK / per_block))
-
-    def loss_gradient(self, alpha):
-        """Mean loss over all rows and, in ``grad``, its gradient.
-
-        Both hold the L2 penalty ``alpha / (2 S) sum(W^2)``, S the sum of the weights.
-        The gradient is that of the loss: for squared errors over several outputs both
-        are means over the outputs.
-
-        Parameters
-        ----------
-        alpha : float
-
-        Returns
-        -------
-        loss : float
-        """
-        cdef sum_t *s = &self.c
-        cdef bint complete = False
-        cdef Py_ssize_t i
-        cdef double scale, decay, penalty
-        net, data, _, _, params = self.owners
-        cdef size_t w = address_of(params, data.dtype)
-        s.order = NULL
-        begin_batch(s, 0, data.n_samples)
-        while not complete:
-            with nogil:
-                for i in range(self.blocks_per_call):
-                    complete = add_block(s)
-                    if complete:
-                        break
-            PyErr_CheckSignals()
-        scale, decay = data_scale(s), alpha / s.weight
-        if s.data.is_float32:
-            penalty = finish(s, <const float *> w, <float *> s.grad, scale, decay)
-        else:
-            penalty = finish(s, <const double *> w, <double *> s.grad, scale, decay)
-        return s.loss * scale + penalty
-
-
-cdef void predict_rows(
-    const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, bint activated, floating *z,
-) noexcept nogil:
-    """z := the outputs for some rows"""
-    cdef const floating *b = <const floating *> layers.intercept[net.n_layers - 1]
-    cdef const floating *x = NULL
-    if not data.is_sparse:
-        x = block_of(data.x, data.n_features, work.x, rows, z)
-    forward(net, data, layers, work, rows, x, z)
-    if activated:
-        kernels.output(net.loss, z, b, rows.n, net.n_outputs)
-    else:
-        kernels.activate(<fm_activation> 0, z, b, rows.n, net.n_outputs, 0)
-
-
-def predict(Network net, Data data, Layers layers, order=None, bint activated=True):
-    """Outputs of the network for the rows of the data.
-
-    Parameters
-    ----------
-    net : Network
-    data : Data
-    layers : Layers
-    order : ndarray of intp or None
-        Rows to predict, in this order; None for all of them.
-    activated : bool
-        Whether to apply the output activation.
-
-    Returns
-    -------
-    out : ndarray of shape (n_rows, n_outputs)
-    """
-    cdef Py_ssize_t n_rows = data.n_samples if order is None else len(order)
-    cdef Workspace work = Workspace(net, data, net.block_rows(n_rows, data.dtype))
-    cdef Py_ssize_t i, blocks_per_call
-    cdef rows_t rows
-    out = np.empty((n_rows, net.c.n_outputs), dtype=data.dtype)
-    cdef size_t z = address_of(out, data.dtype)
-    per_block = work.c.n_rows * data.work_per_row(net.units)
-    blocks_per_call = max(1, int(CALL_WORK / per_block))
-    rows.order, rows.first = NULL, 0
-    if order is not None:
-        rows.order = <const ptrdiff_t *> address_of(order, np.intp)
-    while rows.first < n_rows:
-        with nogil:
-            for i in range(blocks_per_call):
-                rows.n = min(work.c.n_rows, n_rows - rows.first)
-                if data.c.is_float32:
-                    predict_rows(&net.c, &data.c, &layers.c, &work.c, rows, activated,
-                                 <float *> z + rows.first * net.c.n_outputs)
-                else:
-                    predict_rows(&net.c, &data.c, &layers.c, &work.c, rows, activated,
-                                 <double *> z + rows.first * net.c.n_outputs)
-                rows.first += rows.n
-                if rows.first >= n_rows:
-                    break
-        PyErr_CheckSignals()
-    return out
+        self.c.products = self.c.a[net.c.n_layers + 4]

@@ -11,17 +11,8 @@ from cython cimport floating
 from libc.math cimport pow, sqrt
 
 from fastmlp._core cimport kernels
-from fastmlp._core.network cimport (
-    BatchSum,
-    Data,
-    Network,
-    add_block,
-    address_of,
-    begin_batch,
-    data_scale,
-    network_t,
-    sum_t,
-)
+from fastmlp._core.batch cimport BatchSum, add_block, begin_batch, data_scale, sum_t
+from fastmlp._core.network cimport Data, Network, address_of, network_t
 
 import numpy as np
 

@@ -1,0 +1,84 @@
+# Prediction: blocks of rows through all layers.
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from cython cimport floating
+
+from fastmlp._core cimport kernels
+from fastmlp._core.batch cimport block_of, forward, rows_t
+from fastmlp._core.kernels cimport fm_activation
+from fastmlp._core.network cimport (
+    Data,
+    Layers,
+    Network,
+    Workspace,
+    address_of,
+    data_t,
+    layers_t,
+    network_t,
+    workspace_t,
+)
+
+from fastmlp._core.batch import CALL_WORK
+
+
+cdef void predict_rows(
+    const network_t *net, const data_t *data, const layers_t *layers,
+    const workspace_t *work, rows_t rows, bint activated, floating *z,
+) noexcept nogil:
+    """z := the outputs for some rows"""
+    cdef const floating *b = <const floating *> layers.intercept[net.n_layers - 1]
+    cdef const floating *x = NULL
+    if not data.is_sparse:
+        x = block_of(data.x, data.n_features, work.x, rows, z)
+    forward(net, data, layers, work, rows, x, z)
+    if activated:
+        kernels.output(net.loss, z, b, rows.n, net.n_outputs)
+    else:
+        kernels.activate(<fm_activation> 0, z, b, rows.n, net.n_outputs, 0)
+
+
+def predict(Network net, Data data, Layers layers, order=None, bint activated=True):
+    """Outputs of the network for the rows of the data.
+
+    Parameters
+    ----------
+    net : Network
+    data : Data
+    layers : Layers
+    order : ndarray of intp or None
+        Rows to predict, in this order; None for all of them.
+    activated : bool
+        Whether to apply the output activation.
+
+    Returns
+    -------
+    out : ndarray of shape (n_rows, n_outputs)
+    """
+    cdef Py_ssize_t n_rows = data.n_samples if order is None else len(order)
+    cdef Workspace work = Workspace(net, data, net.block_rows(n_rows, data.dtype))
+    cdef Py_ssize_t i, blocks_per_call
+    cdef rows_t rows
+    out = np.empty((n_rows, net.c.n_outputs), dtype=data.dtype)
+    cdef size_t z = address_of(out, data.dtype)
+    per_block = work.c.n_rows * data.work_per_row(net.units)
+    blocks_per_call = max(1, int(CALL_WORK / per_block))
+    rows.order, rows.first = NULL, 0
+    if order is not None:
+        rows.order = <const ptrdiff_t *> address_of(order, np.intp)
+    while rows.first < n_rows:
+        with nogil:
+            for i in range(blocks_per_call):
+                rows.n = min(work.c.n_rows, n_rows - rows.first)
+                if data.c.is_float32:
+                    predict_rows(&net.c, &data.c, &layers.c, &work.c, rows, activated,
+                                 <float *> z + rows.first * net.c.n_outputs)
+                else:
+                    predict_rows(&net.c, &data.c, &layers.c, &work.c, rows, activated,
+                                 <double *> z + rows.first * net.c.n_outputs)
+                rows.first += rows.n
+                if rows.first >= n_rows:
+                    break
+        PyErr_CheckSignals()
+    return out

@@ -1,0 +1,23 @@
+# The choice between our matrix products and SciPy's BLAS: the only place it is made.
+#
+# Ours wherever the instruction set has them (AVX2, AVX-512); BLAS elsewhere.  Measured
+# with bench/bench_kernels.py: on AVX-512 ours are at 0.9 to 2.2 of OpenBLAS with one
+# thread, best on the transposed and narrow shapes, worst on 1024 x 1024; they start no
+# threads of their own, and give a row the same bits whatever the batch.
+
+from cython cimport floating
+
+from fastmlp._core cimport blas, kernels
+
+
+cdef inline void product(
+    bint trans_a, bint trans_b,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating *a, const floating *b, bint accumulate, floating *c, floating *work,
+) noexcept nogil:
+    """C := op(A) op(B), or C + it, with C (m, n), op(A) (m, k), op(B) (k, n)"""
+    if not kernels.has_gemm():
+        blas.gemm(trans_a, trans_b, m, n, k, a, b, <floating> accumulate, c)
+    else:
+        kernels.gemm(m, n, k, a, 1 if trans_a else k, m if trans_a else 1,
+                     b, 1 if trans_b else n, k if trans_b else 1, c, accumulate, work)

@@ -1,0 +1,263 @@
+#if FM_HAS_GEMM
+
+/* Dense products C (+)= A B, row-major.
+ *
+ * a) One outer-product tile serves all products of the network: it broadcasts entries of
+ *    A, addressed by a row and a column stride, against contiguous rows of B.  A
+ *    transposed A is only other strides; a transposed B is gathered panel by panel.
+ * b) The loops over a tile are unrolled early, so that the sums stay in registers, and
+ *    rows of A are addressed from one pointer for three of them: x86 adds 0, 1 or 2
+ *    strides within the load.  More pointers spill (60 % of the speed, measured).
+ * c) Every entry of C is summed over k in one order, whatever the number of rows of A
+ *    and wherever its row stands: blocks of BLOCK_K, each from first to last (single
+ *    columns: vectors over k).  So a row alone gives the bits it gives among others.
+ * d) Where B does not fit L2 beside the rest, blocks of it are packed into panels and A
+ *    is packed tile by tile (Goto and van de Geijn 2008).
+ * e) AVX2 has 16 registers and takes tiles of 6 rows, AVX-512 has 32 and takes 12.
+ */
+
+#define BLOCK_K FM_GEMM_BLOCK_K
+#define BLOCK_N FM_GEMM_BLOCK_N
+#define PACK_ROWS 128     /* rows of A that pay for packing a block of B */
+#define PACK_BYTES 262144 /* size of the rows of B from which it pays */
+#define PANEL (2 * LANES)
+
+#define UNROLL_ROWS _Pragma("GCC unroll 12")
+#define UNROLL_COLUMNS _Pragma("GCC unroll 4")
+
+/* C (rows, columns of vectors vectors) (+)= A B; `last` masks the last vector */
+static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, ptrdiff_t k, const real *a,
+                                      ptrdiff_t row_stride, ptrdiff_t k_stride,
+                                      const real *b, ptrdiff_t ldb, real *c,
+                                      ptrdiff_t ldc, int accumulate, V_MASK last)
+{
+    V sum[12][4];
+    const real *base[4];
+    UNROLL_ROWS for (int i = 0; i < rows; ++i)
+        UNROLL_COLUMNS for (int j = 0; j < vectors; ++j) sum[i][j] = V_ZERO();
+    UNROLL_ROWS for (int i = 0; i < (rows + 2) / 3; ++i) base[i] = a + 3 * i * row_stride;
+    for (ptrdiff_t p = 0; p < k; ++p, b += ldb) {
+        V right[4];
+        UNROLL_COLUMNS for (int j = 0; j < vectors; ++j)
+            right[j] = j == vectors - 1 ? V_LOAD_MASK(b + j * LANES, last)
+                                        : V_LOAD(b + j * LANES);
+        UNROLL_ROWS for (int i = 0; i < rows; ++i) {
+            V left = V_SET(base[i / 3][(i % 3) * row_stride]);
+            UNROLL_COLUMNS for (int j = 0; j < vectors; ++j)
+                sum[i][j] = V_FMA(left, right[j], sum[i][j]);
+        }
+        UNROLL_ROWS for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += k_stride;
+    }
+    UNROLL_ROWS for (int i = 0; i < rows; ++i)
+        UNROLL_COLUMNS for (int j = 0; j < vectors; ++j) {
+            real *target = c + i * ldc + j * LANES;
+            const V_MASK mask = j == vectors - 1 ? last : V_MASK_ALL;
+            V value = sum[i][j];
+            if (accumulate) value = V_FMA(V_SET(R(1.0)), V_LOAD_MASK(target, mask), value);
+            V_STORE_MASK(target, mask, value);
+        }
+}
+
+/* One panel of columns, by tiles from many rows at a time to one */
+static FM_ALWAYS_INLINE void FN(panel)(int vectors, ptrdiff_t m, ptrdiff_t k,
+                                       const real *a, ptrdiff_t row_stride,
+                                       ptrdiff_t k_stride, const real *b, ptrdiff_t ldb,
+                                       real *c, ptrdiff_t ldc, int accumulate,
+                                       V_MASK last)
+{
+    ptrdiff_t i = 0;
+    for (; i + TILE_ROWS <= m; i += TILE_ROWS)
+        FN(tile)(TILE_ROWS, vectors, k, a + i * row_stride, row_stride, k_stride, b,
+                 ldb, c + i * ldc, ldc, accumulate, last);
+#if TILE_ROWS > 8
+    for (; i + 8 <= m; i += 8)
+        FN(tile)(8, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
+                 c + i * ldc, ldc, accumulate, last);
+#endif
+    for (; i + 4 <= m; i += 4)
+        FN(tile)(4, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
+                 c + i * ldc, ldc, accumulate, last);
+    for (; i + 2 <= m; i += 2)
+        FN(tile)(2, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
+                 c + i * ldc, ldc, accumulate, last);
+    for (; i < m; ++i)
+        FN(tile)(1, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
+                 c + i * ldc, ldc, accumulate, last);
+}
+
+/* The same for any width up to PANEL */
+static FM_NOINLINE void FN(any_panel)(ptrdiff_t width, ptrdiff_t m, ptrdiff_t k,
+                                      const real *a, ptrdiff_t row_stride,
+                                      ptrdiff_t k_stride, const real *b, ptrdiff_t ldb,
+                                      real *c, ptrdiff_t ldc, int accumulate)
+{
+    if (width > LANES)
+        FN(panel)(2, m, k, a, row_stride, k_stride, b, ldb, c, ldc, accumulate,
+                  V_MASK_OF(width - LANES));
+    else
+        FN(panel)(1, m, k, a, row_stride, k_stride, b, ldb, c, ldc, accumulate,
+                  V_MASK_OF(width));
+}
+
+/* c (n,) (+)= a B for a single row: several vectors hide the latency of the sums */
+static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
+                                             ptrdiff_t k_stride, const real *b,
+                                             ptrdiff_t ldb, real *c, int accumulate)
+{
+    ptrdiff_t j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES)
+        FN(tile)(1, 4, k, a, 0, k_stride, b + j, ldb, c + j, 0, accumulate, V_MASK_ALL);
+    for (; j + 2 * LANES <= n; j += 2 * LANES)
+        FN(tile)(1, 2, k, a, 0, k_stride, b + j, ldb, c + j, 0, accumulate, V_MASK_ALL);
+    for (; j < n; j += LANES)
+        FN(tile)(1, 1, k, a, 0, k_stride, b + j, ldb, c + j, 0, accumulate,
+                 V_MASK_OF(n - j < LANES ? n - j : LANES));
+}
+
+static inline real FN(vector_sum)(V x)
+{
+    real lanes[LANES];
+    V_STORE(lanes, x);
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    return lanes[0];
+}
+
+/* c (m,) (+)= A b for a single column and contiguous rows of A: vectors run over k, and
+ * every row is summed in the same order */
+static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const real *a,
+                                                ptrdiff_t lda, const real *b, real *c,
+                                                ptrdiff_t ldc, int accumulate)
+{
+    const ptrdiff_t whole = k / LANES * LANES;
+    const V_MASK rest = V_MASK_OF(k - whole);
+    for (ptrdiff_t i = 0; i < m; i += 4) {
+        const ptrdiff_t rows = m - i < 4 ? m - i : 4;
+        V sum[4];
+        const real *row[4];
+        for (int r = 0; r < 4; ++r) {
+            row[r] = a + (i + (r < rows ? r : 0)) * lda;
+            sum[r] = V_ZERO();
+        }
+        for (ptrdiff_t p = 0; p < whole; p += LANES) {
+            const V right = V_LOAD(b + p);
+            UNROLL_COLUMNS for (int r = 0; r < 4; ++r)
+                sum[r] = V_FMA(V_LOAD(row[r] + p), right, sum[r]);
+        }
+        if (whole < k) {
+            const V right = V_LOAD_MASK(b + whole, rest);
+            UNROLL_COLUMNS for (int r = 0; r < 4; ++r)
+                sum[r] = V_FMA(V_LOAD_MASK(row[r] + whole, rest), right, sum[r]);
+        }
+        for (int r = 0; r < rows; ++r) {
+            real *target = c + (i + r) * ldc;
+            *target = FN(vector_sum)(sum[r]) + (accumulate ? *target : 0);
+        }
+    }
+}
+
+/* out (k, width) := a panel of B, whose entry (p, q) stands at b + p k_stride + q stride */
+static void FN(pack_panel)(ptrdiff_t k, ptrdiff_t width, const real *b,
+                           ptrdiff_t k_stride, ptrdiff_t stride, real *restrict out)
+{
+    if (stride == 1) {
+        for (ptrdiff_t p = 0; p < k; ++p)
+            memcpy(out + p * width, b + p * k_stride, (size_t)width * sizeof(real));
+        return;
+    }
+    ptrdiff_t q = 0;
+    for (; q + LANES <= width; q += LANES)
+        for (ptrdiff_t p = 0; p < k; ++p)
+            V_STORE(out + p * width + q,
+                    V_GATHER(b + p * k_stride + q * stride, V_INDEX((int)stride)));
+    for (; q < width; ++q)
+        for (ptrdiff_t p = 0; p < k; ++p)
+            out[p * width + q] = b[p * k_stride + q * stride];
+}
+
+/* C (m, n) (+)= A B over one block of k, B in panels at `panels`: A is copied tile by
+ * tile, since its rows may stand a multiple of 4096 bytes apart */
+static void FN(packed_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
+                             ptrdiff_t row_stride, ptrdiff_t k_stride,
+                             const real *panels, real *restrict left, real *c,
+                             ptrdiff_t ldc, int accumulate)
+{
+    for (ptrdiff_t i = 0; i < m; i += TILE_ROWS) {
+        const ptrdiff_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
+        for (ptrdiff_t r = 0; r < rows; ++r)
+            for (ptrdiff_t p = 0; p < k; ++p)
+                left[p * TILE_ROWS + r] = a[(i + r) * row_stride + p * k_stride];
+        for (ptrdiff_t j = 0; j < n; j += PANEL) {
+            const ptrdiff_t width = n - j < PANEL ? n - j : PANEL;
+            FN(any_panel)(width, rows, k, left, 1, TILE_ROWS, panels + j * k, width,
+                          c + i * ldc + j, ldc, accumulate);
+        }
+    }
+}
+
+/* C (m, n) (+)= A B; entry (i, p) of A stands at a + i row_stride + p k_stride, entry
+ * (p, j) of B at b + p b_k_stride + j b_stride; C has rows of ldc */
+static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
+                     ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
+                     ptrdiff_t b_k_stride, ptrdiff_t b_stride, real *c, ptrdiff_t ldc,
+                     int accumulate, real *work)
+{
+    if (n == 1 && k_stride == 1 && b_k_stride == 1) {
+        FN(matrix_times_column)(m, k, a, row_stride, b, c, ldc, accumulate);
+        return;
+    }
+    if (n == 1 && row_stride == 1 && ldc == 1) {
+        FN(row_times_matrix)(m, k, b, b_k_stride, a, k_stride, c, accumulate);
+        return;
+    }
+    if (m == 1 && k_stride == 1 && b_k_stride == 1) {
+        FN(matrix_times_column)(n, k, b, b_stride, a, c, 1, accumulate);
+        return;
+    }
+    for (ptrdiff_t start = 0; start < k || start == 0; start += BLOCK_K) {
+        const ptrdiff_t depth = k - start < BLOCK_K ? k - start : BLOCK_K;
+        const real *left = a + start * k_stride;
+        const int add = accumulate || start > 0;
+        for (ptrdiff_t first = 0; first < n; first += BLOCK_N) {
+            const ptrdiff_t columns = n - first < BLOCK_N ? n - first : BLOCK_N;
+            const real *right = b + start * b_k_stride + first * b_stride;
+            const size_t bytes = (size_t)(depth * n) * sizeof(real);
+            if (m == 1 && b_stride == 1) {
+                FN(row_times_matrix)(columns, depth, left, k_stride, right, b_k_stride,
+                                     c + first, add);
+                continue;
+            }
+            const int is_large = m >= PACK_ROWS && bytes > PACK_BYTES;
+            if (is_large) {
+                for (ptrdiff_t j = 0; j < columns; j += PANEL)
+                    FN(pack_panel)(depth, columns - j < PANEL ? columns - j : PANEL,
+                                   right + j * b_stride, b_k_stride, b_stride,
+                                   work + j * depth);
+                FN(packed_block)(m, columns, depth, left, row_stride, k_stride, work,
+                                 work + BLOCK_K * BLOCK_N, c + first, ldc, add);
+                continue;
+            }
+            for (ptrdiff_t j = 0; j < columns; j += PANEL) {
+                const ptrdiff_t width = columns - j < PANEL ? columns - j : PANEL;
+                const real *panel = right + j * b_stride;
+                ptrdiff_t stride = b_k_stride;
+                if (b_stride != 1) {
+                    FN(pack_panel)(depth, width, panel, b_k_stride, b_stride, work);
+                    panel = work;
+                    stride = width;
+                }
+                FN(any_panel)(width, m, depth, left, row_stride, k_stride, panel, stride,
+                              c + first + j, ldc, add);
+            }
+        }
+    }
+}
+#undef PANEL
+#undef BLOCK_K
+#undef BLOCK_N
+#undef PACK_ROWS
+#undef PACK_BYTES
+#undef UNROLL_ROWS
+#undef UNROLL_COLUMNS
+
+#endif
