@@ -27,22 +27,13 @@ NO_COMPILER = (
 
 # Per instruction set: flags of GCC and Clang, flags of MSVC.  The package as a whole
 # is built for the base of the platform; src_c/dispatch.c chooses at run time.
+V4 = "-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl"
 ISA_FLAGS = {
     "isa_v3.c": (["-mavx2", "-mfma"], ["/arch:AVX2"]),
-    "isa_v4.c": (
-        [
-            "-mavx2",
-            "-mfma",
-            "-mavx512f",
-            "-mavx512bw",
-            "-mavx512dq",
-            "-mavx512vl",
-            "-mprefer-vector-width=512",
-        ],
-        ["/arch:AVX512"],
-    ),
+    "isa_v4.c": ([*V4.split(), "-mprefer-vector-width=512"], ["/arch:AVX512"]),
 }
 C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c", "dispatch.c", "names.c"]
+MODULES = ("kernels", "network", "batch", "prediction", "solvers", "testing")
 X86_64 = ("x86_64", "amd64")
 
 
@@ -114,7 +105,7 @@ def extensions():
                 include_dirs=["src_c"],
                 depends=depends,
             )
-            for name in ("kernels", "network", "batch", "prediction", "solvers", "testing")
+            for name in MODULES
         ],
         build_dir="build",
         compiler_directives={

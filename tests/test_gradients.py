@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from fastmlp._core import kernels, network
+from fastmlp._core import batch, kernels, network
 
 P = 0.125  # the slope of leaky_relu, exact in both precisions
 ALPHA = 0.5
@@ -21,19 +21,19 @@ def loss_gradient(problem, alpha=ALPHA, fit_intercept=True):
     net = network.Network(
         problem.units, problem.activation, problem.loss, fit_intercept
     )
-    batch = network.BatchSum(net, problem.data, problem.params, problem.data.n_samples)
-    return batch.loss_gradient(alpha), batch.grad
+    total = batch.BatchSum(net, problem.data, problem.params, problem.data.n_samples)
+    return total.loss_gradient(alpha), total.grad
 
 
 def central_differences(problem, step):
     net, data, params = problem.network, problem.data, problem.params
-    batch = network.BatchSum(net, data, params, data.n_samples)
+    total = batch.BatchSum(net, data, params, data.n_samples)
     differences = np.empty_like(params)
     for i, x in enumerate(params.copy()):
         params[i] = x + step
-        above = batch.loss_gradient(ALPHA)
+        above = total.loss_gradient(ALPHA)
         params[i] = x - step
-        differences[i] = (above - batch.loss_gradient(ALPHA)) / (2 * step)
+        differences[i] = (above - total.loss_gradient(ALPHA)) / (2 * step)
         params[i] = x
     return differences
 
@@ -122,10 +122,10 @@ def test_another_activation_in_each_layer(problem, loss):
 
 def test_a_call_forgets_the_one_before(problem, dtype):
     p = problem((6, 5, 3), [("relu", 0)], "log_loss", 29, dtype)
-    batch = network.BatchSum(p.network, p.data, p.params, 29)
-    first = batch.loss_gradient(ALPHA), batch.grad.copy()
-    batch.grad[:] = np.nan
-    again = batch.loss_gradient(ALPHA), batch.grad
+    total = batch.BatchSum(p.network, p.data, p.params, 29)
+    first = total.loss_gradient(ALPHA), total.grad.copy()
+    total.grad[:] = np.nan
+    again = total.loss_gradient(ALPHA), total.grad
     assert first[0] == again[0]
     np.testing.assert_array_equal(first[1], again[1])
 

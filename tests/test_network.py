@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import reference
 
-from fastmlp._core import kernels, network, solvers
+from fastmlp._core import batch, kernels, network, prediction, solvers
 
 all_losses = pytest.mark.parametrize("loss", kernels.loss_names)
 dense_and_sparse = pytest.mark.parametrize("is_sparse", [False, True])
@@ -41,7 +41,7 @@ def test_a_layer_too_wide_for_blas():
 
 def predict(problem, order=None, activated=True):
     layers = network.Layers(*problem.network.split(problem.params), problem.X.dtype)
-    return network.predict(problem.network, problem.data, layers, order, activated)
+    return prediction.predict(problem.network, problem.data, layers, order, activated)
 
 
 def check_prediction(out, problem, rows=slice(None), activated=True):
@@ -78,7 +78,7 @@ def test_predict_reads_arrays_as_they_are(problem, tmp_path):
     for x in (*coefs[1:], *intercepts, p.X):
         x.flags.writeable = False
     layers = network.Layers(coefs, intercepts, p.X.dtype)
-    out = network.predict(p.network, p.data, layers)
+    out = prediction.predict(p.network, p.data, layers)
     np.testing.assert_array_equal(out, expected)
 
 
@@ -102,10 +102,10 @@ def test_wrong_dtype_or_layout(problem):
         lambda: network.Data(X, y, np.ones(60)[::2]),
         lambda: network.Layers([coefs[0], coefs[1].T], intercepts, double),
         lambda: network.Layers(coefs, intercepts, np.dtype(np.float32)),
-        lambda: network.predict(net, data, layers, np.arange(5, dtype=np.int32)),
-        lambda: network.predict(net, data, layers, np.arange(10)[::2]),
-        lambda: network.BatchSum(net, data, narrow, 10),
-        lambda: network.BatchSum(net, data, np.repeat(params, 2)[::2], 10),
+        lambda: prediction.predict(net, data, layers, np.arange(5, dtype=np.int32)),
+        lambda: prediction.predict(net, data, layers, np.arange(10)[::2]),
+        lambda: batch.BatchSum(net, data, narrow, 10),
+        lambda: batch.BatchSum(net, data, np.repeat(params, 2)[::2], 10),
         lambda: solvers.Epoch(net, data, narrow, [params.copy()], 10, 0.0),
         lambda: solvers.Epoch(net, data, params, [narrow], 10, 0.0),
         lambda: solvers.Epoch(net, data, params, [params.copy(), narrow], 10, 0.0),

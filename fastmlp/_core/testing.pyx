@@ -1,8 +1,10 @@
 # Memoryview faces of kernels and BLAS, for tests and benchmarks only.
 
+import numpy as np
+
 from cython cimport floating
 
-from fastmlp._core cimport blas, kernels
+from fastmlp._core cimport blas, kernels, products
 from fastmlp._core.kernels cimport fm_activation, fm_csr_rows, fm_loss, fm_math
 
 from fastmlp._core.kernels import activation_names, loss_names, math_names
@@ -105,3 +107,17 @@ def gemm(
     blas.gemm(trans_a, trans_b, c.shape[0], c.shape[1], inner,
               <const floating *> &a[0, 0], <const floating *> &b[0, 0],
               <floating> beta, &c[0, 0])
+
+
+def product(
+    bint trans_a, bint trans_b, floating[:, ::1] a, floating[:, ::1] b,
+    bint accumulate, floating[:, ::1] c,
+):
+    """c := op(a) op(b), or c + it, by the products of the core  # c IN and OUT"""
+    cdef Py_ssize_t inner = a.shape[0] if trans_a else a.shape[1]
+    cdef floating[::1] work = np.empty(
+        kernels.FM_GEMM_WORK, dtype=np.float32 if floating is float else np.float64
+    )
+    products.product(trans_a, trans_b, c.shape[0], c.shape[1], inner,
+                     <const floating *> &a[0, 0], <const floating *> &b[0, 0],
+                     accumulate, &c[0, 0], &work[0])
