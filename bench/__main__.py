@@ -18,7 +18,8 @@ from common import CELLS, DTYPES, OPPONENTS, blas_threads, machine, make_data
 RESULTS = Path(__file__).parent / "results"
 SUBJECT, *RIVALS = OPPONENTS
 FEW = 1  # epochs of the short fit of a pair
-BUDGET, QUICK_BUDGET = 0.5, 0.1  # seconds by which the long fit of a pair is longer
+# Seconds by which the long fit of a pair is longer, for the slowest and the fastest.
+BUDGETS, QUICK_BUDGETS = (0.5, 0.02), (0.1, 0.004)
 # Largest relative difference of the loss of the first epoch, and of any epoch.
 TOLERANCES = {"float32": (1e-5, 1e-3), "float64": (1e-10, 1e-6)}
 BUSY = 0.5  # load average over a minute before the run
@@ -58,16 +59,24 @@ def seconds_of(fit, *args):
     return time.perf_counter() - start, result
 
 
+def seconds_of_epoch(fit, cell, X, y):
+    """About the seconds of an epoch, after a first call."""
+    fit(cell, X, y, 1)
+    two, _ = seconds_of(fit, cell, X, y, 2)
+    if two > 0.02:
+        return two / 2
+    more, _ = seconds_of(fit, cell, X, y, 22)  # without the fixed cost of a fit
+    return max(more - two, 1e-4) / 20
+
+
 def warm_up(cell, dtype, quick):
     """First calls of every opponent; the epochs of the long fit, seconds of a round."""
     X, y = make_data(cell.n, cell.p, cell.classes, dtype)
-    epoch = []
-    for fit in OPPONENTS.values():
-        fit(cell, X, y, 1)
-        epoch.append(seconds_of(fit, cell, X, y, 2)[0] / 2)
-    more = math.ceil((QUICK_BUDGET if quick else BUDGET) / max(epoch))
-    many = FEW + min(max(more, 2), 200)
-    return many, sum(epoch) * (FEW + many)
+    epochs = [seconds_of_epoch(fit, cell, X, y) for fit in OPPONENTS.values()]
+    slowest, fastest = QUICK_BUDGETS if quick else BUDGETS
+    more = max(slowest / max(epochs), fastest / min(epochs), 2)
+    many = FEW + min(math.ceil(more), 1000)
+    return many, sum(epochs) * (FEW + many)
 
 
 def run_cell(cell, dtype, many, rounds):
