@@ -37,7 +37,7 @@ cdef const floating *block_of(
     const void *values, Py_ssize_t width, size_t gathered, rows_t rows,
     const floating *precision,
 ) noexcept nogil:
-    """The rows of a dense array: in place if consecutive, else gathered; NULL of NULL"""
+    """Rows of a dense array: in place if consecutive, else gathered; NULL of NULL"""
     cdef const floating *source = <const floating *> values
     if values == NULL:
         return NULL
@@ -74,25 +74,26 @@ cdef void forward(
     cdef const floating *a = x
     cdef const floating *w
     cdef floating *z
-    cdef Py_ssize_t l, fan_in, fan_out, first, strip, n
-    for l in range(net.n_layers):
-        fan_in, fan_out = net.width[l], net.width[l + 1]
-        w = <const floating *> layers.coef[l]
-        z = <floating *> work.a[l + 1] if l < net.n_layers - 1 else z_last
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n
+    for layer in range(net.n_layers):
+        fan_in, fan_out = net.width[layer], net.width[layer + 1]
+        w = <const floating *> layers.coef[layer]
+        z = <floating *> work.a[layer + 1] if layer < net.n_layers - 1 else z_last
         strip = strip_rows(rows.n, fan_out, sizeof(floating))
-        if l == 0 and data.is_sparse:
+        if layer == 0 and data.is_sparse:
             kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, z,
                                 rows.n, fan_out)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)
-            if l > 0 or not data.is_sparse:
+            if layer > 0 or not data.is_sparse:
                 product(False, False, n, fan_out, fan_in, a + first * fan_in, w, False,
                         z + first * fan_out, <floating *> work.products)
-            if l < net.n_layers - 1:
-                kernels.activate(<fm_activation> net.activation[l], z + first * fan_out,
-                                 <const floating *> layers.intercept[l], n, fan_out,
-                                 net.parameter[l])
+            if layer < net.n_layers - 1:
+                kernels.activate(<fm_activation> net.activation[layer],
+                                 z + first * fan_out,
+                                 <const floating *> layers.intercept[layer], n, fan_out,
+                                 net.parameter[layer])
             first += n
         a = z
 
@@ -107,19 +108,19 @@ cdef void backward(
     cdef floating *products = <floating *> work.products
     cdef const floating *delta
     cdef floating *a
-    cdef Py_ssize_t l, fan_in, fan_out
-    for l in range(net.n_layers - 1, 0, -1):
-        fan_in, fan_out = net.width[l], net.width[l + 1]
-        delta = <const floating *> work.a[l + 1]
-        a = <floating *> work.a[l]
+    cdef Py_ssize_t layer, fan_in, fan_out
+    for layer in range(net.n_layers - 1, 0, -1):
+        fan_in, fan_out = net.width[layer], net.width[layer + 1]
+        delta = <const floating *> work.a[layer + 1]
+        a = <floating *> work.a[layer]
         product(True, False, fan_in, fan_out, rows.n, <const floating *> a, delta,
-                not is_first, grad + net.coef_offset[l], products)
+                not is_first, grad + net.coef_offset[layer], products)
         product(False, True, rows.n, fan_in, fan_out, delta,
-                <const floating *> layers.coef[l], False, upstream, products)
-        kernels.activate_backward(<fm_activation> net.activation[l - 1],
+                <const floating *> layers.coef[layer], False, upstream, products)
+        kernels.activate_backward(<fm_activation> net.activation[layer - 1],
                                   <const floating *> upstream, a,
-                                  grad + net.intercept_offset[l - 1], rows.n, fan_in,
-                                  net.parameter[l - 1])
+                                  grad + net.intercept_offset[layer - 1], rows.n,
+                                  fan_in, net.parameter[layer - 1])
     fan_in, fan_out = net.width[0], net.width[1]
     delta = <const floating *> work.a[1]
     if not data.is_sparse:
@@ -238,15 +239,15 @@ cdef class BatchSum:
         """
         cdef sum_t *s = &self.c
         cdef bint complete = False
-        cdef Py_ssize_t i
+        cdef Py_ssize_t _i
         cdef double scale, decay, penalty
-        net, data, _, _, params = self.owners
+        _, data, _, _, params = self.owners
         cdef size_t w = address_of(params, data.dtype)
         s.order = NULL
         begin_batch(s, 0, data.n_samples)
         while not complete:
             with nogil:
-                for i in range(self.blocks_per_call):
+                for _i in range(self.blocks_per_call):
                     complete = add_block(s)
                     if complete:
                         break

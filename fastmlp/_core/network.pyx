@@ -85,11 +85,12 @@ cdef class Network:
     def split(self, flat):
         """Views of a flat vector: the list of coefs and the list of intercepts."""
         coefs, intercepts = [], []
-        cdef Py_ssize_t i, start
+        cdef Py_ssize_t i, start, size
         for i in range(self.c.n_layers):
             fan_in, fan_out = self.c.width[i], self.c.width[i + 1]
             start = self.c.coef_offset[i]
-            coefs.append(flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
+            size = fan_in * fan_out
+            coefs.append(flat[start : start + size].reshape(fan_in, fan_out))
             start = self.c.intercept_offset[i]
             intercepts.append(flat[start : start + fan_out])
         return coefs, intercepts

@@ -58,7 +58,7 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
     """
     cdef Py_ssize_t n_rows = data.n_samples if order is None else len(order)
     cdef Workspace work = Workspace(net, data, net.block_rows(n_rows, data.dtype))
-    cdef Py_ssize_t i, blocks_per_call
+    cdef Py_ssize_t _i, blocks_per_call
     cdef rows_t rows
     out = np.empty((n_rows, net.c.n_outputs), dtype=data.dtype)
     cdef size_t z = address_of(out, data.dtype)
@@ -69,7 +69,7 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
         rows.order = <const ptrdiff_t *> address_of(order, np.intp)
     while rows.first < n_rows:
         with nogil:
-            for i in range(blocks_per_call):
+            for _i in range(blocks_per_call):
                 rows.n = min(work.c.n_rows, n_rows - rows.first)
                 if data.c.is_float32:
                     predict_rows(&net.c, &data.c, &layers.c, &work.c, rows, activated,

@@ -84,7 +84,7 @@ cdef class Epoch:
             Needed where there is no order.
         """
         cdef sum_t *batch = self.sum
-        cdef Py_ssize_t i
+        cdef Py_ssize_t _i
         batch.order = NULL
         if order is not None:
             batch.order = <const ptrdiff_t *> address_of(order, np.intp)
@@ -93,7 +93,7 @@ cdef class Epoch:
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
         while self.rows_done < self.n_rows:
             with nogil:
-                for i in range(self.blocks_per_call):
+                for _i in range(self.blocks_per_call):
                     if add_block(batch):
                         self.end_batch()
                         if self.rows_done >= self.n_rows:
@@ -122,7 +122,7 @@ cdef void take_step(Epoch e, floating *w) noexcept nogil:
     cdef double scale = 1 / batch.weight, decay = e.alpha / batch.weight
     cdef double penalty = 0
     cdef Py_ssize_t start = 0, size = net.n_coefs
-    cdef int part
+    cdef int _part
     if decay != 0:
         penalty = 0.5 * decay * kernels.sum_squares(<const floating *> w, net.n_coefs)
     e.loss_sum += (batch.loss * data_scale(batch) + penalty) * (
@@ -133,7 +133,7 @@ cdef void take_step(Epoch e, floating *w) noexcept nogil:
         e.last_rate = (
             e.learning_rate * sqrt(1 - pow(e.beta_2, e.t)) / (1 - pow(e.beta_1, e.t))
         )
-    for part in range(2):  # coefficients, which decay; then intercepts
+    for _part in range(2):  # coefficients, which decay; then intercepts
         if e.is_adam:
             kernels.adam_update(<const floating *> g + start, w + start, m + start,
                                 v + start, size, scale, decay, e.last_rate, e.beta_1,
