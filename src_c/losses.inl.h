@@ -4,6 +4,9 @@
  * Cross entropies are clamped to what a probability within [eps, 1 - eps] gives: the
  * values that scikit-learn prints (sklearn/neural_network/_base.py clips p). */
 
+#define GROUP 16  /* rows of a softmax that go together */
+#define NARROW 48 /* the most columns for which they do */
+
 /* -log(eps) and -log(1 - eps) */
 #define LOG_LOSS_MAX ((real)(MANTISSA_BITS * 0.6931471805599453))
 #define LOG_LOSS_MIN REAL_EPS
@@ -40,9 +43,9 @@ static inline real FN(squared_error_output)(real z) { return z; }
 static inline real FN(poisson_output)(real z) { return FN(exp)(z); }
 static inline real FN(binary_log_loss_output)(real z) { return FN(sigmoid)(z); }
 
-/* z := softmax(z + b) over one row of k; returns log sum exp(z + b - max), *largest is
+/* z := softmax(z + b) over a row of k; returns log sum exp(z + b - max), *largest is
  * max(z + b) */
-static inline real FN(softmax_row)(real *z, const real *b, ptrdiff_t k, real *largest)
+static real FN(softmax_row)(real *z, const real *b, ptrdiff_t k, real *largest)
 {
     real m = -(real)INFINITY, total = 0;
 #pragma omp simd reduction(max : m)
@@ -60,6 +63,67 @@ static inline real FN(softmax_row)(real *z, const real *b, ptrdiff_t k, real *la
     return RM(log)(total);
 }
 
+/* The same for GROUP rows of few columns: they stand side by side in vectors, since a
+ * row of 10 fills none; n <= GROUP of them are real */
+static void FN(softmax_group)(real *restrict z, const real *b, ptrdiff_t n, ptrdiff_t k,
+                              real *restrict log_sum, real *restrict largest)
+{
+    real columns[NARROW * GROUP], total[GROUP];
+    for (ptrdiff_t i = 0; i < GROUP; ++i) {
+        largest[i] = -(real)INFINITY;
+        total[i] = 0;
+    }
+    for (ptrdiff_t j = 0; j < k; ++j) {
+        real *column = columns + j * GROUP;
+        for (ptrdiff_t i = 0; i < GROUP; ++i) column[i] = i < n ? z[i * k + j] + b[j] : 0;
+        for (ptrdiff_t i = 0; i < GROUP; ++i)
+            largest[i] = column[i] > largest[i] ? column[i] : largest[i];
+    }
+    for (ptrdiff_t j = 0; j < k; ++j) {
+        real *column = columns + j * GROUP;
+        for (ptrdiff_t i = 0; i < GROUP; ++i) {
+            column[i] = FN(exp)(column[i] - largest[i]);
+            total[i] += column[i];
+        }
+    }
+    for (ptrdiff_t i = 0; i < GROUP; ++i) log_sum[i] = FN(log1p)(total[i] - 1);
+    for (ptrdiff_t j = 0; j < k; ++j)
+        for (ptrdiff_t i = 0; i < n; ++i)
+            z[i * k + j] = columns[j * GROUP + i] / total[i];
+}
+
+/* z := softmax(z + b) over rows of k, n <= GROUP of them */
+static void FN(softmax_rows)(real *z, const real *b, ptrdiff_t n, ptrdiff_t k,
+                             real *log_sum, real *largest)
+{
+    if (k <= NARROW)
+        FN(softmax_group)(z, b, n, k, log_sum, largest);
+    else
+        for (ptrdiff_t i = 0; i < n; ++i)
+            log_sum[i] = FN(softmax_row)(z + i * k, b, k, largest + i);
+}
+
+/* Loss and delta of n <= GROUP rows under softmax */
+static double FN(log_losses)(real *z, const real *y, const real *b, const real *w,
+                             ptrdiff_t w_step, ptrdiff_t n, ptrdiff_t k)
+{
+    real log_sum[GROUP], largest[GROUP], raw[GROUP];
+    double total = 0;
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        const ptrdiff_t target = (ptrdiff_t)y[i];
+        raw[i] = z[i * k + target] + b[target];
+    }
+    FN(softmax_rows)(z, b, n, k, log_sum, largest);
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        const real weight = w[i * w_step];
+        total += weight * FN(clamp_log_loss)(log_sum[i] + (largest[i] - raw[i]));
+        z[i * k + (ptrdiff_t)y[i]] -= 1;
+        if (weight != 1)
+            for (ptrdiff_t j = 0; j < k; ++j) z[i * k + j] *= weight;
+    }
+    return total;
+}
+
 static void FN(output)(fm_loss loss, real *z, const real *b, ptrdiff_t n, ptrdiff_t k)
 {
 #define CASE(name, output)                                                             \
@@ -70,9 +134,10 @@ static void FN(output)(fm_loss loss, real *z, const real *b, ptrdiff_t n, ptrdif
     switch (loss) {
         FM_ELEMENT_LOSSES(CASE)
         case FM_LOSS_log_loss:
-            for (ptrdiff_t i = 0; i < n; ++i) {
-                real largest;
-                FN(softmax_row)(z + i * k, b, k, &largest);
+            for (ptrdiff_t i = 0; i < n; i += GROUP) {
+                real log_sum[GROUP], largest[GROUP];
+                FN(softmax_rows)(z + i * k, b, n - i < GROUP ? n - i : GROUP, k,
+                                 log_sum, largest);
             }
             break;
         case FM_N_LOSSES: break;
@@ -127,15 +192,9 @@ static double FN(loss)(fm_loss loss, const real *y, const real *w, const real *b
     double total = 0;
     if (!w) w = &one;
     if (loss == FM_LOSS_log_loss) {
-        for (ptrdiff_t i = 0; i < n; ++i) {
-            real *row = z + i * k, weight = w[i * w_step], largest, value;
-            ptrdiff_t target = (ptrdiff_t)y[i];
-            real raw = row[target] + b[target];
-            value = FN(softmax_row)(row, b, k, &largest) + (largest - raw);
-            total += weight * FN(clamp_log_loss)(value);
-            row[target] -= 1;
-            for (ptrdiff_t j = 0; j < k; ++j) row[j] *= weight;
-        }
+        for (ptrdiff_t i = 0; i < n; i += GROUP)
+            total += FN(log_losses)(z + i * k, y + i, b, w + i * w_step, w_step,
+                                    n - i < GROUP ? n - i : GROUP, k);
     } else if (k == 1 && w_step) {
         total = FN(element_losses)(loss, z, y, b, 0, w, 1, n);
     } else if (k == 1) {
@@ -148,5 +207,7 @@ static double FN(loss)(fm_loss loss, const real *y, const real *w, const real *b
     FN(add_column_sums)(z, db, n, k);
     return total;
 }
+#undef GROUP
+#undef NARROW
 #undef LOG_LOSS_MAX
 #undef LOG_LOSS_MIN

@@ -1,5 +1,9 @@
 """Fixtures shared by the tests of the core."""
 
+import os
+
+os.environ["SCIPY_ARRAY_API"] = "1"  # read by SciPy on import; one check asks for it
+
 from dataclasses import dataclass
 from itertools import pairwise
 
