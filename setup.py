@@ -32,7 +32,7 @@ ISA_FLAGS = {
     "isa_v3.c": (["-mavx2", "-mfma"], ["/arch:AVX2"]),
     "isa_v4.c": ([*V4.split(), "-mprefer-vector-width=512"], ["/arch:AVX512"]),
 }
-C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c", "dispatch.c", "names.c"]
+C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c", "dispatch.c", "names.c", "pool.c"]
 MODULES = ("kernels", "network", "batch", "prediction", "solvers", "testing")
 X86_64 = ("x86_64", "amd64")
 
@@ -81,6 +81,7 @@ class BuildExtensions(build_ext):
                 extension.extra_link_args += sanitize
                 if extension.name == "fastmlp._core.kernels":
                     extension.extra_objects += [o for pair in objects for o in pair]
+                    extension.extra_link_args += ["-pthread"] * (kind != "msvc")
             super().build_extensions()
         except (CCompilerError, ExecError, PlatformError) as error:
             sys.exit(f"{error}\n{NO_COMPILER}")

@@ -70,16 +70,16 @@ static void FN(activate)(fm_activation f, real *restrict z, const real *b, ptrdi
 #undef CASE
 }
 
-static void FN(activate_backward)(fm_activation f, const real *restrict delta,
-                                  real *restrict a, real *restrict db, ptrdiff_t n,
+static void FN(activate_backward)(fm_activation f, const real *restrict a,
+                                  real *restrict delta, real *restrict db, ptrdiff_t n,
                                   ptrdiff_t k, real p)
 {
 #define CASE(name)                                                                     \
     case FM_##name:                                                                    \
         for (ptrdiff_t i = 0; i < n; ++i, delta += k, a += k)                          \
             for (ptrdiff_t j = 0; j < k; ++j) {                                        \
-                a[j] = delta[j] * FN(d_##name)(a[j], p);                               \
-                db[j] += a[j];                                                         \
+                delta[j] *= FN(d_##name)(a[j], p);                                     \
+                db[j] += delta[j];                                                     \
             }                                                                          \
         break;
     switch (f) {

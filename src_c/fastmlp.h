@@ -65,6 +65,11 @@ const fm_isa *fm_select_isa(const char *name);
  * first; NULL past the last. */
 const char *fm_isa_name(int i);
 
+/* Do task(context, item, worker) for the items 0 .. n_items-1, in any order, by at most
+ * n_threads threads (pool.c); worker < n_threads, and 0 is the caller. */
+typedef void (*fm_task)(void *context, ptrdiff_t item, int worker);
+void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads);
+
 /* Names of the lists, in the order of the enums; NULL past the last. */
 const char *fm_activation_name(int i);
 const char *fm_loss_name(int i);

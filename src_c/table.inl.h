@@ -6,9 +6,9 @@ typedef struct {
     void (*activate)(fm_activation f, FM_REAL *z, const FM_REAL *b, ptrdiff_t n,
                      ptrdiff_t k, FM_REAL p);
 
-    /* a := delta * f'(a), in place, and db := db + column sums of the result;
-     * delta, a (n, k), db (k,) */
-    void (*activate_backward)(fm_activation f, const FM_REAL *delta, FM_REAL *a,
+    /* delta := delta * f'(a), in place, and db := db + column sums of the result;
+     * a, delta (n, k), db (k,) */
+    void (*activate_backward)(fm_activation f, const FM_REAL *a, FM_REAL *delta,
                               FM_REAL *db, ptrdiff_t n, ptrdiff_t k, FM_REAL p);
 
     /* z := output activation of (z + b), in place; z (n, k), b (k,) */

@@ -1,13 +1,30 @@
-# The passes over a block of rows, and the sums over a batch of them.
+# The two phases of a training step over a block of rows, and the sums over a batch.
 
 from cython cimport floating
 
 from fastmlp._core.network cimport data_t, layers_t, network_t, workspace_t
 
 
-ctypedef struct rows_t:                 # the rows of one block
+ctypedef struct rows_t:                 # rows of the data
     const ptrdiff_t *order              # NULL: consecutive rows
     Py_ssize_t first, n
+
+ctypedef struct part_t:                 # rows of a weight matrix, or all intercepts
+    Py_ssize_t layer, first, n          # layer -1: the intercepts
+    double square                       # sum of squares of these weights
+
+cdef enum update_rule:
+    NO_UPDATE
+    SGD
+    ADAM
+
+ctypedef struct update_t:               # the step that follows a batch
+    update_rule rule
+    void *w
+    void *m
+    void *v
+    double scale, decay, learning_rate, momentum, beta_1, beta_2, epsilon
+    bint nesterov
 
 ctypedef struct sum_t:
     const network_t *net
@@ -15,10 +32,15 @@ ctypedef struct sum_t:
     const layers_t *layers
     const workspace_t *work
     void *grad
-    const ptrdiff_t *order
-    Py_ssize_t row, stop
-    bint is_empty
-    double loss, weight
+    int n_threads
+    rows_t rows                         # the current block
+    Py_ssize_t rows_per_item
+    Py_ssize_t stop                     # end of the batch
+    bint is_first, is_last              # whether the block is, in its batch
+    double loss, weight                 # sums over the batch
+    part_t *parts
+    Py_ssize_t n_parts
+    update_t update
 
 
 cdef class BatchSum:
@@ -34,8 +56,11 @@ cdef const floating *block_of(
 ) noexcept nogil
 cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, const floating *x, floating *z_last,
+    const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
+    floating *z_last, floating *products,
 ) noexcept nogil
 cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil
-cdef bint add_block(sum_t *s) noexcept nogil
+cdef void sum_rows(sum_t *s) noexcept nogil
+cdef void sum_parts(sum_t *s) noexcept nogil
 cdef double data_scale(const sum_t *s) noexcept nogil
+cdef double penalty(const sum_t *s) noexcept nogil

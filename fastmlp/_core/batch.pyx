@@ -1,9 +1,16 @@
-# Loss and gradient over the rows of a batch.
+# Loss and gradient over the rows of a batch, and the step that follows.
 #
 # a) Blocks: a batch is summed up in blocks of rows that fit the cache, so the workspace
 #    is bounded for any batch size (lbfgs takes the whole data as one batch) and a call
 #    can stop between two blocks to serve Ctrl-C.
-# b) Strips: in the forward pass a strip of rows goes through the product and the
+# b) Two phases a block.  In the first, threads share the rows: each takes some through
+#    all layers and back (rows_item).  In the second they share the weights: each forms
+#    the gradient of some rows of a matrix, over all rows of the block, and takes their
+#    step while they are in cache (part_item).
+# c) Same bits for any number of threads: a row's outputs do not depend on its
+#    neighbours, a weight's gradient is summed by one thread, and sums over rows (losses,
+#    intercepts) go through slots of SUM_ROWS rows each, which are added in order.
+# d) Strips: in the forward pass a strip of rows goes through the product and the
 #    activation of a layer at once, while it is in L1.
 
 import numpy as np
@@ -15,6 +22,7 @@ from libc.string cimport memset
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport fm_activation, fm_csr_rows
 from fastmlp._core.network cimport (
+    SUM_ROWS,
     Data,
     Layers,
     Network,
@@ -28,9 +36,12 @@ from fastmlp._core.network cimport (
 from fastmlp._core.products cimport product
 
 CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
+THREAD_WORK = 1e7  # operations of a batch from which threads pay (about 100 us)
 
 cdef enum:
     STRIP_BYTES = 16384
+    PART_BYTES = 262144
+    ROWS_OF_TILES = 24  # a multiple of the rows of every tile
 
 
 cdef const floating *block_of(
@@ -57,20 +68,30 @@ cdef inline fm_csr_rows csr_rows(const data_t *data, rows_t rows) noexcept nogil
     return csr
 
 
+cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """Pieces of a size that cover n"""
+    return (n + size - 1) // size
+
+
 cdef inline Py_ssize_t strip_rows(
     Py_ssize_t n, Py_ssize_t width, size_t itemsize
 ) noexcept nogil:
     """Rows of a strip: a multiple of the rows of a tile whose outputs fit L1"""
+    cdef Py_ssize_t fitting = <Py_ssize_t> (STRIP_BYTES // (width * itemsize))
     if not kernels.has_gemm():
         return n
-    return min(n, max(24, <Py_ssize_t> (STRIP_BYTES // (width * itemsize)) // 24 * 24))
+    return min(n, max(ROWS_OF_TILES, fitting // ROWS_OF_TILES * ROWS_OF_TILES))
 
 
 cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, const floating *x, floating *z_last,
+    const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
+    floating *z_last, floating *products,
 ) noexcept nogil:
-    """a_l := f(a_(l-1) W_l + b_l), a_0 = x; z_last := a_(L-1) W_L"""
+    """a_l := f(a_(l-1) W_l + b_l), a_0 = x; z_last := a_(L-1) W_L
+
+    The rows stand from row `at` of the workspace on.
+    """
     cdef const floating *a = x
     cdef const floating *w
     cdef floating *z
@@ -78,7 +99,9 @@ cdef void forward(
     for layer in range(net.n_layers):
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         w = <const floating *> layers.coef[layer]
-        z = <floating *> work.a[layer + 1] if layer < net.n_layers - 1 else z_last
+        z = z_last
+        if layer < net.n_layers - 1:
+            z = <floating *> work.a[layer + 1] + at * fan_out
         strip = strip_rows(rows.n, fan_out, sizeof(floating))
         if layer == 0 and data.is_sparse:
             kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, z,
@@ -87,8 +110,8 @@ cdef void forward(
         while first < rows.n:
             n = min(strip, rows.n - first)
             if layer > 0 or not data.is_sparse:
-                product(False, False, n, fan_out, fan_in, a + first * fan_in, w, False,
-                        z + first * fan_out, <floating *> work.products)
+                product(False, False, n, fan_out, fan_in, a + first * fan_in, fan_in, w,
+                        False, z + first * fan_out, products)
             if layer < net.n_layers - 1:
                 kernels.activate(<fm_activation> net.activation[layer],
                                  z + first * fan_out,
@@ -99,82 +122,180 @@ cdef void forward(
 
 
 cdef void backward(
-    const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, const floating *x, floating *grad,
-    bint is_first,
+    const sum_t *s, Py_ssize_t at, Py_ssize_t n, floating *slots, floating *products
 ) noexcept nogil:
-    """dW_l (+)= a_(l-1)^T delta_l; delta_(l-1) := (delta_l W_l^T) f'(a_(l-1))"""
-    cdef floating *upstream = <floating *> work.scratch
-    cdef floating *products = <floating *> work.products
-    cdef const floating *delta
-    cdef floating *a
-    cdef Py_ssize_t layer, fan_in, fan_out
+    """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n rows, down to the first layer"""
+    cdef const network_t *net = s.net
+    cdef const floating *above
+    cdef const floating *a
+    cdef floating *delta
+    cdef Py_ssize_t layer, fan_in, fan_out, first
+    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
     for layer in range(net.n_layers - 1, 0, -1):
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
-        delta = <const floating *> work.a[layer + 1]
-        a = <floating *> work.a[layer]
-        product(True, False, fan_in, fan_out, rows.n, <const floating *> a, delta,
-                not is_first, grad + net.coef_offset[layer], products)
-        product(False, True, rows.n, fan_in, fan_out, delta,
-                <const floating *> layers.coef[layer], False, upstream, products)
-        kernels.activate_backward(<fm_activation> net.activation[layer - 1],
-                                  <const floating *> upstream, a,
-                                  grad + net.intercept_offset[layer - 1], rows.n,
-                                  fan_in, net.parameter[layer - 1])
-    fan_in, fan_out = net.width[0], net.width[1]
-    delta = <const floating *> work.a[1]
-    if not data.is_sparse:
-        product(True, False, fan_in, fan_out, rows.n, x, delta, not is_first, grad,
-                products)
-        return
-    if is_first:
-        memset(grad, 0, fan_in * fan_out * sizeof(floating))
-    kernels.csr_backward(csr_rows(data, rows), <const floating *> data.x, delta, grad,
-                         rows.n, fan_out)
+        above = <const floating *> s.work.delta[layer + 1] + at * fan_out
+        delta = <floating *> s.work.delta[layer] + at * fan_in
+        a = <const floating *> s.work.a[layer] + at * fan_in
+        product(False, True, n, fan_in, fan_out, above, fan_out,
+                <const floating *> s.layers.coef[layer], False, delta, products)
+        first = 0
+        while first < n:
+            kernels.activate_backward(
+                <fm_activation> net.activation[layer - 1], a + first * fan_in,
+                delta + first * fan_in,
+                slots + first // SUM_ROWS * n_intercepts
+                + net.intercept_offset[layer - 1] - net.n_coefs,
+                min(<Py_ssize_t> SUM_ROWS, n - first), fan_in, net.parameter[layer - 1])
+            first += SUM_ROWS
 
 
-cdef void add_rows(sum_t *s, rows_t rows, floating *grad) noexcept nogil:
-    """Add loss, weight and gradient of some rows"""
+cdef void rows_item(
+    sum_t *s, Py_ssize_t item, int worker, floating *precision
+) noexcept nogil:
+    """Activations, deltas and sums of some rows of the block"""
     cdef const network_t *net = s.net
     cdef const data_t *data = s.data
     cdef const workspace_t *work = s.work
-    cdef Py_ssize_t last = net.n_layers - 1
-    cdef floating *z = <floating *> work.a[net.n_layers]
+    cdef Py_ssize_t at = item * s.rows_per_item, last = net.n_layers - 1
+    cdef Py_ssize_t n_outputs = net.n_outputs, first = 0, slot = at // SUM_ROWS, n
+    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
+    cdef floating *products = <floating *> work.products + worker * kernels.FM_GEMM_WORK
+    cdef floating *slots = <floating *> work.intercept_grads + slot * n_intercepts
+    cdef floating *z = <floating *> work.a[net.n_layers] + at * n_outputs
+    cdef double *losses = <double *> work.losses + slot
+    cdef double *weights = <double *> work.weights + slot
     cdef const floating *x = NULL
-    cdef const floating *y = block_of(data.y, data.y_width, work.y, rows, grad)
-    cdef const floating *w = block_of(data.w, 1, work.w, rows, grad)
+    cdef const floating *y
+    cdef const floating *w
+    cdef rows_t rows = s.rows
+    cdef size_t real = sizeof(floating)
+    rows.first += at
+    rows.n = min(s.rows_per_item, rows.n - at)
+    y = block_of(data.y, data.y_width, work.y + at * data.y_width * real, rows,
+                 precision)
+    w = block_of(data.w, 1, work.w + at * real, rows, precision)
     if not data.is_sparse:
-        x = block_of(data.x, data.n_features, work.x, rows, grad)
-    if s.is_empty:
-        memset(grad + net.n_coefs, 0, (net.n_params - net.n_coefs) * sizeof(floating))
-    forward(net, data, s.layers, work, rows, x, z)
-    s.loss += kernels.loss_delta(net.loss, y, w,
-                                 <const floating *> s.layers.intercept[last], z,
-                                 grad + net.intercept_offset[last], rows.n,
-                                 net.n_outputs)
-    s.weight += kernels.sum_values(w, rows.n) if w != NULL else <double> rows.n
-    backward(net, data, s.layers, work, rows, x, grad, s.is_empty)
+        x = block_of(data.x, data.n_features, work.x + at * data.n_features * real,
+                     rows, precision)
+    memset(slots, 0, ceil_div(rows.n, SUM_ROWS) * n_intercepts * real)
+    forward(net, data, s.layers, work, rows, at, x, z, products)
+    while first < rows.n:
+        n = min(<Py_ssize_t> SUM_ROWS, rows.n - first)
+        losses[first // SUM_ROWS] = kernels.loss_delta(
+            net.loss, y + first * data.y_width, w + first if w != NULL else w,
+            <const floating *> s.layers.intercept[last], z + first * n_outputs,
+            slots + first // SUM_ROWS * n_intercepts
+            + net.intercept_offset[last] - net.n_coefs, n, n_outputs)
+        weights[first // SUM_ROWS] = (
+            kernels.sum_values(w + first, n) if w != NULL else <double> n
+        )
+        first += n
+    backward(s, at, rows.n, slots, products)
+
+
+cdef void part_item(
+    sum_t *s, Py_ssize_t item, int worker, floating *grad
+) noexcept nogil:
+    """Gradient of some weights over the rows of the block, and their step"""
+    cdef const network_t *net = s.net
+    cdef const workspace_t *work = s.work
+    cdef part_t *part = &s.parts[item]
+    cdef Py_ssize_t layer = part.layer, start, size, slot, i
+    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
+    cdef const floating *x
+    cdef const floating *delta
+    cdef const floating *slots = <const floating *> work.intercept_grads
+    cdef floating *products = <floating *> work.products + worker * kernels.FM_GEMM_WORK
+    if layer < 0:
+        start, size = net.n_coefs, n_intercepts
+        if s.is_first:
+            memset(grad + start, 0, size * sizeof(floating))
+        for slot in range(ceil_div(s.rows.n, SUM_ROWS)):
+            for i in range(size):
+                grad[start + i] += slots[slot * size + i]
+        size = net.n_trainable - net.n_coefs
+    else:
+        start = net.coef_offset[layer] + part.first * net.width[layer + 1]
+        size = part.n * net.width[layer + 1]
+        delta = <const floating *> work.delta[layer + 1]
+        if layer == 0 and s.data.is_sparse:
+            if s.is_first:
+                memset(grad + start, 0, size * sizeof(floating))
+            kernels.csr_backward(csr_rows(s.data, s.rows), <const floating *> s.data.x,
+                                 delta, grad + start, s.rows.n, net.width[1])
+        else:
+            x = <const floating *> work.a[layer]
+            if layer == 0 and s.rows.order == NULL:
+                x = <const floating *> s.data.x + s.rows.first * net.width[0]
+            product(True, False, part.n, net.width[layer + 1], s.rows.n, x + part.first,
+                    net.width[layer], delta, not s.is_first, grad + start, products)
+    if s.is_last:
+        finish_part(s, part, start, size, grad)
+
+
+cdef void finish_part(
+    sum_t *s, part_t *part, Py_ssize_t start, Py_ssize_t size, floating *grad
+) noexcept nogil:
+    """The penalty of some weights, and their step or their finished gradient"""
+    cdef const update_t *u = &s.update
+    cdef floating *w = <floating *> u.w + start
+    cdef floating *m = <floating *> u.m + start
+    cdef floating *v = <floating *> u.v + start
+    cdef const floating *g = grad + start
+    cdef double decay = u.decay if part.layer >= 0 else 0
+    part.square = kernels.sum_squares(<const floating *> w, size) if decay != 0 else 0
+    if u.rule == ADAM:
+        kernels.adam_update(g, w, m, v, size, u.scale, decay, u.learning_rate, u.beta_1,
+                            u.beta_2, u.epsilon)
+    elif u.rule == SGD:
+        kernels.sgd_update(g, w, v, size, u.scale, decay, u.learning_rate, u.momentum,
+                           u.nesterov)
+    else:
+        kernels.finish_gradient(<const floating *> w, grad + start, size, u.scale, decay)
+
+
+cdef void rows_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
+    """rows_item in the precision of the data"""
+    if (<sum_t *> s).data.is_float32:
+        rows_item(<sum_t *> s, item, worker, <float *> NULL)
+    else:
+        rows_item(<sum_t *> s, item, worker, <double *> NULL)
+
+
+cdef void part_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
+    """part_item in the precision of the data"""
+    if (<sum_t *> s).data.is_float32:
+        part_item(<sum_t *> s, item, worker, <float *> (<sum_t *> s).grad)
+    else:
+        part_item(<sum_t *> s, item, worker, <double *> (<sum_t *> s).grad)
 
 
 cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
     """Start the batch of the rows first to stop"""
-    s.row, s.stop = first, stop
+    s.rows.first, s.rows.n, s.stop = first, 0, stop
     s.loss = s.weight = 0
-    s.is_empty = True
+    s.is_first = True
 
 
-cdef bint add_block(sum_t *s) noexcept nogil:
-    """Add the next block of rows; whether the batch is complete"""
-    cdef rows_t rows
-    rows.order, rows.first = s.order, s.row
-    rows.n = min(s.work.n_rows, s.stop - s.row)
-    if s.data.is_float32:
-        add_rows(s, rows, <float *> s.grad)
-    else:
-        add_rows(s, rows, <double *> s.grad)
-    s.is_empty = False
-    s.row += rows.n
-    return s.row >= s.stop
+cdef void sum_rows(sum_t *s) noexcept nogil:
+    """Phase one for the next block: its rows; adds up losses and weights"""
+    cdef Py_ssize_t n_slots, slot, n_items
+    s.is_first = s.rows.n == 0
+    s.rows.first += s.rows.n
+    s.rows.n = min(s.work.n_rows, s.stop - s.rows.first)
+    s.is_last = s.rows.first + s.rows.n >= s.stop
+    n_slots = ceil_div(s.rows.n, SUM_ROWS)
+    s.rows_per_item = ceil_div(n_slots, s.n_threads) * SUM_ROWS
+    n_items = ceil_div(s.rows.n, s.rows_per_item)
+    kernels.parallel(rows_task, s, n_items, s.n_threads)
+    for slot in range(n_slots):
+        s.loss += (<const double *> s.work.losses)[slot]
+        s.weight += (<const double *> s.work.weights)[slot]
+
+
+cdef void sum_parts(sum_t *s) noexcept nogil:
+    """Phase two for the block: its gradient, and after the last block the step"""
+    kernels.parallel(part_task, s, s.n_parts, s.n_threads)
 
 
 cdef double data_scale(const sum_t *s) noexcept nogil:
@@ -184,16 +305,30 @@ cdef double data_scale(const sum_t *s) noexcept nogil:
     return 1 / s.weight
 
 
-cdef double finish(
-    const sum_t *s, const floating *w, floating *g, double scale, double decay
-) noexcept nogil:
-    """g := scale g + decay W, 0 where fixed; the penalty decay sum(W^2) / 2"""
-    cdef const network_t *net = s.net
-    cdef Py_ssize_t rest = net.n_params - net.n_coefs
-    kernels.finish_gradient(w, g, net.n_coefs, scale, decay)
-    kernels.finish_gradient(w + net.n_coefs, g + net.n_coefs, rest, scale, 0)
-    memset(g + net.n_trainable, 0, (net.n_params - net.n_trainable) * sizeof(floating))
-    return 0.5 * decay * kernels.sum_squares(w, net.n_coefs) if decay != 0 else 0
+cdef double penalty(const sum_t *s) noexcept nogil:
+    """decay sum(W^2) / 2 of the weights before the step"""
+    cdef double total = 0
+    cdef Py_ssize_t i
+    for i in range(s.n_parts):
+        total += s.parts[i].square
+    return 0.5 * s.update.decay * total
+
+
+def _parts(Network net, Data data, n_threads):
+    """The parts of the weights that phase two hands out, as an array of part_t."""
+    parts = []
+    for layer, (fan_in, fan_out) in enumerate(zip(net.units, net.units[1:])):
+        rows = PART_BYTES // (fan_out * data.dtype.itemsize)
+        if n_threads > 1:
+            rows = min(rows, ceil_div(fan_in, 2 * n_threads))
+        rows = max(rows // ROWS_OF_TILES, 1) * ROWS_OF_TILES
+        if layer == 0 and data.c.is_sparse:
+            rows = fan_in
+        for first in range(0, fan_in, rows):
+            parts.append((layer, first, min(rows, fan_in - first), 0.0))
+    parts.append((-1, 0, 0, 0.0))
+    dtype = [("layer", np.intp), ("first", np.intp), ("n", np.intp), ("square", float)]
+    return np.array(parts, dtype=dtype)
 
 
 cdef class BatchSum:
@@ -208,21 +343,33 @@ cdef class BatchSum:
         The flat vector of weights, read at each block.
     batch_size : int
         The largest batch that will be asked for, in rows.
+    n_threads : int
+        Threads that may share a block; fewer are taken where they do not pay.
     """
 
-    def __init__(self, Network net, Data data, params, batch_size):
+    def __init__(self, Network net, Data data, params, batch_size, n_threads=1):
         cdef Layers layers = Layers(*net.split(params), data.dtype)
+        row_work = data.work_per_row(net.units)
+        if batch_size * row_work < THREAD_WORK:
+            n_threads = 1
         rows = net.block_rows(batch_size, data.dtype)
-        cdef Workspace work = Workspace(net, data, rows)
+        cdef Workspace work = Workspace(net, data, rows, n_threads, True)
+        parts = _parts(net, data, n_threads)
         self.grad = np.empty(net.c.n_params, dtype=data.dtype)
-        self.owners = (net, data, layers, work, params)
+        self.owners = (net, data, layers, work, params, parts)
         self.c.net, self.c.data = &net.c, &data.c
         self.c.layers, self.c.work = &layers.c, &work.c
         self.c.grad = <void *> address_of(self.grad, data.dtype)
-        per_block = rows * data.work_per_row(net.units) + 20.0 * net.c.n_params
+        self.c.parts = <part_t *> address_of(parts, parts.dtype)
+        self.c.n_parts = len(parts)
+        self.c.n_threads = n_threads
+        self.c.update.rule = NO_UPDATE
+        self.c.update.w = <void *> address_of(params, data.dtype)
+        self.c.update.m = self.c.update.v = self.c.update.w
+        per_block = rows * row_work + 20.0 * net.c.n_params
         self.blocks_per_call = max(1, int(CALL_WORK / per_block))
 
-    def loss_gradient(self, alpha):
+    def loss_gradient(self, double alpha):
         """Mean loss over all rows and, in ``grad``, its gradient.
 
         Both hold the L2 penalty ``alpha / (2 S) sum(W^2)``, S the sum of the weights.
@@ -238,23 +385,19 @@ cdef class BatchSum:
         loss : float
         """
         cdef sum_t *s = &self.c
-        cdef bint complete = False
         cdef Py_ssize_t _i
-        cdef double scale, decay, penalty
-        _, data, _, _, params = self.owners
-        cdef size_t w = address_of(params, data.dtype)
-        s.order = NULL
+        net, data, _, _, _, _ = self.owners
+        s.rows.order = NULL
         begin_batch(s, 0, data.n_samples)
-        while not complete:
+        s.is_last = False
+        while not s.is_last:
             with nogil:
                 for _i in range(self.blocks_per_call):
-                    complete = add_block(s)
-                    if complete:
+                    sum_rows(s)
+                    s.update.scale, s.update.decay = data_scale(s), alpha / s.weight
+                    sum_parts(s)
+                    if s.is_last:
                         break
             PyErr_CheckSignals()
-        scale, decay = data_scale(s), alpha / s.weight
-        if s.data.is_float32:
-            penalty = finish(s, <const float *> w, <float *> s.grad, scale, decay)
-        else:
-            penalty = finish(s, <const double *> w, <double *> s.grad, scale, decay)
-        return s.loss * scale + penalty
+        self.grad[net.n_trainable :] = 0
+        return s.loss * data_scale(s) + penalty(s)

@@ -14,11 +14,15 @@ ctypedef int blas_int
 cdef inline void gemm(
     bint trans_a, bint trans_b,
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating *a, const floating *b, floating beta, floating *c,
+    const floating *a, Py_ssize_t row_length, const floating *b, floating beta,
+    floating *c,
 ) noexcept nogil:
-    """C := op(A) op(B) + beta C with C (m, n), op(A) (m, k), op(B) (k, n)"""
+    """C := op(A) op(B) + beta C with C (m, n), op(A) (m, k), op(B) (k, n)
+
+    row_length: values from a row of A to the next; B and C have no gaps.
+    """
     cdef blas_int rows = <blas_int> m, columns = <blas_int> n, inner = <blas_int> k
-    cdef blas_int lda = rows if trans_a else inner
+    cdef blas_int lda = <blas_int> row_length
     cdef blas_int ldb = inner if trans_b else columns
     cdef char op_a = c'T' if trans_a else c'N'
     cdef char op_b = c'T' if trans_b else c'N'

@@ -110,7 +110,10 @@ cdef extern from "fastmlp.h" nogil:
         const fm_kernels_f32 *f32
         const fm_kernels_f64 *f64
 
+    ctypedef void (*fm_task)(void *, ptrdiff_t, int) noexcept nogil
+
     const fm_isa *fm_select_isa(const char *)
+    void fm_parallel(fm_task, void *, ptrdiff_t, int)
     const char *fm_isa_name(int)
     const char *fm_activation_name(int)
     const char *fm_loss_name(int)
@@ -121,6 +124,11 @@ cdef extern from "fastmlp.h" nogil:
 # The tables chosen at import (kernels.pyx).
 cdef const fm_kernels_f32 *fm_f32
 cdef const fm_kernels_f64 *fm_f64
+
+# The thread pool, which like the tables stands in the module that holds the C code.
+cdef void parallel(
+    fm_task task, void *context, Py_ssize_t n_items, int n_threads
+) noexcept nogil
 
 
 cdef inline void activate(
@@ -135,14 +143,14 @@ cdef inline void activate(
 
 
 cdef inline void activate_backward(
-    fm_activation f, const floating *delta, floating *a, floating *db, Py_ssize_t n,
+    fm_activation f, const floating *a, floating *delta, floating *db, Py_ssize_t n,
     Py_ssize_t k, double p,
 ) noexcept nogil:
-    """a := delta f'(a), db += column sums of a"""
+    """delta := delta f'(a), db += column sums of delta"""
     if floating is float:
-        fm_f32.activate_backward(f, delta, a, db, n, k, <float> p)
+        fm_f32.activate_backward(f, a, delta, db, n, k, <float> p)
     else:
-        fm_f64.activate_backward(f, delta, a, db, n, k, p)
+        fm_f64.activate_backward(f, a, delta, db, n, k, p)
 
 
 cdef inline void output(

@@ -43,3 +43,10 @@ def use_isa(name):
 
 
 use_isa(os.environ.get("FASTMLP_ISA") or available_isas[0])
+
+
+cdef void parallel(
+    fm_task task, void *context, Py_ssize_t n_items, int n_threads
+) noexcept nogil:
+    """task(context, item, worker) for all items"""
+    fm_parallel(task, context, n_items, n_threads)

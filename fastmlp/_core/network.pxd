@@ -28,10 +28,17 @@ ctypedef struct layers_t:
     const size_t *coef                  # (n_layers,) addresses
     const size_t *intercept
 
-ctypedef struct workspace_t:
+cdef enum:
+    SUM_ROWS = 32                       # rows whose sums stand in one slot
+
+ctypedef struct workspace_t:            # addresses of arrays for a block of rows
     Py_ssize_t n_rows
-    size_t x, y, w, scratch, products   # addresses
-    size_t *a                           # (n_layers + 1,)
+    size_t x, y, w                      # rows gathered from the data
+    const size_t *a                     # (n_layers + 1,) outputs of each layer
+    const size_t *delta                 # (n_layers + 1,) dloss / dz of each layer
+    size_t intercept_grads              # (n_slots, units): their sums over SUM_ROWS
+    size_t losses, weights              # (n_slots,) double
+    size_t products                     # (n_threads, FM_GEMM_WORK)
 
 
 cdef class Network:

@@ -157,24 +157,44 @@ cdef class Layers:
 
 
 cdef class Workspace:
-    """Aligned memory for one block of rows: inputs, activations, deltas, targets."""
+    """Aligned memory for one block of rows: inputs, activations, deltas, sums.
 
-    def __init__(self, Network net, Data data, n_rows):
-        widths = [0 if data.c.is_sparse else net.units[0]]
-        widths.extend(net.units[1:])
-        widths.extend([max(net.units[1:]), data.c.y_width, 1])
-        counts = [n_rows * width for width in widths] + [kernels.FM_GEMM_WORK]
-        step = ALIGNMENT // data.dtype.itemsize
-        sizes = [-(-count // step) * ALIGNMENT for count in counts]
+    Parameters
+    ----------
+    net : Network
+    data : Data
+    n_rows : int
+        Rows of the block.
+    n_threads : int
+        Threads that work on it at the same time.
+    with_deltas : bool
+        Whether there is a backward pass.
+    """
+
+    def __init__(self, Network net, Data data, n_rows, n_threads=1, with_deltas=False):
+        real = data.dtype.itemsize
+        n_layers = net.c.n_layers
+        hidden = net.units[1:n_layers]
+        n_slots = -(-n_rows // SUM_ROWS) if with_deltas else 0
+        n_intercepts = net.c.n_params - net.c.n_coefs
+        sizes = [0 if data.c.is_sparse else n_rows * net.units[0] * real]
+        sizes.extend(n_rows * units * real for units in net.units[1:])
+        sizes.extend(n_rows * units * real if with_deltas else 0 for units in hidden)
+        sizes.extend([n_rows * data.c.y_width * real, n_rows * real])
+        sizes.extend([n_slots * n_intercepts * real, n_slots * 8, n_slots * 8])
+        sizes.append(n_threads * kernels.FM_GEMM_WORK * real)
+        sizes = [-(-size // ALIGNMENT) * ALIGNMENT for size in sizes]
         memory = np.empty(sum(sizes) + ALIGNMENT, dtype=np.uint8)
         start = int(address_of(memory, np.uint8))
         start += -start % ALIGNMENT
         starts = np.cumsum([start, *sizes], dtype=np.uintp)
-        self.owners = (memory, starts)
+        # the delta of the last layer takes the place of its outputs
+        a, deltas, rest = np.split(starts, [n_layers + 1, n_layers + 1 + len(hidden)])
+        delta = np.concatenate([a[:1], deltas, a[n_layers : n_layers + 1]])
+        self.owners = (memory, a, delta)
         self.c.n_rows = n_rows
-        self.c.a = <size_t *> address_of(starts, np.uintp)
-        self.c.x = self.c.a[0]
-        self.c.scratch = self.c.a[net.c.n_layers + 1]
-        self.c.y = self.c.a[net.c.n_layers + 2]
-        self.c.w = self.c.a[net.c.n_layers + 3]
-        self.c.products = self.c.a[net.c.n_layers + 4]
+        self.c.a = <const size_t *> address_of(a, np.uintp)
+        self.c.delta = <const size_t *> address_of(delta, np.uintp)
+        self.c.x = a[0]
+        self.c.y, self.c.w, self.c.intercept_grads = rest[0], rest[1], rest[2]
+        self.c.losses, self.c.weights, self.c.products = rest[3], rest[4], rest[5]

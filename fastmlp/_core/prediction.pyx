@@ -32,7 +32,7 @@ cdef void predict_rows(
     cdef const floating *x = NULL
     if not data.is_sparse:
         x = block_of(data.x, data.n_features, work.x, rows, z)
-    forward(net, data, layers, work, rows, x, z)
+    forward(net, data, layers, work, rows, 0, x, z, <floating *> work.products)
     if activated:
         kernels.output(net.loss, z, b, rows.n, net.n_outputs)
     else:

@@ -13,11 +13,15 @@ from fastmlp._core cimport blas, kernels
 cdef inline void product(
     bint trans_a, bint trans_b,
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating *a, const floating *b, bint accumulate, floating *c, floating *work,
+    const floating *a, Py_ssize_t lda, const floating *b, bint accumulate, floating *c,
+    floating *work,
 ) noexcept nogil:
-    """C := op(A) op(B), or C + it, with C (m, n), op(A) (m, k), op(B) (k, n)"""
+    """C := op(A) op(B), or C + it, with C (m, n), op(A) (m, k), op(B) (k, n)
+
+    lda: values from a row of A to the next; B and C have no gaps.
+    """
     if not kernels.has_gemm():
-        blas.gemm(trans_a, trans_b, m, n, k, a, b, <floating> accumulate, c)
+        blas.gemm(trans_a, trans_b, m, n, k, a, lda, b, <floating> accumulate, c)
     else:
-        kernels.gemm(m, n, k, a, 1 if trans_a else k, m if trans_a else 1,
-                     b, 1 if trans_b else n, k if trans_b else 1, c, accumulate, work)
+        kernels.gemm(m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b,
+                     1 if trans_b else n, k if trans_b else 1, c, accumulate, work)

@@ -7,12 +7,21 @@
 # c) A batch whose weights sum to 0 is skipped: no step, no count.
 
 from cpython.exc cimport PyErr_CheckSignals
-from cython cimport floating
 from libc.math cimport pow, sqrt
 
-from fastmlp._core cimport kernels
-from fastmlp._core.batch cimport BatchSum, add_block, begin_batch, data_scale, sum_t
-from fastmlp._core.network cimport Data, Network, address_of, network_t
+from fastmlp._core.batch cimport (
+    ADAM,
+    SGD,
+    BatchSum,
+    begin_batch,
+    data_scale,
+    penalty,
+    sum_parts,
+    sum_rows,
+    sum_t,
+    update_t,
+)
+from fastmlp._core.network cimport Data, Network, address_of
 
 import numpy as np
 
@@ -35,38 +44,42 @@ cdef class Epoch:
     """
 
     cdef sum_t *sum
-    cdef void *w
-    cdef void *m
-    cdef void *v
     cdef Py_ssize_t batch_size, n_rows, blocks_per_call
-    cdef double alpha, learning_rate, momentum, beta_1, beta_2, epsilon, loss_sum
-    cdef bint is_adam, nesterov
-    cdef readonly double last_rate
+    cdef double alpha, learning_rate, loss_sum
     cdef readonly Py_ssize_t t, rows_done
     cdef tuple owners
 
-    def __init__(self, Network net, Data data, params, moments, batch_size, alpha):
-        cdef BatchSum batch = BatchSum(net, data, params, batch_size)
+    def __init__(
+        self, Network net, Data data, params, moments, batch_size, alpha, n_threads=1
+    ):
+        cdef BatchSum batch = BatchSum(net, data, params, batch_size, n_threads)
         self.owners = (batch, params, tuple(moments))
         self.sum = &batch.c
         self.blocks_per_call = batch.blocks_per_call
-        self.w = <void *> address_of(params, data.dtype)
-        self.m = <void *> address_of(moments[0], data.dtype)
-        self.v = <void *> address_of(moments[len(moments) - 1], data.dtype)
+        self.sum.update.m = <void *> address_of(moments[0], data.dtype)
+        self.sum.update.v = <void *> address_of(moments[len(moments) - 1], data.dtype)
         self.batch_size = batch_size
         self.alpha = alpha
 
     def use_sgd(self, learning_rate, momentum, nesterov):
         """Take steps of gradient descent with momentum."""
-        self.is_adam = False
-        self.learning_rate = self.last_rate = learning_rate
-        self.momentum, self.nesterov = momentum, nesterov
+        cdef update_t *update = &self.sum.update
+        update.rule = SGD
+        update.learning_rate = self.learning_rate = learning_rate
+        update.momentum, update.nesterov = momentum, nesterov
 
     def use_adam(self, learning_rate, beta_1, beta_2, epsilon, t):
         """Take steps of Adam, the next of which is number t + 1."""
-        self.is_adam = True
-        self.learning_rate = self.last_rate = learning_rate
-        self.beta_1, self.beta_2, self.epsilon, self.t = beta_1, beta_2, epsilon, t
+        cdef update_t *update = &self.sum.update
+        update.rule = ADAM
+        update.learning_rate = self.learning_rate = learning_rate
+        update.beta_1, update.beta_2, update.epsilon = beta_1, beta_2, epsilon
+        self.t = t
+
+    @property
+    def last_rate(self):
+        """Learning rate of the last step, for Adam with its bias corrections."""
+        return self.sum.update.learning_rate
 
     @property
     def loss(self):
@@ -85,60 +98,45 @@ cdef class Epoch:
         """
         cdef sum_t *batch = self.sum
         cdef Py_ssize_t _i
-        batch.order = NULL
+        batch.rows.order = NULL
         if order is not None:
-            batch.order = <const ptrdiff_t *> address_of(order, np.intp)
+            batch.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
             n_rows = len(order)
         self.n_rows, self.rows_done, self.loss_sum = n_rows, 0, 0
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
         while self.rows_done < self.n_rows:
             with nogil:
                 for _i in range(self.blocks_per_call):
-                    if add_block(batch):
-                        self.end_batch()
-                        if self.rows_done >= self.n_rows:
-                            break
+                    self.next_block()
+                    if self.rows_done >= self.n_rows:
+                        break
             PyErr_CheckSignals()
 
-    cdef void end_batch(self) noexcept nogil:
-        """Take the step of the complete batch and begin the next one"""
-        cdef Py_ssize_t stop = self.sum.stop
-        if self.sum.weight != 0:
-            if self.sum.data.is_float32:
-                take_step(self, <float *> self.w)
-            else:
-                take_step(self, <double *> self.w)
-        self.rows_done = stop
-        begin_batch(self.sum, stop, min(stop + self.batch_size, self.n_rows))
+    cdef void next_block(self) noexcept nogil:
+        """Add a block of rows; after the last one of a batch take the step"""
+        cdef sum_t *batch = self.sum
+        sum_rows(batch)
+        if batch.is_last and batch.weight != 0:
+            self.prepare_step()
+        if not batch.is_last or batch.weight != 0:
+            sum_parts(batch)
+        if not batch.is_last:
+            return
+        if batch.weight != 0:
+            self.loss_sum += (batch.loss * data_scale(batch) + penalty(batch)) * (
+                batch.stop - self.rows_done
+            )
+        self.rows_done = batch.stop
+        begin_batch(batch, batch.stop, min(batch.stop + self.batch_size, self.n_rows))
 
-
-cdef void take_step(Epoch e, floating *w) noexcept nogil:
-    """Add the loss of the batch, then update coefficients and intercepts"""
-    cdef sum_t *batch = e.sum
-    cdef const network_t *net = batch.net
-    cdef floating *g = <floating *> batch.grad
-    cdef floating *m = <floating *> e.m
-    cdef floating *v = <floating *> e.v
-    cdef double scale = 1 / batch.weight, decay = e.alpha / batch.weight
-    cdef double penalty = 0
-    cdef Py_ssize_t start = 0, size = net.n_coefs
-    cdef int _part
-    if decay != 0:
-        penalty = 0.5 * decay * kernels.sum_squares(<const floating *> w, net.n_coefs)
-    e.loss_sum += (batch.loss * data_scale(batch) + penalty) * (
-        batch.stop - e.rows_done
-    )
-    e.t += 1
-    if e.is_adam:
-        e.last_rate = (
-            e.learning_rate * sqrt(1 - pow(e.beta_2, e.t)) / (1 - pow(e.beta_1, e.t))
-        )
-    for _part in range(2):  # coefficients, which decay; then intercepts
-        if e.is_adam:
-            kernels.adam_update(<const floating *> g + start, w + start, m + start,
-                                v + start, size, scale, decay, e.last_rate, e.beta_1,
-                                e.beta_2, e.epsilon)
-        else:
-            kernels.sgd_update(<const floating *> g + start, w + start, v + start, size,
-                               scale, decay, e.learning_rate, e.momentum, e.nesterov)
-        start, size, decay = net.n_coefs, net.n_trainable - net.n_coefs, 0
+    cdef void prepare_step(self) noexcept nogil:
+        """The scalars of the step: bias corrections, 1/S and alpha/S"""
+        cdef update_t *update = &self.sum.update
+        update.scale = 1 / self.sum.weight
+        update.decay = self.alpha / self.sum.weight
+        self.t += 1
+        if update.rule == ADAM:
+            update.learning_rate = (
+                self.learning_rate * sqrt(1 - pow(update.beta_2, self.t))
+                / (1 - pow(update.beta_1, self.t))
+            )

@@ -29,12 +29,12 @@ def activate(str name, floating[::1] z, floating[::1] b, double p=0.0):
 
 
 def activate_backward(
-    str name, floating[::1] delta, floating[::1] a, floating[::1] db, double p=0.0
+    str name, floating[::1] a, floating[::1] delta, floating[::1] db, double p=0.0
 ):
-    """a := delta f'(a), db += column sums  # a, db IN and OUT"""
+    """delta := delta f'(a), db += column sums  # delta, db IN and OUT"""
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
     cdef Py_ssize_t k = db.shape[0]
-    kernels.activate_backward(f, <const floating *> start(delta), start(a), start(db),
+    kernels.activate_backward(f, <const floating *> start(a), start(delta), start(db),
                               a.shape[0] // k, k, p)
 
 
@@ -105,7 +105,7 @@ def gemm(
     """c := op(a) op(b) + beta c  # c IN and OUT"""
     cdef Py_ssize_t inner = a.shape[0] if trans_a else a.shape[1]
     blas.gemm(trans_a, trans_b, c.shape[0], c.shape[1], inner,
-              <const floating *> &a[0, 0], <const floating *> &b[0, 0],
+              <const floating *> &a[0, 0], a.shape[1], <const floating *> &b[0, 0],
               <floating> beta, &c[0, 0])
 
 
@@ -119,5 +119,5 @@ def product(
         kernels.FM_GEMM_WORK, dtype=np.float32 if floating is float else np.float64
     )
     products.product(trans_a, trans_b, c.shape[0], c.shape[1], inner,
-                     <const floating *> &a[0, 0], <const floating *> &b[0, 0],
-                     accumulate, &c[0, 0], &work[0])
+                     <const floating *> &a[0, 0], a.shape[1],
+                     <const floating *> &b[0, 0], accumulate, &c[0, 0], &work[0])
