@@ -76,6 +76,7 @@ class _BaseMLP(BaseEstimator):
         dtype,
         fit_intercept,
         weight_init,
+        n_threads,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -104,6 +105,7 @@ class _BaseMLP(BaseEstimator):
         self.dtype = dtype
         self.fit_intercept = fit_intercept
         self.weight_init = weight_init
+        self.n_threads = n_threads
 
     def fit(self, X, y, sample_weight=None, *, coefs_init=None, intercepts_init=None):
         """Fit the model to data.
@@ -511,6 +513,11 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         intercepts included), "glorot_normal", "he_uniform", "he_normal",
         "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
 
+    n_threads : int or None, default=None
+        Threads that share the batches of a fit. None takes those that the processor
+        affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
+        batches are large enough to pay. The weights are the same bits for any number.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -612,6 +619,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         dtype="auto",
         fit_intercept=True,
         weight_init="glorot_uniform",
+        n_threads=None,
     ):
         super().__init__(
             loss="log_loss",
@@ -641,6 +649,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             dtype=dtype,
             fit_intercept=fit_intercept,
             weight_init=weight_init,
+            n_threads=n_threads,
         )
 
     def _loss_name(self):
@@ -901,6 +910,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         intercepts included), "glorot_normal", "he_uniform", "he_normal",
         "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
 
+    n_threads : int or None, default=None
+        Threads that share the batches of a fit. None takes those that the processor
+        affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
+        batches are large enough to pay. The weights are the same bits for any number.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -999,6 +1013,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         dtype="auto",
         fit_intercept=True,
         weight_init="glorot_uniform",
+        n_threads=None,
     ):
         super().__init__(
             loss=loss,
@@ -1028,6 +1043,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             dtype=dtype,
             fit_intercept=fit_intercept,
             weight_init=weight_init,
+            n_threads=n_threads,
         )
 
     def _loss_name(self):

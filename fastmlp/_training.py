@@ -13,11 +13,12 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastmlp._core.batch import BatchSum
+from fastmlp._core.batch import THREAD_WORK, BatchSum
 from fastmlp._core.network import Data, Layers
 from fastmlp._core.prediction import predict
 from fastmlp._core.solvers import Epoch
 from fastmlp._optimizers import OPTIMIZERS, restored_optimizer
+from fastmlp._threads import allowed_threads
 from fastmlp._validation import check_some_weight
 
 INTERRUPTED = "Training interrupted by user."
@@ -42,7 +43,13 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
     data = Data(X, y, sample_weight)
     batch_size = _batch_size(estimator, n_train)
     epoch = Epoch(
-        network, data, params, optimizer.moments, batch_size, float(estimator.alpha)
+        network,
+        data,
+        params,
+        optimizer.moments,
+        batch_size,
+        float(estimator.alpha),
+        _threads(estimator, network, data, batch_size),
     )
     estimator.n_iter_ = 0
     try:
@@ -154,6 +161,13 @@ def _batch_size(estimator, n_train):
     return min(int(estimator.batch_size), n_train)
 
 
+def _threads(estimator, network, data, batch_size):
+    """Threads for the batches: one where they are too small to share."""
+    if batch_size * data.work_per_row(network.units) < THREAD_WORK:
+        return 1
+    return allowed_threads(estimator.n_threads)
+
+
 def _record_epoch(estimator, epoch, n_train, validation):
     """Extend the history and count the epochs without improvement."""
     estimator.n_iter_ += 1
@@ -194,7 +208,9 @@ def _reason(estimator):
 
 def fit_lbfgs(estimator, network, params, X, y, sample_weight):
     """Train by SciPy's L-BFGS-B on the loss and gradient of the core."""
-    batch = BatchSum(network, Data(X, y, sample_weight), params, len(y))
+    data = Data(X, y, sample_weight)
+    n_threads = _threads(estimator, network, data, len(y))
+    batch = BatchSum(network, data, params, len(y), n_threads)
     trained = network.n_trainable
     best = {"loss": np.inf, "params": params[:trained].astype(np.float64), "n_iter": 0}
 

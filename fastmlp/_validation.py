@@ -105,6 +105,7 @@ RULES = {
     "dtype": [_one_of(DTYPES)],
     "fit_intercept": [_BOOLEAN],
     "weight_init": [_one_of(WEIGHT_INITS)],
+    "n_threads": [_AT_LEAST_ONE, Rule("None", lambda value: value is None)],
 }
 REGRESSOR_RULES = {"loss": [_one_of(("squared_error", "poisson"))]}
 

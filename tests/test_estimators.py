@@ -18,7 +18,7 @@ from fastmlp import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
-ADDED = ["dtype", "fit_intercept", "weight_init"]
+ADDED = ["dtype", "fit_intercept", "weight_init", "n_threads"]
 
 
 @pytest.fixture

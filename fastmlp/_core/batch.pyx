@@ -344,14 +344,12 @@ cdef class BatchSum:
     batch_size : int
         The largest batch that will be asked for, in rows.
     n_threads : int
-        Threads that may share a block; fewer are taken where they do not pay.
+        Threads that share a block.
     """
 
     def __init__(self, Network net, Data data, params, batch_size, n_threads=1):
         cdef Layers layers = Layers(*net.split(params), data.dtype)
         row_work = data.work_per_row(net.units)
-        if batch_size * row_work < THREAD_WORK:
-            n_threads = 1
         rows = net.block_rows(batch_size, data.dtype)
         cdef Workspace work = Workspace(net, data, rows, n_threads, True)
         parts = _parts(net, data, n_threads)

@@ -1,0 +1,25 @@
+"""How many threads a fit may take."""
+
+from __future__ import annotations
+
+import os
+
+import joblib
+from threadpoolctl import threadpool_info
+
+
+def allowed_threads(n_threads):
+    """Resolve the parameter ``n_threads``: itself, or what the machine allows.
+
+    None asks for the processors of the affinity mask and the quota of the container,
+    at most ``OMP_NUM_THREADS`` (which joblib sets to a worker's share) and at most what
+    threadpoolctl grants the libraries of this process.
+    """
+    if n_threads is not None:
+        return int(n_threads)
+    limits = [joblib.cpu_count()]
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit():
+        limits.append(int(wanted))
+    limits.extend(library["num_threads"] for library in threadpool_info())
+    return max(1, min(limits))

@@ -1,0 +1,126 @@
+"""Threads: the same bits for any number, no hang after fork, fits side by side."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import joblib
+import numpy as np
+import pytest
+from fastmlp._core.batch import THREAD_WORK
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._threads import allowed_threads
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.RandomState(0)
+X = RNG.randn(1500, 70)
+Y = RNG.randint(0, 5, 1500)
+W = RNG.rand(1500)
+HIDDEN = (90, 61)  # with 300 rows a batch beyond THREAD_WORK
+assert THREAD_WORK < 300 * 6 * (70 * 90 + 90 * 61)
+
+
+def _weights(model):
+    return np.hstack([a.ravel() for a in model.coefs_ + model.intercepts_])
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"solver": "adam"},
+        {"solver": "adam", "dtype": "float32", "activation": "tanh"},
+        {"solver": "sgd", "batch_size": 1499},  # several blocks, and one lone row
+        {"solver": "lbfgs"},
+        {"solver": "adam", "early_stopping": True, "fit_intercept": False},
+    ],
+    ids=str,
+)
+def test_same_bits(params, n_threads):
+    params = {"batch_size": 300, "max_iter": 4, "random_state": 0} | params
+    for data, weights in ((X, W), (X, None), (sparse.csr_array(X), W)):
+        one, many = (
+            MLPClassifier(HIDDEN, n_threads=n, **params).fit(data, Y, weights)
+            for n in (1, n_threads)
+        )
+        np.testing.assert_array_equal(_weights(many), _weights(one))
+        assert many.loss_ == one.loss_
+
+
+def test_same_bits_for_many_outputs():
+    one, many = (
+        MLPRegressor(
+            hidden_layer_sizes=HIDDEN, n_threads=n, max_iter=3, random_state=0
+        ).fit(X, X[:, :3] ** 2)
+        for n in (1, 2)
+    )
+    np.testing.assert_array_equal(_weights(many), _weights(one))
+
+
+def _fit(n_threads=2):
+    model = MLPClassifier(
+        HIDDEN, batch_size=300, max_iter=5, random_state=0, n_threads=n_threads
+    )
+    return _weights(model.fit(X, Y))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fork_after_a_fit():
+    code = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+sys.path.insert(0, {folder!r})
+from test_threads import _fit
+before = _fit()
+pid = os.fork()
+same = np.array_equal(_fit(), before)
+if pid == 0:
+    os._exit(0 if same else 3)
+status = os.waitpid(pid, 0)[1]
+sys.exit(0 if same and os.waitstatus_to_exitcode(status) == 0 else 1)
+"""
+    code = code.format(folder=os.path.dirname(__file__))
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
+def test_fits_in_workers(backend):
+    expected = _fit()
+    with joblib.parallel_backend(backend):
+        results = joblib.Parallel(n_jobs=2)(joblib.delayed(_fit)() for _ in range(4))
+    for weights in results:
+        np.testing.assert_array_equal(weights, expected)
+
+
+def test_eight_fits_in_eight_threads():
+    expected, results = _fit(), [None] * 8
+
+    def fit(i):
+        results[i] = _fit(n_threads=1 + i % 3)
+
+    threads = [threading.Thread(target=fit, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    for weights in results:
+        np.testing.assert_array_equal(weights, expected)
+
+
+def test_allowed_threads(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert allowed_threads(5) == 5
+    assert 1 <= allowed_threads(None) <= os.cpu_count()
+    with threadpool_limits(1):
+        assert allowed_threads(None) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert allowed_threads(None) == 1
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert allowed_threads(None) == 1
