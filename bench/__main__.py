@@ -11,9 +11,19 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import geometric_mean, median
+from typing import NamedTuple
 
 import numpy as np
-from common import CELLS, DTYPES, OPPONENTS, blas_threads, machine, make_data
+from common import (
+    CELLS,
+    DTYPES,
+    OPPONENTS,
+    Cell,
+    default_threads,
+    machine,
+    make_data,
+)
+from threadpoolctl import threadpool_limits
 
 RESULTS = Path(__file__).parent / "results"
 SUBJECT, *RIVALS = OPPONENTS
@@ -44,7 +54,9 @@ def options(argv=None):
         "--rounds", type=at_least_one, help="timings of each cell (default 7)"
     )
     parser.add_argument(
-        "--threads", type=at_least_one, help="threads of BLAS (default: its own choice)"
+        "--threads",
+        type=at_least_one,
+        help="threads of BLAS (default: 1 or its own choice, what suits an opponent)",
     )
     chosen = parser.parse_args(argv)
     chosen.rounds = chosen.rounds or (2 if chosen.quick else 7)
@@ -69,25 +81,44 @@ def seconds_of_epoch(fit, cell, X, y):
     return max(more - two, 1e-4) / 20
 
 
-def warm_up(cell, dtype, quick):
-    """First calls of every opponent; the epochs of the long fit, seconds of a round."""
+class Plan(NamedTuple):
+    """How to time a cell: epochs of the long fit, threads, seconds of a round."""
+
+    cell: Cell
+    dtype: str
+    many: int
+    threads: dict[str, int]
+    seconds: float
+
+
+def warm_up(cell, dtype, quick, threads):
+    """First calls of every opponent; the plan for the cell."""
     X, y = make_data(cell.n, cell.p, cell.classes, dtype)
-    epochs = [seconds_of_epoch(fit, cell, X, y) for fit in OPPONENTS.values()]
+    best, epochs = {}, []
+    for name, fit in OPPONENTS.items():
+        seconds = {}
+        for n in threads:
+            with threadpool_limits(n, "blas"):
+                seconds[n] = seconds_of_epoch(fit, cell, X, y)
+        best[name] = min(seconds, key=seconds.get)
+        epochs.append(seconds[best[name]])
     slowest, fastest = QUICK_BUDGETS if quick else BUDGETS
     more = max(slowest / max(epochs), fastest / min(epochs), 2)
     many = FEW + min(math.ceil(more), 1000)
-    return many, sum(epochs) * (FEW + many)
+    return Plan(cell, dtype, many, best, sum(epochs) * (FEW + many))
 
 
-def run_cell(cell, dtype, many, rounds):
+def run_cell(plan, rounds):
     """Time all opponents in turn; the facts of the cell as they go to JSON."""
+    cell, dtype, many = plan.cell, plan.dtype, plan.many
     X, y = make_data(cell.n, cell.p, cell.classes, dtype)
     seconds = {name: [] for name in OPPONENTS}
     curves = {}
     for _ in range(rounds):
         for name, fit in OPPONENTS.items():
-            short, _ = seconds_of(fit, cell, X, y, FEW)
-            long, curves[name] = seconds_of(fit, cell, X, y, many)
+            with threadpool_limits(plan.threads[name], "blas"):
+                short, _ = seconds_of(fit, cell, X, y, FEW)
+                long, curves[name] = seconds_of(fit, cell, X, y, many)
             seconds[name].append({"few": short, "many": long})
     ms = {
         name: [1e3 * (pair["many"] - pair["few"]) / (many - FEW) for pair in pairs]
@@ -98,18 +129,24 @@ def run_cell(cell, dtype, many, rounds):
     for name in RIVALS:
         apart = np.abs(np.array(curves[name]) / np.array(curves[SUBJECT]) - 1)
         by_round = [theirs / ours for theirs, ours in zip(ms[name], ms[SUBJECT])]
+        void = ""
+        if not (apart[0] <= first and apart.max() <= largest):
+            void = "losses disagree"
+        elif min(median(ms[name]), median(ms[SUBJECT])) <= 0:
+            void = "times too noisy"
         rivals[name] = {
             "ratio": median(ms[name]) / median(ms[SUBJECT]),
             "ratio_by_round": by_round,
             "loss_difference_first_epoch": float(apart[0]),
             "loss_difference_largest": float(apart.max()),
-            "losses_agree": bool(apart[0] <= first and apart.max() <= largest),
+            "void": void,
         }
     return {
         "cell": cell._asdict(),
         "name": str(cell),
         "dtype": dtype,
         "epochs": [FEW, many],
+        "threads": plan.threads,
         "seconds": seconds,
         "ms_per_epoch": ms,
         "rivals": rivals,
@@ -118,24 +155,25 @@ def run_cell(cell, dtype, many, rounds):
 
 def print_header():
     """The head of the table."""
-    columns = "".join(f"{name:>22}" for name in OPPONENTS)
+    columns = "".join(f"{name:>26}" for name in OPPONENTS)
     ratios = "".join(f"{f'ratio {name} (range)':>34}" for name in RIVALS)
-    head = "ms per epoch: median (min)"
+    head = "ms per epoch: median (min) x threads"
     print(f"\n{head:{WIDTH + 8}}{columns}{ratios}{'losses':>9}")
 
 
 def print_cell(result):
     """A row of the table."""
     row = f"{result['name']:{WIDTH}}{result['dtype']:8}"
-    for ms in result["ms_per_epoch"].values():
-        row += f"{f'{median(ms):.3f} ({min(ms):.3f})':>22}"
+    for name, ms in result["ms_per_epoch"].items():
+        threads = result["threads"][name]
+        row += f"{f'{median(ms):.3f} ({min(ms):.3f}) x{threads}':>26}"
     for rival in result["rivals"].values():
         low, high = min(rival["ratio_by_round"]), max(rival["ratio_by_round"])
         ratio = rival["ratio"]
         row += f"{f'{ratio:.2f} ({low:.2f} to {high:.2f})':>34}"
     for rival in result["rivals"].values():
         row += f"{rival['loss_difference_largest']:9.0e}"
-        row += "" if rival["losses_agree"] else "  VOID: losses disagree"
+        row += f"  VOID: {rival['void']}" if rival["void"] else ""
         row += "  SLOWER" if rival["ratio"] < 1 else ""
     print(row, flush=True)
 
@@ -143,14 +181,16 @@ def print_cell(result):
 def print_summary(results):
     """Geometric means, worst cell and losses against each rival."""
     for name in RIVALS:
-        valid = [r for r in results if r["rivals"][name]["losses_agree"]]
+        valid = [r for r in results if not r["rivals"][name]["void"]]
         print(f"\n{name}: {len(valid)} cells valid, {len(results) - len(valid)} void")
         if not valid:
             continue
-        for dtype in DTYPES:
-            ratios = [r["rivals"][name]["ratio"] for r in valid if r["dtype"] == dtype]
-            if ratios:
-                print(f"  geometric mean, {dtype}: {geometric_mean(ratios):.2f}")
+        ratios = [(r["dtype"], r["rivals"][name]["ratio"]) for r in valid]
+        for dtype in dict(ratios):
+            mean = geometric_mean(ratio for kind, ratio in ratios if kind == dtype)
+            print(f"  geometric mean, {dtype}: {mean:.2f}")
+        mean = geometric_mean(ratio for _, ratio in ratios)
+        print(f"  geometric mean, all: {mean:.2f}")
         worst = min(valid, key=lambda r: r["rivals"][name]["ratio"])
         ratio = worst["rivals"][name]["ratio"]
         print(f"  worst cell: {ratio:.2f} ({worst['name']}, {worst['dtype']})")
@@ -161,22 +201,22 @@ def print_summary(results):
 def main(argv=None):
     """Run the cells, print the table and write the JSON; the exit code."""
     chosen = options(argv)
-    with blas_threads(chosen.threads):
-        facts = machine()
-        for name, value in facts.items():
-            print(f"{name:>16}: {value}")
-        if float(facts.get("load before", "0").split(",")[0]) > BUSY:
-            print("the machine is busy: the times below are not to be trusted")
-        plan = [(cell, dtype) for dtype in chosen.dtypes for cell in CELLS]
-        print(f"\n{len(plan)} cells, first calls ...", flush=True)
-        warm_ups = [warm_up(*pair, chosen.quick) for pair in plan]
-        expected = chosen.rounds * sum(seconds for _, seconds in warm_ups)
-        print(f"{chosen.rounds} rounds take about {expected / 60:.1f} minutes")
-        print_header()
-        results = []
-        for (cell, dtype), (many, _) in zip(plan, warm_ups):
-            results.append(run_cell(cell, dtype, many, chosen.rounds))
-            print_cell(results[-1])
+    facts = machine()
+    for name, value in facts.items():
+        print(f"{name:>16}: {value}")
+    if float(facts.get("load before", "0").split(",")[0]) > BUSY:
+        print("the machine is busy: the times below are not to be trusted")
+    threads = {chosen.threads} if chosen.threads else {default_threads(), 1}
+    cells = [(cell, dtype) for dtype in chosen.dtypes for cell in CELLS]
+    print(f"\n{len(cells)} cells, first calls ...", flush=True)
+    plans = [warm_up(*pair, chosen.quick, threads) for pair in cells]
+    minutes = chosen.rounds * sum(plan.seconds for plan in plans) / 60
+    print(f"{chosen.rounds} rounds take about {minutes:.1f} minutes")
+    print_header()
+    results = []
+    for plan in plans:
+        results.append(run_cell(plan, chosen.rounds))
+        print_cell(results[-1])
     print(f"ratio: median time of the rival / median time of {SUBJECT}; above 1 is")
     print("faster than the rival. losses: largest relative difference of an epoch.")
     print_summary(results)

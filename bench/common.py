@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
 import fastmlp
 from fastmlp._core import kernels
@@ -84,9 +84,10 @@ OPPONENTS = {
 }
 
 
-def blas_threads(n):
-    """A context with n threads of BLAS, or with the default number for None."""
-    return contextlib.nullcontext() if n is None else threadpool_limits(n, "blas")
+def default_threads():
+    """The number of threads that BLAS chooses."""
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max((pool["num_threads"] for pool in pools), default=1)
 
 
 def machine():

@@ -20,13 +20,14 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastmlp
 from fastmlp._table import REGRESSION, Problem, UsageError, load_problem, one_line
 
 DESCRIPTION = """\
-Fit a multi-layer perceptron and print its test score and time beside scikit-learn's.
+Fit a multi-layer perceptron and print its test score and time beside scikit-learn's,
+each with one thread of BLAS or its default number, whichever is faster for it.
 Without --data it learns the digits that come with scikit-learn.
 
 The task follows from the target: text, categories and bools are classes; whole numbers
@@ -160,32 +161,25 @@ def _run(problem, options):
         f"{X_train.shape[0]:,} rows to train on, {X_test.shape[0]:,} to test on, "
         f"{X_train.shape[1]} features once prepared"
     )
-    threads = [
-        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
-    ]
     print(
         f"hidden layers: {', '.join(map(str, options.hidden))}; at most "
-        f"{options.max_iter} epochs; threads of BLAS: {max(threads, default=1)}"
+        f"{options.max_iter} epochs"
     )
     libraries = {"fastmlp": fastmlp, "scikit-learn": neural_network}
     if options.no_compare:
         del libraries["scikit-learn"]
     models = {n: _model(m, problem.task, options) for n, m in libraries.items()}
-    for model in models.values():  # so that no first call is timed
-        warm_up = clone(model)
-        _perceptrons(warm_up)[-1].set_params(max_iter=1)
-        with _errors_for_users(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warm_up.fit(X_train, y_train)
+    threads = {n: _warm_up(model, X_train, y_train) for n, model in models.items()}
     seconds, scores = {}, {}
     for name, model in models.items():
         print(f"\n{name}")
-        seconds[name] = _timed_fit(model, X_train, y_train)
+        with threadpool_limits(threads[name], "blas"):
+            seconds[name] = _timed_fit(model, X_train, y_train)
         with _errors_for_users():
             scores[name] = model.score(X_test, y_test)
     kind = DummyRegressor if problem.task in REGRESSION else DummyClassifier
     baseline = kind().fit(X_train, y_train).score(X_test, y_test)
-    _print_results(problem.task, models, seconds, scores, baseline)
+    _print_results(problem.task, models, threads, seconds, scores, baseline)
     if options.save:
         pipeline = Pipeline([("prepare", prepare), ("mlp", models["fastmlp"])])
         try:
@@ -288,6 +282,26 @@ class _EveryTenth(io.TextIOBase):
         return len(text)
 
 
+def _warm_up(model, X, y):
+    """First calls, which are not to be timed; the better number of threads of BLAS."""
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    default = max((pool["num_threads"] for pool in pools), default=1)
+    short = clone(model)
+    _perceptrons(short)[-1].set_params(max_iter=2)
+    seconds = {}
+    for n in (default, default, 1):  # many threads wait in vain on a busy machine
+        with (
+            _errors_for_users(),
+            warnings.catch_warnings(),
+            threadpool_limits(n, "blas"),
+        ):
+            warnings.simplefilter("ignore")
+            start = time.perf_counter()
+            clone(short).fit(X, y)
+            seconds[n] = min(seconds.get(n, np.inf), time.perf_counter() - start)
+    return min(seconds, key=seconds.get)
+
+
 def _timed_fit(model, X, y):
     """Seconds of a fit; its warnings are printed as notes."""
     _be_verbose(model, True)
@@ -303,7 +317,7 @@ def _timed_fit(model, X, y):
     return seconds
 
 
-def _print_results(task, models, seconds, scores, baseline):
+def _print_results(task, models, threads, seconds, scores, baseline):
     """The table of scores and times, and how far the two fits agree."""
     mlps = {name: _perceptrons(model)[-1] for name, model in models.items()}
     if task in REGRESSION:
@@ -316,6 +330,7 @@ def _print_results(task, models, seconds, scores, baseline):
     rows = {
         what: [f"{score:.4f}" for score in scores.values()],
         "epochs": [str(mlp.n_iter_) for mlp in mlps.values()],
+        "threads of BLAS": [str(n) for n in threads.values()],
         "fit, seconds": [f"{value:.3f}" for value in seconds.values()],
     }
     for name, cells in rows.items():
