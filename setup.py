@@ -61,30 +61,38 @@ class BuildExtensions(build_ext):
     def build_extensions(self):
         """Compile everything, or stop with the remedy for a missing compiler."""
         kind = self.compiler.compiler_type
+        self.check_compiler()
         sanitize = [f"-fsanitize={SANITIZE}", "-g"] if SANITIZE else []
+        objects = [
+            self.compiler.compile(
+                [f"src_c/{source}"],
+                output_dir=self.build_temp,
+                include_dirs=["src_c"],
+                extra_postargs=c_flags(kind)
+                + isa_flags(source, kind, self.plat_name)
+                + sanitize,
+            )[0]
+            for source in C_SOURCES
+        ]
+        for extension in self.extensions:
+            if kind != "msvc":
+                extension.extra_compile_args += ["-O1" if DEBUG else "-O2"]
+            extension.extra_compile_args += sanitize
+            extension.extra_link_args += sanitize
+            if extension.name == "fastmlp._core.kernels":
+                extension.extra_objects += objects
+                extension.extra_link_args += ["-pthread"] * (kind != "msvc")
+        super().build_extensions()
+
+    def check_compiler(self):
+        """Stop with one line that names the remedy if nothing can be compiled."""
+        source = Path(self.build_temp) / "check_compiler.c"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text("#include <Python.h>\n")
         try:
-            objects = [
-                self.compiler.compile(
-                    [f"src_c/{source}"],
-                    output_dir=self.build_temp,
-                    include_dirs=["src_c"],
-                    extra_postargs=c_flags(kind)
-                    + isa_flags(source, kind, self.plat_name)
-                    + sanitize,
-                )
-                for source in C_SOURCES
-            ]
-            for extension in self.extensions:
-                if kind != "msvc":
-                    extension.extra_compile_args += ["-O1" if DEBUG else "-O2"]
-                extension.extra_compile_args += sanitize
-                extension.extra_link_args += sanitize
-                if extension.name == "fastmlp._core.kernels":
-                    extension.extra_objects += [o for pair in objects for o in pair]
-                    extension.extra_link_args += ["-pthread"] * (kind != "msvc")
-            super().build_extensions()
-        except (CCompilerError, ExecError, PlatformError) as error:
-            sys.exit(f"{error}\n{NO_COMPILER}")
+            self.compiler.compile([str(source)], output_dir=self.build_temp)
+        except (CCompilerError, ExecError, PlatformError):
+            sys.exit(NO_COMPILER)
 
     def run(self):
         """Build, and leave the modules in the source folder as well."""

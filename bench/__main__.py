@@ -56,7 +56,7 @@ def options(argv=None):
     parser.add_argument(
         "--threads",
         type=at_least_one,
-        help="threads of BLAS (default: 1 or its own choice, what suits an opponent)",
+        help="largest number (default: 1 or the cores, what suits an opponent)",
     )
     chosen = parser.parse_args(argv)
     chosen.rounds = chosen.rounds or (2 if chosen.quick else 7)

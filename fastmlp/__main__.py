@@ -27,7 +27,7 @@ from fastmlp._table import REGRESSION, Problem, UsageError, load_problem, one_li
 
 DESCRIPTION = """\
 Fit a multi-layer perceptron and print its test score and time beside scikit-learn's,
-each with one thread of BLAS or its default number, whichever is faster for it.
+each with one thread or its default number, whichever is faster for it.
 Without --data it learns the digits that come with scikit-learn.
 
 The task follows from the target: text, categories and bools are classes; whole numbers
@@ -283,7 +283,7 @@ class _EveryTenth(io.TextIOBase):
 
 
 def _warm_up(model, X, y):
-    """First calls, which are not to be timed; the better number of threads of BLAS."""
+    """First calls, which are not to be timed; the better largest number of threads."""
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     default = max((pool["num_threads"] for pool in pools), default=1)
     short = clone(model)
@@ -330,7 +330,7 @@ def _print_results(task, models, threads, seconds, scores, baseline):
     rows = {
         what: [f"{score:.4f}" for score in scores.values()],
         "epochs": [str(mlp.n_iter_) for mlp in mlps.values()],
-        "threads of BLAS": [str(n) for n in threads.values()],
+        "threads, at most": [str(n) for n in threads.values()],
         "fit, seconds": [f"{value:.3f}" for value in seconds.values()],
     }
     for name, cells in rows.items():

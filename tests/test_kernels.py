@@ -157,6 +157,8 @@ def loss_delta(loss, y, w, b, z, db):
 
 # exp() in a softmax makes the rounding of z - max(z), here below 25, a relative one
 OUTPUT_ULP = 25 + 6
+# outputs; softmax has one loop for few of them, up to 48, and one for many
+WIDTHS = [1, 3, 10, 48, 49]
 
 
 @all_inputs
@@ -164,7 +166,7 @@ OUTPUT_ULP = 25 + 6
 def test_output(loss, inputs, dtype, isa):
     rng = np.random.default_rng(0)
     for n in SIZES:
-        for k in (1, 3, 10):
+        for k in WIDTHS:
             z = INPUTS[inputs](rng, (n, k)).astype(dtype)
             b = rng.normal(size=k).astype(dtype)
             with np.errstate(all="ignore"):
@@ -176,7 +178,7 @@ def test_output(loss, inputs, dtype, isa):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("k", [1, 3, 10])
+@pytest.mark.parametrize("k", WIDTHS)
 @all_losses
 def test_loss_delta(loss, k, weighted, dtype, isa):
     rng = np.random.default_rng(k)

@@ -86,7 +86,7 @@ def test_digits_beside_scikit_learn(capsys):
     accuracy = next(line for line in lines if line.startswith("test accuracy ")).split()
     assert float(accuracy[2]) > 0.8
     assert accuracy[2] == accuracy[3]
-    assert "\nthreads of BLAS                1             1\n" in out
+    assert "\nthreads, at most               1             1\n" in out
     assert "time of scikit-learn / time of fastmlp: " in out
     difference = lines[-1].split(": ")[1].split()
     assert float(difference[0]) < 1e-8

@@ -37,13 +37,6 @@ def test_gemm(trans_a, trans_b, dtype):
             assert (np.abs(c - expected) <= bound).all(), (m, n, k, beta)
 
 
-def test_gemm_of_an_empty_sum(dtype):
-    c = np.full((2, 3), 7, dtype=dtype)
-    nothing = np.empty((2, 0), dtype=dtype), np.empty((0, 3), dtype=dtype)
-    testing.gemm(False, False, *nothing, 1.0, c)
-    assert (c == 7).all()
-
-
 @pytest.mark.parametrize("trans_b", [False, True])
 @pytest.mark.parametrize("trans_a", [False, True])
 def test_product(trans_a, trans_b, dtype, isa):
@@ -64,11 +57,10 @@ def test_product(trans_a, trans_b, dtype, isa):
             assert (np.abs(c - expected) <= bound).all(), (m, n, k, accumulate)
 
 
-def test_a_row_has_the_same_bits_among_any_others(dtype):
+def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
     """Our products; BLAS promises no such thing, so the base is left out."""
     rng = np.random.default_rng(0)
-    for isa in kernels.available_isas[:-1]:
-        kernels.use_isa(isa)
+    if isa != kernels.available_isas[-1]:
         for n, k in ((1, 70), (10, 600), (33, 5), (600, 300), (1030, 513)):
             a, b = random(rng, dtype, 300, k), random(rng, dtype, k, n)
             together = np.empty((300, n), dtype)
@@ -77,4 +69,3 @@ def test_a_row_has_the_same_bits_among_any_others(dtype):
                 alone = np.empty((rows.stop - rows.start, n), dtype)
                 testing.product(False, False, a[rows].copy(), b, False, alone)
                 np.testing.assert_array_equal(alone, together[rows])
-    kernels.use_isa(kernels.available_isas[0])

@@ -62,11 +62,14 @@ def test_same_bits_for_many_outputs():
     np.testing.assert_array_equal(_weights(many), _weights(one))
 
 
-def _fit(n_threads=2):
-    model = MLPClassifier(
+def _model(n_threads=2):
+    return MLPClassifier(
         HIDDEN, batch_size=300, max_iter=5, random_state=0, n_threads=n_threads
     )
-    return _weights(model.fit(X, Y))
+
+
+def _fit(n_threads=2):
+    return _weights(_model(n_threads).fit(X, Y))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -93,9 +96,11 @@ sys.exit(0 if same and os.waitstatus_to_exitcode(status) == 0 else 1)
 def test_fits_in_workers(backend):
     expected = _fit()
     with joblib.parallel_backend(backend):
-        results = joblib.Parallel(n_jobs=2)(joblib.delayed(_fit)() for _ in range(4))
-    for weights in results:
-        np.testing.assert_array_equal(weights, expected)
+        models = joblib.Parallel(n_jobs=2)(
+            joblib.delayed(_model().fit)(X, Y) for _ in range(4)
+        )
+    for model in models:
+        np.testing.assert_array_equal(_weights(model), expected)
 
 
 def test_eight_fits_in_eight_threads():

@@ -7,8 +7,8 @@
 #    all layers and back (rows_item).  In the second they share the weights: each forms
 #    the gradient of some rows of a matrix, over all rows of the block, and takes their
 #    step while they are in cache (part_item).
-# c) Same bits for any number of threads: a row's outputs do not depend on its
-#    neighbours, a weight's gradient is summed by one thread, and sums over rows (losses,
+# c) Same bits for any number of threads: a row's outputs do not depend on the rows
+#    beside it, a weight's gradient is summed by one thread, and sums over rows (losses,
 #    intercepts) go through slots of SUM_ROWS rows each, which are added in order.
 # d) Strips: in the forward pass a strip of rows goes through the product and the
 #    activation of a layer at once, while it is in L1.
@@ -19,7 +19,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
 from libc.string cimport memset
 
-from fastmlp._core cimport kernels
+cimport fastmlp._core.kernels as kernels
 from fastmlp._core.kernels cimport fm_activation, fm_csr_rows
 from fastmlp._core.network cimport (
     SUM_ROWS,
@@ -251,7 +251,8 @@ cdef void finish_part(
         kernels.sgd_update(g, w, v, size, u.scale, decay, u.learning_rate, u.momentum,
                            u.nesterov)
     else:
-        kernels.finish_gradient(<const floating *> w, grad + start, size, u.scale, decay)
+        kernels.finish_gradient(<const floating *> w, grad + start, size, u.scale,
+                                decay)
 
 
 cdef void rows_task(void *s, ptrdiff_t item, int worker) noexcept nogil:

@@ -10,7 +10,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp._core cimport kernels
+cimport fastmlp._core.kernels as kernels
 from fastmlp._core.kernels cimport fm_loss
 
 from fastmlp._core.kernels import activation_names, loss_names

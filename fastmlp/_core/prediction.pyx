@@ -5,7 +5,7 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
 
-from fastmlp._core cimport kernels
+cimport fastmlp._core.kernels as kernels
 from fastmlp._core.batch cimport block_of, forward, rows_t
 from fastmlp._core.kernels cimport fm_activation
 from fastmlp._core.network cimport (
@@ -62,7 +62,7 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
     cdef rows_t rows
     out = np.empty((n_rows, net.c.n_outputs), dtype=data.dtype)
     cdef size_t z = address_of(out, data.dtype)
-    per_block = work.c.n_rows * data.work_per_row(net.units)
+    per_block = work.c.n_rows * data.work_per_row(net.units) + 1
     blocks_per_call = max(1, int(CALL_WORK / per_block))
     rows.order, rows.first = NULL, 0
     if order is not None:

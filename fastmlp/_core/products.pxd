@@ -7,7 +7,8 @@
 
 from cython cimport floating
 
-from fastmlp._core cimport blas, kernels
+cimport fastmlp._core.blas as blas
+cimport fastmlp._core.kernels as kernels
 
 
 cdef inline void product(

@@ -4,7 +4,9 @@ import numpy as np
 
 from cython cimport floating
 
-from fastmlp._core cimport blas, kernels, products
+cimport fastmlp._core.blas as blas
+cimport fastmlp._core.kernels as kernels
+cimport fastmlp._core.products as products
 from fastmlp._core.kernels cimport fm_activation, fm_csr_rows, fm_loss, fm_math
 
 from fastmlp._core.kernels import activation_names, loss_names, math_names
