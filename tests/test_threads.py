@@ -21,7 +21,7 @@ RNG = np.random.RandomState(0)
 X = RNG.randn(1500, 70)
 Y = RNG.randint(0, 5, 1500)
 W = RNG.rand(1500)
-HIDDEN = (90, 61)  # with 300 rows a batch beyond THREAD_WORK
+HIDDEN = (90, 61)  # with 400 rows a batch beyond THREAD_WORK
 assert THREAD_WORK < 300 * 6 * (70 * 90 + 90 * 61)
 
 
@@ -42,7 +42,7 @@ def _weights(model):
     ids=str,
 )
 def test_same_bits(params, n_threads):
-    params = {"batch_size": 300, "max_iter": 4, "random_state": 0} | params
+    params = {"batch_size": 400, "max_iter": 4, "random_state": 0} | params
     for data, weights in ((X, W), (X, None), (sparse.csr_array(X), W)):
         one, many = (
             MLPClassifier(HIDDEN, n_threads=n, **params).fit(data, Y, weights)
@@ -55,7 +55,11 @@ def test_same_bits(params, n_threads):
 def test_same_bits_for_many_outputs():
     one, many = (
         MLPRegressor(
-            hidden_layer_sizes=HIDDEN, n_threads=n, max_iter=3, random_state=0
+            hidden_layer_sizes=HIDDEN,
+            n_threads=n,
+            max_iter=3,
+            random_state=0,
+            batch_size=400,
         ).fit(X, X[:, :3] ** 2)
         for n in (1, 2)
     )
@@ -64,7 +68,7 @@ def test_same_bits_for_many_outputs():
 
 def _model(n_threads=2):
     return MLPClassifier(
-        HIDDEN, batch_size=300, max_iter=5, random_state=0, n_threads=n_threads
+        HIDDEN, batch_size=400, max_iter=5, random_state=0, n_threads=n_threads
     )
 
 
