@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
@@ -162,9 +162,9 @@ class _BaseMLP(BaseEstimator):
             units = (X.shape[1], *hidden, self.n_outputs_)
             network = self._network(units, activation, self._loss_name())
             if cold:
-                self._start_cold(network)
+                self._start_cold(network, activation[0])
             else:
-                self._start_warm(units, incremental)
+                self._start_warm(network, incremental)
             self._take_weights(units, coefs_init, intercepts_init)
             params = self._packed(network, X.dtype)
             if self.solver in OPTIMIZERS:
@@ -188,8 +188,11 @@ class _BaseMLP(BaseEstimator):
             return np.dtype(self.dtype)
         if cold:
             return [np.float64, np.float32]
-        known = np.asarray(self.coefs_[0]).dtype
-        return np.dtype(np.float32 if known == np.float32 else np.float64)
+        return self._layers()[0][0].dtype
+
+    def _layers(self):
+        """What stands in ``coefs_`` and ``intercepts_``, checked, and the units."""
+        return _validation.check_layers(self.coefs_, self.intercepts_, None)
 
     def _network(self, units, activation, loss):
         """The network of the core for these sizes."""
@@ -197,15 +200,12 @@ class _BaseMLP(BaseEstimator):
             units, [activation] * (len(units) - 2), loss, bool(self.fit_intercept)
         )
 
-    def _start_cold(self, network):
+    def _start_cold(self, network, activation):
         """Draw initial weights and reset what earlier fits recorded."""
         self.n_layers_ = len(network.units)
         self.out_activation_ = loss_outputs[network.loss]
         coefs, intercepts = initial_weights(
-            self.weight_init,
-            network.units,
-            _validation.hidden_activation(self)[0],
-            self._random_state,
+            self.weight_init, network.units, activation, self._random_state
         )
         if not self.fit_intercept:
             intercepts = [np.zeros_like(b) for b in intercepts]
@@ -216,19 +216,24 @@ class _BaseMLP(BaseEstimator):
         if self.solver in OPTIMIZERS:
             self._start_history()
 
-    def _start_warm(self, units, incremental):
+    def _start_warm(self, network, incremental):
         """Go on from the weights there are; the history goes on growing."""
-        coefs, _ = _validation.check_arrays_of_layers(
-            self.coefs_, self.intercepts_, None, np.float64, ("coefs_", "intercepts_")
-        )
-        known = [len(coefs[0]), *(w.shape[1] for w in coefs)]
-        if tuple(known) != units:
+        known = self._layers()[-1]
+        method = "partial_fit" if incremental else "warm_start=True"
+        if known != network.units:
             raise ValueError(
-                f"{'partial_fit' if incremental else 'warm_start=True'} cannot change "
-                f"the architecture: the fitted model has layers of {known} units, but "
-                f"hidden_layer_sizes and the data ask for {list(units)}. Fit a new "
-                "estimator, or set warm_start=False."
+                f"{method} cannot change the architecture: the fitted model has layers "
+                f"of {list(known)} units, but hidden_layer_sizes and the data ask for "
+                f"{list(network.units)}. Fit a new estimator, or set warm_start=False."
             )
+        output = loss_outputs[network.loss]
+        if getattr(self, "out_activation_", output) != output:
+            raise ValueError(
+                f"{method} cannot change the loss: the fitted model has the output "
+                f"activation {self.out_activation_!r}, but loss={self.loss!r} needs "
+                f"{output!r}. Fit a new estimator, or set warm_start=False."
+            )
+        self.out_activation_, self.n_layers_ = output, len(known)
         self.t_ = getattr(self, "t_", 0)
         if self.solver in OPTIMIZERS:
             lists = ("loss_curve_", "validation_scores_")
@@ -255,16 +260,16 @@ class _BaseMLP(BaseEstimator):
                 "intercepts_init needs fit_intercept=True: without intercepts they "
                 "are zero."
             )
-        coefs, intercepts = _validation.check_arrays_of_layers(
-            self.coefs_ if coefs_init is None else coefs_init,
-            self.intercepts_ if intercepts_init is None else intercepts_init,
-            units,
-            np.float64,
-            (
-                "coefs_" if coefs_init is None else "coefs_init",
-                "intercepts_" if intercepts_init is None else "intercepts_init",
-            ),
+        coefs = self.coefs_ if coefs_init is None else coefs_init
+        intercepts = self.intercepts_ if intercepts_init is None else intercepts_init
+        names = (
+            "coefs_" if coefs_init is None else "coefs_init",
+            "intercepts_" if intercepts_init is None else "intercepts_init",
         )
+        coefs, intercepts, _ = _validation.check_layers(coefs, intercepts, units, names)
+        for name, arrays in zip(names, (coefs, intercepts)):
+            if not all(np.isfinite(array).all() for array in arrays):
+                raise ValueError(f"{name} must be finite, but holds NaN or infinity.")
         self.coefs_, self.intercepts_ = coefs, intercepts
 
     def _packed(self, network, dtype):
@@ -279,21 +284,20 @@ class _BaseMLP(BaseEstimator):
         """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
         activation = _validation.hidden_activation(self)
-        X = _validation.check_predict_data(self, X, len(self.coefs_[0]))
-        dtype = np.result_type(X.dtype, self.coefs_[0].dtype, np.float32)
+        coefs, intercepts, units = self._layers()
+        X = _validation.check_predict_data(self, X, units[0])
+        dtype = np.result_type(X.dtype, coefs[0].dtype)
         dtype = np.dtype(self.dtype if self.dtype != "auto" else dtype)
-        coefs, intercepts = _validation.check_arrays_of_layers(
-            self.coefs_, self.intercepts_, None, dtype, ("coefs_", "intercepts_")
+        network = self._network(
+            units, activation, _LOSS_OF_OUTPUT[self.out_activation_]
         )
-        units = (len(coefs[0]), *(w.shape[1] for w in coefs))
-        loss = _LOSS_OF_OUTPUT[self.out_activation_]
-        network = self._network(units, activation, loss)
-        return predict(
-            network,
-            Data(X.astype(dtype, copy=False)),
-            Layers(coefs, intercepts, dtype),
-            activated=activated,
+        layers = Layers(
+            [w.astype(dtype, copy=False) for w in coefs],
+            [b.astype(dtype, copy=False) for b in intercepts],
+            dtype,
         )
+        rows = Data(_validation.cast_rows(X, dtype))
+        return predict(network, rows, layers, activated=activated)
 
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.
@@ -320,7 +324,8 @@ class _BaseMLP(BaseEstimator):
         """
         check_is_fitted(self, "coefs_")
         with _validation.restored_on_error(self):
-            X, y = self._validate_input(X, y, True, False, self._training_dtype(False))
+            dtype = self._training_dtype(False)
+            X, y = self._validate_input(X, y, True, False, dtype, exact=False)
         sample_weight = _validation.check_sample_weight(
             sample_weight, X.shape[0], X.dtype
         )
@@ -328,10 +333,7 @@ class _BaseMLP(BaseEstimator):
 
     def _loss_gradient(self, X, y, sample_weight, packed=None):
         """Loss and gradient for native X and encoded y, at ``packed`` if given."""
-        coefs, intercepts = _validation.check_arrays_of_layers(
-            self.coefs_, self.intercepts_, None, X.dtype, ("coefs_", "intercepts_")
-        )
-        units = (len(coefs[0]), *(w.shape[1] for w in coefs))
+        coefs, intercepts, units = self._layers()
         if X.shape[1] != units[0] or self._count_outputs(y) != units[-1]:
             raise ValueError(
                 f"the model has {units[0]} features and {units[-1]} outputs; X has "
@@ -344,6 +346,7 @@ class _BaseMLP(BaseEstimator):
         )
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
+            packed = packed.astype(X.dtype, copy=False)
         batch = BatchSum(network, Data(X, y, sample_weight), packed, len(y))
         loss = batch.loss_gradient(float(self.alpha))
         return loss, *network.split(batch.grad)
@@ -362,6 +365,8 @@ class _BaseMLP(BaseEstimator):
         """Loss and packed gradient at a packed vector, as scikit-learn's method."""
         X = _validation.native_rows(X if issparse(X) else np.asarray(X))
         y = np.asarray(y).reshape(X.shape[0], -1)
+        if y.shape[1] != self._layers()[-1][-1]:
+            raise ValueError(f"y has {y.shape[1]} columns, one per output is needed")
         if self.out_activation_ == "softmax":
             y = y.argmax(axis=1)[:, None]
         packed = np.ascontiguousarray(packed_coef_inter, dtype=X.dtype)
@@ -506,7 +511,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         float64 for any other.
 
     fit_intercept : bool, default=True
-        Whether the layers have intercepts; without, ``intercepts_`` are zeros.
+        Whether the layers learn intercepts; without, they start from zeros and stay
+        as they are.
 
     weight_init : str, default="glorot_uniform"
         Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
@@ -516,7 +522,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     n_threads : int or None, default=None
         Threads that share the batches of a fit. None takes those that the processor
         affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
-        batches are large enough to pay. The weights are the same bits for any number.
+        batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
+        are the same bits for any number.
 
     Attributes
     ----------
@@ -662,10 +669,10 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         multiclass = self._label_binarizer.y_type_ == "multiclass"
         return len(self.classes_) if multiclass else y.shape[1]
 
-    def _validate_input(self, X, y, incremental, reset, dtype):
+    def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
         X, y = _validation.check_fit_data(self, X, y, reset, dtype)
         if hasattr(self, "classes_") and (self.warm_start or incremental):
-            _validation.check_classes(y, self.classes_, exact=self.warm_start)
+            _validation.check_classes(y, self.classes_, exact and self.warm_start)
             if not hasattr(self, "_label_binarizer"):
                 self._label_binarizer = LabelBinarizer().fit(self.classes_)
         else:
@@ -749,7 +756,10 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         """
         outputs = self._outputs(X)
         codes = self._predicted_codes(outputs)
-        return codes if codes.ndim == 2 else self.classes_[codes]
+        if codes.ndim == 1:
+            return self.classes_[codes]
+        binarizer = getattr(self, "_label_binarizer", None)
+        return csr_matrix(codes) if getattr(binarizer, "sparse_input_", 0) else codes
 
     def predict_proba(self, X):
         """Predict probabilities of the classes.
@@ -903,7 +913,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         float64 for any other.
 
     fit_intercept : bool, default=True
-        Whether the layers have intercepts; without, ``intercepts_`` are zeros.
+        Whether the layers learn intercepts; without, they start from zeros and stay
+        as they are.
 
     weight_init : str, default="glorot_uniform"
         Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
@@ -913,7 +924,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     n_threads : int or None, default=None
         Threads that share the batches of a fit. None takes those that the processor
         affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
-        batches are large enough to pay. The weights are the same bits for any number.
+        batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
+        are the same bits for any number.
 
     Attributes
     ----------
@@ -1050,7 +1062,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         """The loss of the core."""
         return self.loss
 
-    def _validate_input(self, X, y, incremental, reset, dtype):
+    def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
         X, y = _validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
         return X, _validation.check_targets(y, X.dtype, self.loss)
 

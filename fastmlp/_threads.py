@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 import joblib
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController
+
+MOST_THREADS = 256  # of the pool in src_c/pool.c
+
+
+@lru_cache(maxsize=1)
+def _libraries():
+    """The thread pools of the libraries loaded at the first call; a slow look."""
+    return ThreadpoolController()
 
 
 def allowed_threads(n_threads):
@@ -16,10 +25,10 @@ def allowed_threads(n_threads):
     threadpoolctl grants the libraries of this process.
     """
     if n_threads is not None:
-        return int(n_threads)
+        return min(int(n_threads), MOST_THREADS)
     limits = [joblib.cpu_count()]
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit():
         limits.append(int(wanted))
-    limits.extend(library["num_threads"] for library in threadpool_info())
-    return max(1, min(limits))
+    limits.extend(library["num_threads"] for library in _libraries().info())
+    return max(1, min(*limits, MOST_THREADS))

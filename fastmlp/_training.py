@@ -29,6 +29,7 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
     if incremental and estimator.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True")
     optimizer = _optimizer(estimator, network.n_params, params.dtype, incremental)
+    data = Data(X, y, sample_weight)
     rows, validation = None, None
     n_train = len(y)
     if estimator.early_stopping:
@@ -37,10 +38,9 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
         if sample_weight is not None:
             check_some_weight(sample_weight[rows], "the training part of the split")
         validation = _Validation(
-            estimator, network, params, X, y, sample_weight, held_out
+            estimator, network, params, data, y, sample_weight, held_out
         )
     order = np.arange(n_train, dtype=np.intp) if rows is None else rows
-    data = Data(X, y, sample_weight)
     batch_size = _batch_size(estimator, n_train)
     epoch = Epoch(
         network,
@@ -51,6 +51,7 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
         float(estimator.alpha),
         _threads(estimator, network, data, batch_size),
     )
+    optimizer.prepare(epoch)
     estimator.n_iter_ = 0
     try:
         for _ in range(estimator.max_iter):
@@ -65,7 +66,8 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
                 epoch.run(n_rows=n_train)
             _record_epoch(estimator, epoch, n_train, validation)
             optimizer.epoch_ends(epoch, estimator.t_)
-            if not np.isfinite(estimator.loss_) and not np.isfinite(params).all():
+            diverged = not np.isfinite(estimator.loss_) and validation is None
+            if diverged and not np.isfinite(params).all():
                 warnings.warn(
                     f"Training diverged in epoch {estimator.n_iter_}: the weights are "
                     "no longer finite. Lower learning_rate_init or scale the data.",
@@ -90,7 +92,7 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
         optimizer.epoch_ends(epoch, estimator.t_)
         estimator.loss_ = epoch.loss
         warnings.warn(INTERRUPTED, stacklevel=4)
-    if validation is not None and validation.best_params is not None:
+    if validation is not None and estimator.n_iter_ > 0:
         params[:] = validation.best_params
     estimator._optimizer_state = vars(optimizer)
 
@@ -98,16 +100,16 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
 class _Validation:
     """The held-out rows, their score after each epoch, and the best weights."""
 
-    def __init__(self, estimator, network, params, X, y, sample_weight, rows):
+    def __init__(self, estimator, network, params, data, y, sample_weight, rows):
         self.estimator, self.network, self.params = estimator, network, params
-        self.data = Data(X)
+        self.data = data
         self.layers = Layers(*network.split(params), params.dtype)
         self.rows = rows
         self.y = y[rows]
         self.sample_weight = None if sample_weight is None else sample_weight[rows]
         if self.sample_weight is not None:
             check_some_weight(self.sample_weight, "the validation part of the split")
-        self.best_params = None
+        self.best_params = params.copy()
 
     def score(self):
         """Accuracy or R2 of the current weights; NaN where they predict no numbers."""
@@ -132,6 +134,11 @@ def _optimizer(estimator, n_params, dtype, incremental):
 def _split(estimator, y):
     """Rows of the training and of the validation part, drawn as scikit-learn does."""
     stratify = None
+    if estimator.validation_fraction == 0:
+        raise ValueError(
+            "validation_fraction must be above 0 with early_stopping=True, got "
+            f"{estimator.validation_fraction}."
+        )
     if estimator._stratifies():
         stratify = np.where(y[:, 0] != 0, "True", "False")
     rows, held_out = train_test_split(
@@ -170,6 +177,10 @@ def _threads(estimator, network, data, batch_size):
 
 def _record_epoch(estimator, epoch, n_train, validation):
     """Extend the history and count the epochs without improvement."""
+    if not epoch.rows_counted:
+        raise ValueError(
+            "sample_weight must not sum to zero in every batch: no step can be taken."
+        )
     estimator.n_iter_ += 1
     estimator.loss_ = epoch.loss
     estimator.t_ += n_train
@@ -208,6 +219,8 @@ def _reason(estimator):
 
 def fit_lbfgs(estimator, network, params, X, y, sample_weight):
     """Train by SciPy's L-BFGS-B on the loss and gradient of the core."""
+    if sample_weight is not None and sample_weight.sum(dtype=np.float64) == 0:
+        raise ValueError("sample_weight must not sum to zero with solver='lbfgs'.")
     data = Data(X, y, sample_weight)
     n_threads = _threads(estimator, network, data, len(y))
     batch = BatchSum(network, data, params, len(y), n_threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -212,6 +213,16 @@ def check_fit_data(estimator, X, y, reset, dtype, **options):
     return native_rows(X), y
 
 
+def cast_rows(X, dtype):
+    """Native X in a precision; ValueError if its values are beyond that."""
+    with np.errstate(over="ignore"):
+        cast = X.astype(dtype, copy=False)
+    values = cast.data if issparse(cast) else cast
+    if cast is not X and not np.isfinite(values).all():
+        raise ValueError(f"X contains values too large for {np.dtype(dtype)}.")
+    return cast
+
+
 def check_predict_data(estimator, X, n_features):
     """Validate X for prediction; returns it in native form, float32 or float64."""
     X = validate_data(
@@ -267,6 +278,8 @@ def check_some_weight(sample_weight, where):
 
 def check_targets(y, dtype, loss):
     """Regression targets as (n_samples, n_outputs) in the dtype of the model."""
+    if issparse(y):
+        raise ValueError("y must be dense for regression; use y.toarray().")
     y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
     if loss == "poisson" and y.min() < 0:
         raise ValueError(
@@ -316,33 +329,33 @@ def check_classes(y, known, exact):
         )
 
 
-def check_arrays_of_layers(coefs, intercepts, units, dtype, names):
-    """Weights as contiguous arrays of one dtype, after a check of their shapes.
+def check_layers(coefs, intercepts, units, names=("coefs_", "intercepts_")):
+    """Weights as arrays of one float dtype, after a check of their shapes.
 
-    ``units`` may be None: the shapes then only have to fit one another.
+    ``units`` may be None: the shapes then only have to fit one another. Returns the two
+    lists of contiguous arrays and the units.
     """
-    coefs = [np.asarray(array) for array in coefs]
-    intercepts = [np.asarray(array) for array in intercepts]
+    arrays = [[np.asarray(array) for array in given] for given in (coefs, intercepts)]
     if units is None:
-        units = [len(w) if w.ndim else 0 for w in coefs]
-        units.append(intercepts[-1].size if intercepts else 0)
-    n_layers = len(units) - 1
-    for name, arrays in zip(names, (coefs, intercepts)):
-        if len(arrays) != n_layers:
+        units = [len(w) if w.ndim else 0 for w in arrays[0]]
+        units.append(arrays[1][-1].size if arrays[1] else 0)
+    shapes = list(pairwise(units)), [(fan_out,) for fan_out in units[1:]]
+    for name, given, expected in zip(names, arrays, shapes):
+        if len(given) != len(expected):
             raise ValueError(
-                f"{name} must hold one array per layer: {n_layers} for layers of "
-                f"{list(units)} units, got {len(arrays)}."
+                f"{name} must hold one array per layer: {len(expected)} for layers of "
+                f"{list(units)} units, got {len(given)}."
             )
-    for i in range(n_layers):
-        for name, arrays, shape in (
-            (names[0], coefs, (units[i], units[i + 1])),
-            (names[1], intercepts, (units[i + 1],)),
-        ):
-            array = arrays[i]
+        for i, (array, shape) in enumerate(zip(given, expected)):
             if array.shape != shape or array.dtype.kind not in "fiub":
                 raise ValueError(
                     f"{name}[{i}] must be a real array of shape {shape}, got shape "
                     f"{array.shape} and dtype {array.dtype}."
                 )
-            arrays[i] = np.ascontiguousarray(array, dtype=dtype)
-    return coefs, intercepts
+    kinds = {array.dtype for given in arrays for array in given}
+    dtype = np.float32 if kinds == {np.dtype(np.float32)} else np.float64
+    cast = [
+        [np.ascontiguousarray(array, dtype=dtype) for array in given]
+        for given in arrays
+    ]
+    return *cast, tuple(units)

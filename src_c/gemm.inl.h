@@ -210,10 +210,6 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         FN(row_times_matrix)(m, k, b, b_k_stride, a, k_stride, c, accumulate);
         return;
     }
-    if (m == 1 && k_stride == 1 && b_k_stride == 1) {
-        FN(matrix_times_column)(n, k, b, b_stride, a, c, 1, accumulate);
-        return;
-    }
     for (ptrdiff_t start = 0; start < k || start == 0; start += BLOCK_K) {
         const ptrdiff_t depth = k - start < BLOCK_K ? k - start : BLOCK_K;
         const real *left = a + start * k_stride;

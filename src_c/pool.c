@@ -1,6 +1,7 @@
 /* The thread pool: one for the process, used by one caller at a time.
  *
- * a) fm_parallel hands out items 0 .. n-1 by a shared counter; the caller works too.
+ * a) fm_parallel hands out items 0 .. n-1 by a shared counter; the caller works too, and
+ *    closes the job when all items are done.
  *    Which thread takes an item is left to chance, so items must not depend on it.
  * b) Two calls that follow each other closely (the phases of a training step) find the
  *    threads still spinning; after SPIN_NS they sleep on a condition.
@@ -31,23 +32,21 @@ void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads)
 #include <stdatomic.h>
 #include <time.h>
 
-enum {
-    SPIN_NS = 50000,
-    MOST_WORKERS = 255 /* they are counted in the low byte of `ticket` */
-};
+enum { SPIN_NS = 50000, MOST_WORKERS = 255 };
 
 static struct {
     fm_task task;
     void *context;
     ptrdiff_t n_items;
+    int n_workers;
 } job;
 
 static pthread_mutex_t caller = PTHREAD_MUTEX_INITIALIZER; /* held during a job */
 static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static atomic_ulong ticket; /* 256 times the number of the job, plus its workers */
+static atomic_ulong ticket;   /* number of the job */
+static atomic_int gate = -1;  /* workers inside the job, or -1: closed */
 static atomic_llong next_item;
-static atomic_int n_busy; /* workers that have not finished the job */
 static int n_started;
 static unsigned long born[MOST_WORKERS + 1]; /* the ticket at the start of a worker */
 
@@ -93,16 +92,25 @@ static unsigned long await_ticket(unsigned long seen)
     return current;
 }
 
-/* A worker reads `job` only if its ticket counts it in: the caller then waits for it */
+/* Enter the job unless the caller has closed it; `job` then stays as it is until leaving.
+ * So a worker that wakes late costs nothing. */
+static int enter(void)
+{
+    int inside = atomic_load(&gate);
+    while (inside >= 0)
+        if (atomic_compare_exchange_weak(&gate, &inside, inside + 1)) return 1;
+    return 0;
+}
+
 static void *worker_main(void *number)
 {
     const int worker = (int)(ptrdiff_t)number;
     unsigned long seen = born[worker];
     for (;;) {
         seen = await_ticket(seen);
-        if (worker <= (int)(seen % (MOST_WORKERS + 1))) {
-            take_items(worker);
-            atomic_fetch_sub(&n_busy, 1);
+        if (enter()) {
+            if (worker <= job.n_workers) take_items(worker);
+            atomic_fetch_sub(&gate, 1);
         }
     }
     return NULL;
@@ -114,6 +122,7 @@ static void forget_workers(void) /* in the child of a fork */
     const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
     caller = sleep_lock = unlocked;
     wake = fresh;
+    atomic_store(&gate, -1);
     n_started = 0;
 }
 
@@ -150,15 +159,17 @@ void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads)
     job.task = task;
     job.context = context;
     job.n_items = n_items;
+    job.n_workers = (int)n_workers;
     atomic_store(&next_item, 0);
-    atomic_store(&n_busy, (int)n_workers);
+    atomic_store(&gate, 0);
     pthread_mutex_lock(&sleep_lock);
-    atomic_store(&ticket, (atomic_load(&ticket) / (MOST_WORKERS + 1) + 1) *
-                              (MOST_WORKERS + 1) + (unsigned long)n_workers);
+    atomic_fetch_add(&ticket, 1);
     pthread_cond_broadcast(&wake);
     pthread_mutex_unlock(&sleep_lock);
     take_items(0);
-    for (int spins = 0; atomic_load(&n_busy) > 0; ++spins) relax(spins);
+    for (int spins = 0, empty = 0; !atomic_compare_exchange_strong(&gate, &empty, -1);
+         ++spins, empty = 0)
+        relax(spins);
     pthread_mutex_unlock(&caller);
 }
 

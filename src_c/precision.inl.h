@@ -16,9 +16,9 @@
 
 static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdiff_t n)
 {
-#define CASE(name, function)                                                                \
+#define CASE(name, function)                                                           \
     case FM_MATH_##name:                                                               \
-        for (ptrdiff_t i = 0; i < n; ++i) y[i] = FN(function)(x[i]);                \
+        for (ptrdiff_t i = 0; i < n; ++i) y[i] = FN(function)(x[i]);                    \
         break;
     switch (f) {
         FM_MATH(CASE)

@@ -21,8 +21,6 @@
 #undef EXP_MAX
 #undef EXPM1_MIN
 #undef SQRT_HALF_BITS
-#undef EXP_TAIL
-#undef LOG_SERIES
 
 #if FM_DOUBLE
 

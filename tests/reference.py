@@ -142,9 +142,9 @@ def adam(params, m, v, g, t, learning_rate, beta_1, beta_2, epsilon):
 def epoch(params, units, step, X, y, w, order, batch_size, alpha, activation, loss):
     """params after ``params = step(params, gradient)`` for each batch; the mean loss
 
-    A batch whose weights sum to 0 is passed over.
+    A batch whose weights sum to 0 is passed over and does not count in the mean.
     """
-    total = 0.0
+    total, n_rows = 0.0, 0
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         weight = None if w is None else w[rows]
@@ -154,6 +154,6 @@ def epoch(params, units, step, X, y, w, order, batch_size, alpha, activation, lo
             *unpack(params, units), X[rows], y[rows], weight, alpha, activation, loss,
             of_step=True,
         )  # fmt: skip
-        total += value * len(rows)
+        total, n_rows = total + value * len(rows), n_rows + len(rows)
         params = step(params, pack(*grads))
-    return params, total / len(order)
+    return params, total / n_rows

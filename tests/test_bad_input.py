@@ -21,7 +21,7 @@ BAD_PARAMETERS = [
     ("hidden_layer_sizes", (5.5,), "array-like of ints"),
     ("hidden_layer_sizes", "10", "array-like of ints"),
     ("hidden_layer_sizes", None, "array-like of ints"),
-    ("hidden_layer_sizes", (2**31,), "at most 2147483647 units"),
+    ("hidden_layer_sizes", (2**31,), "at most 134217728 units"),
     ("activation", "gauss", "'identity', 'logistic', 'tanh', 'relu', 'softplus'"),
     ("activation", ("relu", 0.1), "leaky_relu"),
     ("activation", ("leaky_relu", 0.0), "slope > 0"),
@@ -244,6 +244,45 @@ def test_outputs_and_features_cannot_change_under_warm_start():
         clf.partial_fit(X, Y, classes=[0, 1])
     with pytest.raises(ValueError, match="warm_start can only be used"):
         clf.set_params(warm_start=True).fit(X, Y > 0)
+
+
+def test_loss_cannot_change_under_warm_start():
+    model = MLPRegressor(warm_start=True, max_iter=3).fit(X, T + 9)
+    model.set_params(loss="poisson")
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match="cannot change the loss"):
+            method(X, T + 9)
+
+
+def test_weights_that_cancel():
+    w = np.r_[np.ones(30), -np.ones(30)]
+    with pytest.raises(ValueError, match="sum to zero in every batch"):
+        MLPRegressor(max_iter=3).fit(X, T, sample_weight=w)
+    with pytest.raises(ValueError, match="must not sum to zero with solver='lbfgs'"):
+        MLPRegressor(solver="lbfgs").fit(X, T, sample_weight=w)
+
+
+def test_assigned_and_given_weights():
+    model = MLPRegressor(hidden_layer_sizes=(), max_iter=2).fit(X, T)
+    with pytest.raises(ValueError, match="coefs_init must be finite"):
+        model.fit(X, T, coefs_init=[[[np.nan], [0], [0]]])
+    expected = model.predict(X)
+    model.coefs_ = [model.coefs_[0].tolist()]  # lists will do
+    np.testing.assert_array_equal(model.predict(X), expected)
+    model.coefs_ = [None]
+    with pytest.raises(ValueError, match="coefs_"):
+        model.predict(X)
+    narrow = MLPRegressor(max_iter=2, dtype="float32").fit(X, T)
+    with pytest.raises(ValueError, match="X contains values too large for float32"):
+        narrow.predict(X * 1e300)
+    with pytest.raises(ValueError, match="one per output is needed"):
+        narrow._loss_grad_lbfgs(np.zeros(501), X, np.ones((60, 2)), *[None] * 5)
+    with pytest.raises(ValueError, match="wrong length"):
+        narrow._loss_grad_lbfgs(np.zeros(500), X, T, *[None] * 5)
+    with pytest.raises(ValueError, match="y must be dense"):
+        narrow.fit(X, sparse.csr_array(np.c_[T, T]))
+    with pytest.raises(ValueError, match="validation_fraction must be above 0"):
+        MLPRegressor(early_stopping=True, validation_fraction=0.0).fit(X, T)
 
 
 def test_partial_fit_needs_classes_first():

@@ -299,6 +299,7 @@ def test_batches_of_zero_weight_are_skipped():  # W9
     model = MLPClassifier(**params).fit(X, y, sample_weight=w)
     assert model._optimizer.t == 5 * 4
     without = MLPClassifier(**params).fit(X[w > 0], y[w > 0])
+    np.testing.assert_array_equal(model.loss_curve_, without.loss_curve_)
     for a, b in zip(model.coefs_, without.coefs_):
         np.testing.assert_array_equal(a, b)
 
@@ -420,3 +421,65 @@ def test_show_versions(capsys):
     fastmlp.show_versions()
     out = capsys.readouterr().out
     assert fastmlp.__version__ in out and "instruction set" in out
+
+
+def test_another_solver_starts_anew():
+    X, y = X_IRIS, Y_IRIS
+    params = {"random_state": 0, "hidden_layer_sizes": 5}
+    model = MLPClassifier(solver="adam", **params).partial_fit(X, y, classes=[0, 1, 2])
+    fresh = MLPClassifier(solver="sgd", warm_start=True, max_iter=1, **params)
+    fresh.coefs_ = [w.copy() for w in model.coefs_]
+    fresh.intercepts_ = [b.copy() for b in model.intercepts_]
+    fresh.classes_, fresh.n_features_in_ = model.classes_, 4
+    model.set_params(solver="sgd").partial_fit(X, y)
+    fresh.partial_fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], fresh.coefs_[0])
+    assert fresh.out_activation_ == "softmax" and fresh.n_layers_ == 3
+
+
+def test_early_stopping_outlives_a_divergence():
+    X = np.random.RandomState(0).randn(100, 4) * 3
+    y = 2 * X[:, 0] / 3 + 1
+    models = [
+        module.MLPRegressor(
+            solver="sgd",
+            activation="identity",
+            learning_rate_init=0.5,
+            early_stopping=True,
+            batch_size=10,
+            max_iter=30,
+            n_iter_no_change=50,
+            random_state=0,
+        )
+        for module in (upstream, fastmlp)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs, ours = (model.fit(X, y) for model in models)
+    assert ours.n_iter_ == theirs.n_iter_ == 30
+    np.testing.assert_array_equal(ours.validation_scores_, theirs.validation_scores_)
+    assert np.isfinite(ours.predict(X)).all()
+    np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0])
+
+
+def test_an_interrupt_before_the_first_step_keeps_the_optimizer():
+    class Interrupting(np.random.RandomState):
+        def shuffle(self, x):
+            raise KeyboardInterrupt
+
+    model = MLPClassifier(random_state=0).partial_fit(X_IRIS, Y_IRIS, classes=[0, 1, 2])
+    before = vars(model._optimizer).copy()
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.set_params(random_state=Interrupting(0)).partial_fit(X_IRIS, Y_IRIS)
+    assert model._optimizer.t == before["t"] == 1
+    assert model._optimizer.learning_rate_init == before["learning_rate_init"]
+    for a, b in zip(model._optimizer.moments, before["moments"]):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_sparse_labels():
+    X, y = make_multilabel_classification(n_samples=40, n_classes=3, random_state=0)
+    for module in (upstream, fastmlp):
+        model = module.MLPClassifier(max_iter=3, random_state=0)
+        predicted = model.fit(X, sparse.csr_matrix(y)).predict(X)
+        assert sparse.issparse(predicted) and predicted.shape == y.shape

@@ -36,7 +36,7 @@ def _weights(model):
         {"solver": "adam"},
         {"solver": "adam", "dtype": "float32", "activation": "tanh"},
         {"solver": "sgd", "batch_size": 1499},  # several blocks, and one lone row
-        {"solver": "lbfgs"},
+        {"solver": "lbfgs", "alpha": 10.0, "max_iter": 20},
         {"solver": "adam", "early_stopping": True, "fit_intercept": False},
     ],
     ids=str,
@@ -50,6 +50,16 @@ def test_same_bits(params, n_threads):
         )
         np.testing.assert_array_equal(_weights(many), _weights(one))
         assert many.loss_ == one.loss_
+
+
+def test_same_bits_with_a_lone_last_row():
+    one, many = (
+        MLPClassifier(
+            (150, 100), batch_size=193, max_iter=3, random_state=0, n_threads=n
+        ).fit(X[:257], Y[:257])
+        for n in (1, 6)
+    )
+    np.testing.assert_array_equal(_weights(many), _weights(one))
 
 
 def test_same_bits_for_many_outputs():

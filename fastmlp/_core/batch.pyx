@@ -315,20 +315,27 @@ cdef double penalty(const sum_t *s) noexcept nogil:
     return 0.5 * s.update.decay * total
 
 
-def _parts(Network net, Data data, n_threads):
-    """The parts of the weights that phase two hands out, as an array of part_t."""
+def _parts(Network net, Data data, is_shared):
+    """The parts of the weights that phase two hands out, as an array of part_t.
+
+    They depend on the work alone, not on the number of threads, since the penalty is
+    summed part by part.
+    """
     parts = []
     for layer, (fan_in, fan_out) in enumerate(zip(net.units, net.units[1:])):
         rows = PART_BYTES // (fan_out * data.dtype.itemsize)
-        if n_threads > 1:
-            rows = min(rows, ceil_div(fan_in, 2 * n_threads))
-        rows = max(rows // ROWS_OF_TILES, 1) * ROWS_OF_TILES
+        if is_shared:
+            rows = min(rows, ceil_div(fan_in, 4))
+        rows = ceil_div(max(rows, 1), ROWS_OF_TILES) * ROWS_OF_TILES
         if layer == 0 and data.c.is_sparse:
             rows = fan_in
         for first in range(0, fan_in, rows):
             parts.append((layer, first, min(rows, fan_in - first), 0.0))
     parts.append((-1, 0, 0, 0.0))
-    dtype = [("layer", np.intp), ("first", np.intp), ("n", np.intp), ("square", float)]
+    fields = [("layer", np.intp), ("first", np.intp), ("n", np.intp), ("square", float)]
+    dtype = np.dtype(fields, align=True)
+    if dtype.itemsize != sizeof(part_t):
+        raise RuntimeError("part_t has another layout than its NumPy dtype")
     return np.array(parts, dtype=dtype)
 
 
@@ -350,10 +357,13 @@ cdef class BatchSum:
 
     def __init__(self, Network net, Data data, params, batch_size, n_threads=1):
         cdef Layers layers = Layers(*net.split(params), data.dtype)
+        if data.n_targets != data.n_samples or len(params) != net.c.n_params:
+            raise ValueError("targets or params are of a wrong length for the network")
         row_work = data.work_per_row(net.units)
         rows = net.block_rows(batch_size, data.dtype)
+        n_threads = min(n_threads, ceil_div(rows, SUM_ROWS))
         cdef Workspace work = Workspace(net, data, rows, n_threads, True)
-        parts = _parts(net, data, n_threads)
+        parts = _parts(net, data, batch_size * row_work >= THREAD_WORK)
         self.grad = np.empty(net.c.n_params, dtype=data.dtype)
         self.owners = (net, data, layers, work, params, parts)
         self.c.net, self.c.data = &net.c, &data.c

@@ -5,7 +5,7 @@ from cython cimport floating
 
 cdef extern from "fastmlp.h" nogil:
     ctypedef enum fm_activation:
-        pass
+        FM_identity
     ctypedef enum fm_loss:
         FM_LOSS_squared_error
         FM_LOSS_log_loss

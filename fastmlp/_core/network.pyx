@@ -18,6 +18,8 @@ from fastmlp._core.kernels import activation_names, loss_names
 ALIGNMENT = 64  # bytes, one cache line and one AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 MIN_BLOCK, MAX_BLOCK = 256, 1024  # rows
+BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
+MOST_UNITS = 2**27  # 16 rows of so many are within 32-bit indices
 
 
 cdef size_t address_of(object array, object dtype) except? 0:
@@ -44,10 +46,9 @@ cdef class Network:
 
     def __init__(self, units, activations, loss, fit_intercept=True):
         units = tuple(int(n) for n in units)
-        if max(units) > np.iinfo(np.intc).max:
+        if max(units) > MOST_UNITS:
             raise ValueError(
-                f"a layer may have at most {np.iinfo(np.intc).max} units, the reach of "
-                f"BLAS; got {max(units)}"
+                f"a layer may have at most {MOST_UNITS} units, got {max(units)}"
             )
         sizes = [fan_in * fan_out for fan_in, fan_out in zip(units, units[1:])]
         n_layers = len(sizes)
@@ -98,7 +99,9 @@ cdef class Network:
     def block_rows(self, batch_size, dtype):
         """Rows of a block: as many as keep the activations in cache."""
         fitting = CACHE_SHARE // (sum(self.units) * dtype.itemsize)
-        return min(batch_size, max(MIN_BLOCK, min(MAX_BLOCK, fitting // 16 * 16)))
+        brief = int(BLOCK_WORK / (6 * self.c.n_coefs)) // SUM_ROWS * SUM_ROWS
+        rows = max(MIN_BLOCK, min(MAX_BLOCK, fitting // 16 * 16))
+        return min(batch_size, max(SUM_ROWS, min(rows, brief)))
 
 
 cdef class Data:
@@ -132,8 +135,10 @@ cdef class Data:
         self.c.x = <const void *> address_of(X, self.dtype)
         if y is not None:
             self.c.y = <const void *> address_of(y, self.dtype)
-            self.c.y_width = y.shape[1]
+            self.n_targets, self.c.y_width = y.shape
         if sample_weight is not None:
+            if sample_weight.shape != (self.n_samples,):
+                raise ValueError("one weight per row is needed")
             self.c.w = <const void *> address_of(sample_weight, self.dtype)
 
     def work_per_row(self, units):

@@ -7,7 +7,6 @@ from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.batch cimport block_of, forward, rows_t
-from fastmlp._core.kernels cimport fm_activation
 from fastmlp._core.network cimport (
     Data,
     Layers,
@@ -36,7 +35,7 @@ cdef void predict_rows(
     if activated:
         kernels.output(net.loss, z, b, rows.n, net.n_outputs)
     else:
-        kernels.activate(<fm_activation> 0, z, b, rows.n, net.n_outputs, 0)
+        kernels.activate(kernels.FM_identity, z, b, rows.n, net.n_outputs, 0)
 
 
 def predict(Network net, Data data, Layers layers, order=None, bint activated=True):

@@ -46,7 +46,7 @@ cdef class Epoch:
     cdef sum_t *sum
     cdef Py_ssize_t batch_size, n_rows, blocks_per_call
     cdef double alpha, learning_rate, loss_sum
-    cdef readonly Py_ssize_t t, rows_done
+    cdef readonly Py_ssize_t t, rows_done, rows_counted
     cdef tuple owners
 
     def __init__(
@@ -83,8 +83,11 @@ cdef class Epoch:
 
     @property
     def loss(self):
-        """Mean loss over the rows done so far, each batch before its step."""
-        return self.loss_sum / self.rows_done if self.rows_done else np.inf
+        """Mean loss over the rows so far, each batch before its step.
+
+        Batches without weight, which take no step, do not count.
+        """
+        return self.loss_sum / self.rows_counted if self.rows_counted else np.inf
 
     def run(self, order=None, n_rows=None):
         """Train on all batches of one epoch.
@@ -102,7 +105,8 @@ cdef class Epoch:
         if order is not None:
             batch.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
             n_rows = len(order)
-        self.n_rows, self.rows_done, self.loss_sum = n_rows, 0, 0
+        self.n_rows, self.rows_done = n_rows, 0
+        self.loss_sum, self.rows_counted = 0, 0
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
         while self.rows_done < self.n_rows:
             with nogil:
@@ -126,6 +130,7 @@ cdef class Epoch:
             self.loss_sum += (batch.loss * data_scale(batch) + penalty(batch)) * (
                 batch.stop - self.rows_done
             )
+            self.rows_counted += batch.stop - self.rows_done
         self.rows_done = batch.stop
         begin_batch(batch, batch.stop, min(batch.stop + self.batch_size, self.n_rows))
 
