@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import sys
 import time
 import warnings
@@ -135,6 +136,12 @@ def main(argv=None):
                 problem = _digits()
             _run(problem, options)
     except UsageError as error:
+        print(f"fastmlp: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of the output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
         print(f"fastmlp: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -276,21 +276,21 @@ class _BaseMLP(BaseEstimator):
         """A new flat vector of the weights."""
         params = np.empty(network.n_params, dtype=dtype)
         coefs, intercepts = network.split(params)
-        for view, array in zip(coefs + intercepts, self.coefs_ + self.intercepts_):
-            view[:] = array
+        with np.errstate(over="ignore"):  # to infinity, which the fit then reports
+            for view, array in zip(coefs + intercepts, self.coefs_ + self.intercepts_):
+                view[:] = array
         return params
 
     def _outputs(self, X, activated=True):
         """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
+        _validation.check_parameters(self, {"dtype": _validation.RULES["dtype"]})
         activation = _validation.hidden_activation(self)
         coefs, intercepts, units = self._layers()
         X = _validation.check_predict_data(self, X, units[0])
         dtype = np.result_type(X.dtype, coefs[0].dtype)
         dtype = np.dtype(self.dtype if self.dtype != "auto" else dtype)
-        network = self._network(
-            units, activation, _LOSS_OF_OUTPUT[self.out_activation_]
-        )
+        network = self._network(units, activation, self._fitted_loss())
         layers = Layers(
             [w.astype(dtype, copy=False) for w in coefs],
             [b.astype(dtype, copy=False) for b in intercepts],
@@ -323,9 +323,9 @@ class _BaseMLP(BaseEstimator):
         intercept_grads : list of ndarray of shape (fan_out,)
         """
         check_is_fitted(self, "coefs_")
-        with _validation.restored_on_error(self):
-            dtype = self._training_dtype(False)
-            X, y = self._validate_input(X, y, True, False, dtype, exact=False)
+        _validation.check_parameters(self, self._parameter_rules)
+        dtype = self._training_dtype(False)
+        X, y = self._validate_input(X, y, True, False, dtype, exact=False)
         sample_weight = _validation.check_sample_weight(
             sample_weight, X.shape[0], X.dtype
         )
@@ -339,11 +339,8 @@ class _BaseMLP(BaseEstimator):
                 f"the model has {units[0]} features and {units[-1]} outputs; X has "
                 f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
             )
-        network = self._network(
-            units,
-            _validation.hidden_activation(self),
-            _LOSS_OF_OUTPUT[self.out_activation_],
-        )
+        activation = _validation.hidden_activation(self)
+        network = self._network(units, activation, self._fitted_loss())
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
             packed = packed.astype(X.dtype, copy=False)
@@ -364,6 +361,7 @@ class _BaseMLP(BaseEstimator):
     ):
         """Loss and packed gradient at a packed vector, as scikit-learn's method."""
         X = _validation.native_rows(X if issparse(X) else np.asarray(X))
+        X = X if X.dtype == np.float32 else X.astype(np.float64, copy=False)
         y = np.asarray(y).reshape(X.shape[0], -1)
         if y.shape[1] != self._layers()[-1][-1]:
             raise ValueError(f"y has {y.shape[1]} columns, one per output is needed")
@@ -376,6 +374,15 @@ class _BaseMLP(BaseEstimator):
             X, np.ascontiguousarray(y, dtype=X.dtype), sample_weight, packed
         )
         return loss, np.hstack([grad.ravel() for grad in coefs + intercepts])
+
+    def _fitted_loss(self):
+        """The loss whose output activation the fitted model has."""
+        if self.out_activation_ not in self._output_activations:
+            raise ValueError(
+                f"out_activation_ of {type(self).__name__} must be one of "
+                f"{self._output_activations}, got {self.out_activation_!r}."
+            )
+        return _LOSS_OF_OUTPUT[self.out_activation_]
 
     def _count_outputs(self, y):
         """Units of the output layer for encoded targets."""
@@ -597,6 +604,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     0.88
     """
 
+    _output_activations = ("softmax", "logistic")
+
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -690,9 +699,13 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
                 f"shape {y.shape}."
             )
         if is_multilabel:
-            encoded = self._label_binarizer.transform(y)
+            encoded = self._label_binarizer.transform(y).astype(bool)
         else:
-            encoded = np.searchsorted(self.classes_, y)[:, None]
+            order = np.argsort(self.classes_)  # which a user may have replaced
+            if y.dtype.kind in "iu" and self.classes_.dtype.kind in "iu":
+                y = y.astype(self.classes_.dtype)  # not by way of float64
+            places = np.searchsorted(self.classes_, y, sorter=order)
+            encoded = order[places][:, None]
         return np.ascontiguousarray(encoded, dtype=dtype)
 
     def _stratifies(self):
@@ -994,6 +1007,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     """
 
     _parameter_rules = _validation.REGRESSOR_RULES | _validation.RULES
+    _output_activations = ("identity", "exp")
 
     def __init__(
         self,

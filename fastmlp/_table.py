@@ -99,11 +99,15 @@ def _read(path):
         raise UsageError(f"{path}: the suffix must be one of {', '.join(SUFFIXES)}")
     if not Path(path).is_file():
         raise UsageError(f"{path}: no such file")
+    twice = []
     try:
         if path.lower().endswith(".parquet"):
             frame = pd.read_parquet(path)
         else:
             frame = pd.read_csv(path, low_memory=False)
+            # pandas renames a column that occurs twice, so look at the file
+            header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].dropna()
+            twice = list(header[header.duplicated()])
     except ImportError:
         raise UsageError(
             'reading Parquet needs pyarrow: pip install "fastmlp[table]"'
@@ -112,6 +116,8 @@ def _read(path):
         raise UsageError(f"{path} cannot be read: {one_line(error)}") from None
     if frame.empty:
         raise UsageError(f"{path}: the table is empty")
+    if twice:
+        raise UsageError(f"the column name {twice[0]!r} occurs twice")
     return frame.rename(columns=str)
 
 

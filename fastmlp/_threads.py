@@ -28,7 +28,7 @@ def allowed_threads(n_threads):
         return min(int(n_threads), MOST_THREADS)
     limits = [joblib.cpu_count()]
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit():
+    if wanted.isdecimal():
         limits.append(int(wanted))
     limits.extend(library["num_threads"] for library in _libraries().info())
     return max(1, min(*limits, MOST_THREADS))

@@ -144,7 +144,7 @@ def _split(estimator, y):
     rows, held_out = train_test_split(
         np.arange(len(y), dtype=np.intp),
         random_state=estimator._random_state,
-        test_size=estimator.validation_fraction,
+        test_size=float(estimator.validation_fraction),
         stratify=stratify,
     )
     if len(held_out) < 2:

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csc_array, csr_array, issparse
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
@@ -88,7 +88,7 @@ RULES = {
         ),
         Rule("None", lambda value: value is None),
     ],
-    "tol": [_interval(Real, 0, np.inf, "[]")],
+    "tol": [_NOT_NEGATIVE],
     "verbose": [_BOOLEAN, _interval(Integral, 0, np.inf, "[)")],
     "warm_start": [_BOOLEAN],
     "momentum": [_interval(Real, 0, 1, "[]")],
@@ -141,7 +141,8 @@ def hidden_sizes(estimator):
     rule = "an int >= 1 or an array-like of ints >= 1"
     if isinstance(sizes, Integral):
         sizes = (sizes,)
-    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+    listed = isinstance(sizes, Iterable) and np.ndim(sizes) == 1
+    if isinstance(sizes, str | bytes) or not listed:
         raise _invalid(estimator, "hidden_layer_sizes", rule)
     sizes = tuple(sizes)
     if not all(isinstance(size, Integral) for size in sizes):
@@ -179,8 +180,9 @@ def restored_on_error(estimator):
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        for name in vars(estimator).keys() - before.keys():
+            del vars(estimator)[name]
+        vars(estimator).update(before)  # never empty: other threads may predict
         raise
 
 
@@ -188,10 +190,10 @@ def native_rows(X):
     """X as the core takes it: C-contiguous, or CSR whose indices are within bounds."""
     if not issparse(X):
         return np.ascontiguousarray(X)
-    X = X.tocsr()
-    X = csr_array((np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape)
+    kind = csc_array if X.format == "csc" else csr_array
+    X = kind((np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape)
     X.check_format(full_check=True)
-    return X
+    return X.tocsr()
 
 
 def check_fit_data(estimator, X, y, reset, dtype, **options):
@@ -246,13 +248,14 @@ def check_sample_weight(sample_weight, n_samples, dtype):
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
-    sample_weight = check_array(
-        sample_weight,
-        ensure_2d=False,
-        dtype=dtype,
-        order="C",
-        input_name="sample_weight",
-    )
+    with np.errstate(over="ignore"):
+        sample_weight = check_array(
+            sample_weight,
+            ensure_2d=False,
+            dtype=dtype,
+            order="C",
+            input_name="sample_weight",
+        )
     if sample_weight.ndim != 1:
         raise ValueError(
             "Sample weights must be 1D array or scalar, got "
@@ -335,6 +338,9 @@ def check_layers(coefs, intercepts, units, names=("coefs_", "intercepts_")):
     ``units`` may be None: the shapes then only have to fit one another. Returns the two
     lists of contiguous arrays and the units.
     """
+    for name, given in zip(names, (coefs, intercepts)):
+        if not isinstance(given, Iterable):
+            raise ValueError(f"{name} must hold one array per layer, got {given!r}.")
     arrays = [[np.asarray(array) for array in given] for given in (coefs, intercepts)]
     if units is None:
         units = [len(w) if w.ndim else 0 for w in arrays[0]]

@@ -21,6 +21,10 @@ BAD_PARAMETERS = [
     ("hidden_layer_sizes", (5.5,), "array-like of ints"),
     ("hidden_layer_sizes", "10", "array-like of ints"),
     ("hidden_layer_sizes", None, "array-like of ints"),
+    ("hidden_layer_sizes", b"ab", "array-like of ints"),
+    ("hidden_layer_sizes", iter((5, 4)), "array-like of ints"),
+    ("hidden_layer_sizes", np.array(5), "array-like of ints"),
+    ("n_threads", 0, "or None"),
     ("hidden_layer_sizes", (2**31,), "at most 134217728 units"),
     ("activation", "gauss", "'identity', 'logistic', 'tanh', 'relu', 'softplus'"),
     ("activation", ("relu", 0.1), "leaky_relu"),
@@ -74,6 +78,9 @@ OUT_OF_BOUNDS = CSR.copy()
 OUT_OF_BOUNDS.indices[5] = 3
 NEGATIVE_INDEX = CSR.copy()
 NEGATIVE_INDEX.indices[5] = -1
+CSC = sparse.csc_array(X)
+CSC_OUT_OF_BOUNDS = CSC.copy()
+CSC_OUT_OF_BOUNDS.indices[5] = 10**6
 BACKWARDS = CSR.copy()
 BACKWARDS.indptr[3] = 10**6
 
@@ -93,6 +100,7 @@ BAD_DATA = [
     (X, None, {}, "requires y to be passed"),
     (OUT_OF_BOUNDS, Y, {}, "indices"),
     (NEGATIVE_INDEX, Y, {}, "indices"),
+    (CSC_OUT_OF_BOUNDS, Y, {}, "indices"),
     (BACKWARDS, Y, {}, "indptr"),
     (sparse.coo_array(_with(X, (3, 1), np.nan)), Y, {}, "contains NaN"),
     (X, Y, {"sample_weight": np.ones(59)}, r"expected \(60,\)"),
@@ -178,6 +186,7 @@ def test_bad_data(fitted, case):
         (X[0], "Expected 2D array"),
         (X[:0], "0 sample"),
         (OUT_OF_BOUNDS, "indices"),
+        (CSC_OUT_OF_BOUNDS, "indices"),
         ("text", "could not convert"),
     ],
 )
@@ -269,6 +278,13 @@ def test_assigned_and_given_weights():
     expected = model.predict(X)
     model.coefs_ = [model.coefs_[0].tolist()]  # lists will do
     np.testing.assert_array_equal(model.predict(X), expected)
+    for name in ("softmax", "x"):
+        model.out_activation_ = name
+        with pytest.raises(ValueError, match="out_activation_ of MLPRegressor must be"):
+            model.loss_gradient(X, T)
+    model.out_activation_ = "identity"
+    with pytest.raises(ValueError, match="coefs_init must hold one array per layer"):
+        model.fit(X, T, coefs_init=5)
     model.coefs_ = [None]
     with pytest.raises(ValueError, match="coefs_"):
         model.predict(X)

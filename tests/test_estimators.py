@@ -483,3 +483,42 @@ def test_sparse_labels():
         model = module.MLPClassifier(max_iter=3, random_state=0)
         predicted = model.fit(X, sparse.csr_matrix(y)).predict(X)
         assert sparse.issparse(predicted) and predicted.shape == y.shape
+
+
+def test_labels_of_any_order_and_kind():
+    names = np.array(["zebra", "ant", "cow"])
+    plain = MLPClassifier(max_iter=3, random_state=0).fit(X_IRIS, Y_IRIS)
+    for classes in ([0, 1, 2], names):
+        model = MLPClassifier(max_iter=3, random_state=0).fit(X_IRIS, Y_IRIS)
+        model.classes_ = np.array(classes)
+        model.partial_fit(X_IRIS, model.classes_[Y_IRIS])
+        expected = plain.predict_proba(X_IRIS)
+        if model.classes_[0] == 0:
+            plain.partial_fit(X_IRIS, Y_IRIS)
+            expected = plain.predict_proba(X_IRIS)
+        np.testing.assert_array_equal(model.predict_proba(X_IRIS), expected)
+    mask = 255 * np.eye(3, dtype=int)[Y_IRIS]
+    theirs, ours = (
+        module.MLPClassifier(max_iter=20, random_state=0).fit(X_IRIS, mask)
+        for module in (upstream, fastmlp)
+    )
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_)
+
+
+def test_loss_gradient_on_some_of_the_classes():
+    model = MLPClassifier(max_iter=3, warm_start=True).fit(X_IRIS, Y_IRIS)
+    loss = model.loss_gradient(X_IRIS[:60], Y_IRIS[:60])[0]
+    assert np.isfinite(loss)
+
+
+def test_validation_fraction_of_any_float():
+    a, b = (
+        MLPClassifier(
+            early_stopping=True,
+            max_iter=3,
+            random_state=0,
+            validation_fraction=kind(0.25),
+        ).fit(X_IRIS, Y_IRIS)
+        for kind in (float, np.float32)
+    )
+    np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])

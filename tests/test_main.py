@@ -388,3 +388,10 @@ def test_process():
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "fit, seconds" in done.stdout
+
+
+def test_a_column_that_occurs_twice(tmp_path, capsys):
+    path = tmp_path / "twice.csv"
+    path.write_text("a,y,y\n" + "1,2,3\n" * 30)
+    assert main(["--data", str(path), "--target", "y"]) == 2
+    assert "the column name 'y' occurs twice" in capsys.readouterr().err

@@ -359,6 +359,14 @@ cdef class BatchSum:
         cdef Layers layers = Layers(*net.split(params), data.dtype)
         if data.n_targets != data.n_samples or len(params) != net.c.n_params:
             raise ValueError("targets or params are of a wrong length for the network")
+        if net.c.loss == kernels.FM_LOSS_log_loss:
+            classes = data.targets
+            if classes.shape[1] != 1 or not (
+                0 <= classes.min() and classes.max() < net.c.n_outputs
+            ):
+                raise ValueError("log_loss needs class numbers, one column of them")
+        elif data.c.y_width != net.c.n_outputs:
+            raise ValueError("targets need one column per output of the network")
         row_work = data.work_per_row(net.units)
         rows = net.block_rows(batch_size, data.dtype)
         n_threads = min(n_threads, ceil_div(rows, SUM_ROWS))

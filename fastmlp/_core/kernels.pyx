@@ -32,7 +32,7 @@ def use_isa(name):
         One of ``available_isas``.
     """
     global fm_f32, fm_f64, isa
-    encoded = name.encode()
+    encoded = name.encode(errors="replace")
     cdef const fm_isa *chosen = fm_select_isa(encoded)
     if chosen == NULL:
         raise ImportError(

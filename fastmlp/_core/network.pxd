@@ -51,7 +51,7 @@ cdef class Network:
 cdef class Data:
     cdef data_t c
     cdef readonly Py_ssize_t n_samples, n_targets
-    cdef readonly object dtype
+    cdef readonly object dtype, targets
     cdef tuple owners
 
 

@@ -20,6 +20,7 @@ CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 MIN_BLOCK, MAX_BLOCK = 256, 1024  # rows
 BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
 MOST_UNITS = 2**27  # 16 rows of so many are within 32-bit indices
+MOST_PARAMS = 2**48  # whose bytes can still be counted
 
 
 cdef size_t address_of(object array, object dtype) except? 0:
@@ -51,6 +52,11 @@ cdef class Network:
                 f"a layer may have at most {MOST_UNITS} units, got {max(units)}"
             )
         sizes = [fan_in * fan_out for fan_in, fan_out in zip(units, units[1:])]
+        if sum(sizes) + sum(units) > MOST_PARAMS:
+            raise ValueError(
+                f"a network may have at most {MOST_PARAMS} weights, got {sum(sizes)} for "
+                f"layers of {list(units)} units"
+            )
         n_layers = len(sizes)
         width = np.array(units, dtype=np.intp)
         ends = np.cumsum([0, *sizes, *units[1:]], dtype=np.intp)
@@ -124,8 +130,8 @@ cdef class Data:
             raise TypeError(f"expected float32 or float64, got {X.dtype}")
         self.c.is_sparse = issparse(X)
         if self.c.is_sparse:
-            indices = X.indices.astype(np.intp, copy=False)
-            indptr = X.indptr.astype(np.intp, copy=False)
+            indices = np.ascontiguousarray(X.indices, dtype=np.intp)
+            indptr = np.ascontiguousarray(X.indptr, dtype=np.intp)
             self.c.indices = <const ptrdiff_t *> address_of(indices, np.intp)
             self.c.indptr = <const ptrdiff_t *> address_of(indptr, np.intp)
             X = X.data
@@ -134,6 +140,7 @@ cdef class Data:
             self.owners = (X, y, sample_weight)
         self.c.x = <const void *> address_of(X, self.dtype)
         if y is not None:
+            self.targets = y
             self.c.y = <const void *> address_of(y, self.dtype)
             self.n_targets, self.c.y_width = y.shape
         if sample_weight is not None:
