@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastmlp
 from fastmlp._table import REGRESSION, Problem, UsageError, load_problem, one_line
+from fastmlp._training import INTERRUPTED
 
 DESCRIPTION = """\
 Fit a multi-layer perceptron and print its test score and time beside scikit-learn's,
@@ -144,7 +145,8 @@ def main(argv=None):
     except OSError as error:
         print(f"fastmlp: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UserWarning):  # the latter out of a fit: INTERRUPTED
+        print("fastmlp: interrupted", file=sys.stderr)
         return 130
     return 0
 
@@ -201,6 +203,7 @@ def _warnings_as_notes(indent=""):
     """Warnings as lines of the output, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.filterwarnings("error", INTERRUPTED)
         yield
     for message in dict.fromkeys(one_line(w.message) for w in caught):
         if "Maximum iterations" in message:
@@ -303,6 +306,7 @@ def _warm_up(model, X, y):
             threadpool_limits(n, "blas"),
         ):
             warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", INTERRUPTED)
             start = time.perf_counter()
             clone(short).fit(X, y)
             seconds[n] = min(seconds.get(n, np.inf), time.perf_counter() - start)

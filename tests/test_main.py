@@ -395,3 +395,15 @@ def test_a_column_that_occurs_twice(tmp_path, capsys):
     path.write_text("a,y,y\n" + "1,2,3\n" * 30)
     assert main(["--data", str(path), "--target", "y"]) == 2
     assert "the column name 'y' occurs twice" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_a_fit_ends_the_program():
+    code = (
+        "import os, signal, sys, threading;"
+        "from fastmlp.__main__ import main;"
+        "threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start();"
+        "sys.exit(main(['--hidden', '900,900', '--max-iter', '1000', '--no-compare']))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert run.returncode == 130, run
+    assert run.stderr.decode().strip().endswith("interrupted")
