@@ -54,8 +54,8 @@ cdef class Network:
         sizes = [fan_in * fan_out for fan_in, fan_out in zip(units, units[1:])]
         if sum(sizes) + sum(units) > MOST_PARAMS:
             raise ValueError(
-                f"a network may have at most {MOST_PARAMS} weights, got {sum(sizes)} for "
-                f"layers of {list(units)} units"
+                f"a network may have at most {MOST_PARAMS} weights, got {sum(sizes)} "
+                f"for layers of {list(units)} units"
             )
         n_layers = len(sizes)
         width = np.array(units, dtype=np.intp)
