@@ -1,4 +1,4 @@
-"""Functions of one argument, for each instruction set and as in NumPy and SciPy."""
+"""Functions and matrix products, for each instruction set and as in NumPy and SciPy."""
 
 import numpy as np
 import pytest
@@ -58,3 +58,36 @@ def test_math(per_unit, benchmark, values, use_isa, name, dtype, isa):
         warmup_rounds=20,
     )
     assert np.isfinite(out).all()
+
+
+# rows, fan_in, fan_out of a batch and a layer
+SHAPES = [(32, 64, 64), (200, 100, 10), (200, 100, 100), (256, 256, 256)]
+SHAPES += [(512, 512, 512), (1024, 1024, 1024)]
+PRODUCTS = {"forward": (False, False), "weights": (True, False), "back": (False, True)}
+
+
+@pytest.mark.parametrize("kind", ["own", "BLAS"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_product(per_unit, benchmark, shape, product, dtype, kind):
+    """X W, X^T delta and delta W^T; BLAS with the threads it is given."""
+    rows, fan_in, fan_out = shape
+    x, w, delta = (
+        np.random.RandomState(0).normal(size=size).astype(dtype)
+        for size in ((rows, fan_in), (fan_in, fan_out), (rows, fan_out))
+    )
+    a, b, c = {"forward": (x, w, delta), "weights": (x, delta, w)}.get(
+        product, (delta, w, x)
+    )
+    operations = 2 * rows * fan_in * fan_out
+    benchmark.group = f"{product} product, {dtype}, {shape}"
+    face = testing.product if kind == "own" else testing.gemm
+    per_unit(
+        *(face, *PRODUCTS[product], a, b, 0, np.empty_like(c)),
+        units=operations / 1000,
+        unit="ns per 1000 operations",
+        rounds=20,
+        iterations=max(1, int(1e7 / operations)),
+        warmup_rounds=3,
+    )
