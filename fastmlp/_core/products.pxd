@@ -1,8 +1,8 @@
 # The choice between our matrix products and SciPy's BLAS: the only place it is made.
 #
 # Ours wherever the instruction set has them (AVX2, AVX-512); BLAS elsewhere.  Measured
-# with bench/bench_kernels.py (test_product) on AVX-512, one thread: 0.8 to 1.4 times the
-# speed of OpenBLAS 0.3.30, ahead from 100 to 256 units and on delta W^T, behind on
+# with bench/bench_kernels.py (test_product) on AVX-512, one thread: 0.8 to 1.4 times
+# the speed of OpenBLAS 0.3.30, ahead from 100 to 256 units and on delta W^T, behind on
 # X^T delta from 512 units.  Ours start no threads, and give a row of X W the same bits
 # whatever the batch.
 
