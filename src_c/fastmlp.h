@@ -29,8 +29,8 @@ typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
 
 /* Blocks of a matrix product, and the room it needs for copies of them. */
 enum {
-    FM_GEMM_BLOCK_K = 256,
-    FM_GEMM_BLOCK_N = 512,
+    FM_GEMM_BLOCK_K = 512,
+    FM_GEMM_BLOCK_N = 256,
     FM_GEMM_WORK = FM_GEMM_BLOCK_K * (FM_GEMM_BLOCK_N + 16)
 };
 

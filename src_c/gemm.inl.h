@@ -9,7 +9,7 @@
  *    rows of A are addressed from one pointer for three of them: x86 adds 0, 1 or 2
  *    strides within the load.  More pointers spill (60 % of the speed, measured).
  * c) Every entry of C is summed over k in one order, whatever the number of rows of A
- *    and wherever its row stands: blocks of BLOCK_K, each from first to last (single
+ *    and wherever its row stands: even blocks of at most BLOCK_K, each from first to last (single
  *    columns: vectors over k).  So a row alone gives the bits it gives among others.
  * d) Where B does not fit L2 beside the rest, blocks of it are packed into panels and A
  *    is packed tile by tile (Goto and van de Geijn 2008).
@@ -18,7 +18,7 @@
 
 #define BLOCK_K FM_GEMM_BLOCK_K
 #define BLOCK_N FM_GEMM_BLOCK_N
-#define PACK_ROWS 128     /* rows of A that pay for packing a block of B */
+#define PACK_ROWS 192     /* rows of A that pay for packing a block of B */
 #define PACK_BYTES 262144 /* size of the rows of B from which it pays */
 #define PANEL (2 * LANES)
 
@@ -156,23 +156,28 @@ static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const 
     }
 }
 
-/* out (k, width) := a panel of B, whose entry (p, q) stands at b + p k_stride + q stride */
-static void FN(pack_panel)(ptrdiff_t k, ptrdiff_t width, const real *b,
-                           ptrdiff_t k_stride, ptrdiff_t stride, real *restrict out)
+/* out (k, width) := a panel whose entry (p, q) stands at x + p k_stride + q stride; one
+ * of the strides is 1 */
+static FM_NOINLINE void FN(pack)(ptrdiff_t k, ptrdiff_t width, const real *x,
+                                 ptrdiff_t k_stride, ptrdiff_t stride,
+                                 real *restrict out)
 {
+    const ptrdiff_t squares = stride == 1 ? 0 : width / SQUARE * SQUARE;
+    const ptrdiff_t depth = k / SQUARE * SQUARE;
     if (stride == 1) {
         for (ptrdiff_t p = 0; p < k; ++p)
-            memcpy(out + p * width, b + p * k_stride, (size_t)width * sizeof(real));
+            memcpy(out + p * width, x + p * k_stride, (size_t)width * sizeof(real));
         return;
     }
-    ptrdiff_t q = 0;
-    for (; q + LANES <= width; q += LANES)
-        for (ptrdiff_t p = 0; p < k; ++p)
-            V_STORE(out + p * width + q,
-                    V_GATHER(b + p * k_stride + q * stride, V_INDEX((int)stride)));
-    for (; q < width; ++q)
-        for (ptrdiff_t p = 0; p < k; ++p)
-            out[p * width + q] = b[p * k_stride + q * stride];
+    for (ptrdiff_t q = 0; q < squares; q += SQUARE) {
+        for (ptrdiff_t p = 0; p < depth; p += SQUARE)
+            FN(transpose_square)(x + p + q * stride, stride, out + p * width + q, width);
+        for (ptrdiff_t p = depth; p < k; ++p)
+            for (ptrdiff_t i = q; i < q + SQUARE; ++i)
+                out[p * width + i] = x[p + i * stride];
+    }
+    for (ptrdiff_t q = squares; q < width; ++q)
+        for (ptrdiff_t p = 0; p < k; ++p) out[p * width + q] = x[p + q * stride];
 }
 
 /* C (m, n) (+)= A B over one block of k, B in panels at `panels`: A is copied tile by
@@ -184,12 +189,10 @@ static void FN(packed_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *
 {
     for (ptrdiff_t i = 0; i < m; i += TILE_ROWS) {
         const ptrdiff_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
-        for (ptrdiff_t r = 0; r < rows; ++r)
-            for (ptrdiff_t p = 0; p < k; ++p)
-                left[p * TILE_ROWS + r] = a[(i + r) * row_stride + p * k_stride];
+        FN(pack)(k, rows, a + i * row_stride, k_stride, row_stride, left);
         for (ptrdiff_t j = 0; j < n; j += PANEL) {
             const ptrdiff_t width = n - j < PANEL ? n - j : PANEL;
-            FN(any_panel)(width, rows, k, left, 1, TILE_ROWS, panels + j * k, width,
+            FN(any_panel)(width, rows, k, left, 1, rows, panels + j * k, width,
                           c + i * ldc + j, ldc, accumulate);
         }
     }
@@ -210,8 +213,10 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         FN(row_times_matrix)(m, k, b, b_k_stride, a, k_stride, c, accumulate);
         return;
     }
-    for (ptrdiff_t start = 0; start < k || start == 0; start += BLOCK_K) {
-        const ptrdiff_t depth = k - start < BLOCK_K ? k - start : BLOCK_K;
+    const ptrdiff_t n_blocks = (k + BLOCK_K - 1) / BLOCK_K;
+    const ptrdiff_t even = n_blocks > 1 ? (k + n_blocks - 1) / n_blocks : k;
+    for (ptrdiff_t start = 0; start < k || start == 0; start += even) {
+        const ptrdiff_t depth = k - start < even ? k - start : even;
         const real *left = a + start * k_stride;
         const int add = accumulate || start > 0;
         for (ptrdiff_t first = 0; first < n; first += BLOCK_N) {
@@ -226,7 +231,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
             const int is_large = m >= PACK_ROWS && bytes > PACK_BYTES;
             if (is_large) {
                 for (ptrdiff_t j = 0; j < columns; j += PANEL)
-                    FN(pack_panel)(depth, columns - j < PANEL ? columns - j : PANEL,
+                    FN(pack)(depth, columns - j < PANEL ? columns - j : PANEL,
                                    right + j * b_stride, b_k_stride, b_stride,
                                    work + j * depth);
                 FN(packed_block)(m, columns, depth, left, row_stride, k_stride, work,
@@ -238,7 +243,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                 const real *panel = right + j * b_stride;
                 ptrdiff_t stride = b_k_stride;
                 if (b_stride != 1) {
-                    FN(pack_panel)(depth, width, panel, b_k_stride, b_stride, work);
+                    FN(pack)(depth, width, panel, b_k_stride, b_stride, work);
                     panel = work;
                     stride = width;
                 }

@@ -7,11 +7,14 @@
 #include "rows.inl.h"
 #include "simd.h"
 #include "gemm.inl.h"
+#include "calibration.inl.h"
 
 #if FM_HAS_GEMM
 #define GEMM FN(gemm)
+#define MULTIPLY_ADD FN(multiply_add)
 #else
 #define GEMM NULL
+#define MULTIPLY_ADD NULL
 #endif
 
 static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdiff_t n)
@@ -31,6 +34,8 @@ const FM_TABLE FN(table) = {
     FN(activate),        FN(activate_backward), FN(output),      FN(loss),
     FN(sum_squares),     FN(sum),               FN(finish_gradient),
     FN(sgd_update),      FN(adam_update),       FN(gather_rows), FN(csr_forward),
-    FN(csr_backward),    GEMM,                  FN(math),
+    FN(csr_backward),    GEMM,                  FN(math),        MULTIPLY_ADD,
+    FN(read),
 };
 #undef GEMM
+#undef MULTIPLY_ADD

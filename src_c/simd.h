@@ -1,5 +1,5 @@
 /* Vectors of `real` under one instruction set, for gemm.inl.h: the type V of LANES values
- * and the few operations on it.  Included once per precision; no include guard.
+ * and the few operations on it, and the transposition of small squares.  Included once per precision; no include guard.
  *
  * AVX2 and AVX-512 load and store under a mask, so the last columns of a matrix need no
  * copy.  Elsewhere FM_HAS_GEMM is 0, which leaves the products to BLAS. */
@@ -19,8 +19,7 @@
 #undef TILE_ROWS
 #undef OP
 #undef FM_HAS_GEMM
-#undef V_INDEX
-#undef V_GATHER
+#undef SQUARE
 
 #if defined(__AVX512F__)
 
@@ -41,17 +40,6 @@
 #define V_MASK_ALL ((V_MASK)-1)
 #define V_LOAD_MASK(p, mask) OP(maskz_loadu)(mask, p)
 #define V_STORE_MASK(p, mask, x) OP(mask_storeu)(p, mask, x)
-#if FM_DOUBLE
-#define V_INDEX(s)                                                                     \
-    _mm256_mullo_epi32(_mm256_set1_epi32(s), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define V_GATHER(p, index) _mm512_i32gather_pd(index, p, 8)
-#else
-#define V_INDEX(s)                                                                     \
-    _mm512_mullo_epi32(_mm512_set1_epi32(s),                                           \
-                       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, \
-                                         14, 15))
-#define V_GATHER(p, index) _mm512_i32gather_ps(index, p, 4)
-#endif
 
 #elif defined(__AVX2__) && defined(__FMA__)
 
@@ -75,14 +63,6 @@
 #define V_MASK_ALL _mm256_set1_epi32(-1)
 #define V_LOAD_MASK(p, mask) OP(maskload)(p, mask)
 #define V_STORE_MASK(p, mask, x) OP(maskstore)(p, mask, x)
-#if FM_DOUBLE
-#define V_INDEX(s) _mm_mullo_epi32(_mm_set1_epi32(s), _mm_setr_epi32(0, 1, 2, 3))
-#define V_GATHER(p, index) _mm256_i32gather_pd(p, index, 8)
-#else
-#define V_INDEX(s)                                                                     \
-    _mm256_mullo_epi32(_mm256_set1_epi32(s), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define V_GATHER(p, index) _mm256_i32gather_ps(p, index, 4)
-#endif
 
 #else
 
@@ -96,4 +76,29 @@
 #define V_FMA(a, b, c) OP(fmadd)(a, b, c)
 #define V_LOAD(p) OP(loadu)(p)
 #define V_STORE(p, x) OP(storeu)(p, x)
+
+/* to := the transpose of a square of SQUARE x SQUARE values */
+#if FM_DOUBLE
+#define SQUARE 2
+static inline void FN(transpose_square)(const real *from, ptrdiff_t stride, real *to,
+                                        ptrdiff_t to_stride)
+{
+    const __m128d a = _mm_loadu_pd(from), b = _mm_loadu_pd(from + stride);
+    _mm_storeu_pd(to, _mm_unpacklo_pd(a, b));
+    _mm_storeu_pd(to + to_stride, _mm_unpackhi_pd(a, b));
+}
+#else
+#define SQUARE 4
+static inline void FN(transpose_square)(const real *from, ptrdiff_t stride, real *to,
+                                        ptrdiff_t to_stride)
+{
+    __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + stride);
+    __m128 c = _mm_loadu_ps(from + 2 * stride), d = _mm_loadu_ps(from + 3 * stride);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to + to_stride, b);
+    _mm_storeu_ps(to + 2 * to_stride, c);
+    _mm_storeu_ps(to + 3 * to_stride, d);
+}
+#endif
 #endif

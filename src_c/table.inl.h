@@ -60,6 +60,13 @@ typedef struct {
 
     /* y := f(x) over n values */
     void (*math)(fm_math f, const FM_REAL *x, FM_REAL *y, ptrdiff_t n);
+
+    /* n rounds of multiply-adds in registers, returns the operations done; NULL where
+     * gemm is */
+    double (*multiply_add)(ptrdiff_t n);
+
+    /* read n values; returns a number that depends on all of them */
+    double (*read)(const FM_REAL *x, ptrdiff_t n);
 } FM_TABLE;
 
 #undef FM_REAL

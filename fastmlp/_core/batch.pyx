@@ -40,7 +40,8 @@ THREAD_WORK = 2.5e7  # operations of a batch from which threads pay (about 200 u
 
 cdef enum:
     STRIP_BYTES = 16384
-    PART_BYTES = 262144
+    STRIP_WEIGHTS = 262144
+    PART_BYTES = 524288
     ROWS_OF_TILES = 24  # a multiple of the rows of every tile
 
 
@@ -74,11 +75,14 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
 
 
 cdef inline Py_ssize_t strip_rows(
-    Py_ssize_t n, Py_ssize_t width, size_t itemsize
+    Py_ssize_t n, Py_ssize_t fan_in, Py_ssize_t fan_out, size_t itemsize
 ) noexcept nogil:
-    """Rows of a strip: a multiple of the rows of a tile whose outputs fit L1"""
-    cdef Py_ssize_t fitting = <Py_ssize_t> (STRIP_BYTES // (width * itemsize))
-    if not kernels.has_gemm():
+    """Rows of a strip: a multiple of the rows of a tile whose outputs fit L1
+
+    All rows where the weights are large, since each strip reads them anew.
+    """
+    cdef Py_ssize_t fitting = <Py_ssize_t> (STRIP_BYTES // (fan_out * itemsize))
+    if not kernels.has_gemm() or fan_in * fan_out * itemsize > STRIP_WEIGHTS:
         return n
     return min(n, max(ROWS_OF_TILES, fitting // ROWS_OF_TILES * ROWS_OF_TILES))
 
@@ -102,7 +106,7 @@ cdef void forward(
         z = z_last
         if layer < net.n_layers - 1:
             z = <floating *> work.a[layer + 1] + at * fan_out
-        strip = strip_rows(rows.n, fan_out, sizeof(floating))
+        strip = strip_rows(rows.n, fan_in, fan_out, sizeof(floating))
         if layer == 0 and data.is_sparse:
             kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, z,
                                 rows.n, fan_out)

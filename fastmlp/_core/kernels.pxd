@@ -61,6 +61,8 @@ cdef extern from "fastmlp.h" nogil:
             const float *, ptrdiff_t, ptrdiff_t, float *, ptrdiff_t, int, float *
         ) noexcept nogil
         void (*math)(fm_math, const float *, float *, ptrdiff_t) noexcept nogil
+        double (*multiply_add)(ptrdiff_t) noexcept nogil
+        double (*read)(const float *, ptrdiff_t) noexcept nogil
 
     ctypedef struct fm_kernels_f64:
         void (*activate)(
@@ -104,6 +106,8 @@ cdef extern from "fastmlp.h" nogil:
             const double *, ptrdiff_t, ptrdiff_t, double *, ptrdiff_t, int, double *
         ) noexcept nogil
         void (*math)(fm_math, const double *, double *, ptrdiff_t) noexcept nogil
+        double (*multiply_add)(ptrdiff_t) noexcept nogil
+        double (*read)(const double *, ptrdiff_t) noexcept nogil
 
     ctypedef struct fm_isa:
         const char *name
@@ -289,3 +293,19 @@ cdef inline void math(
         fm_f32.math(f, x, y, n)
     else:
         fm_f64.math(f, x, y, n)
+
+
+cdef inline double multiply_add(Py_ssize_t n, const floating *precision) noexcept nogil:
+    """Operations that n rounds of multiply-adds in registers took"""
+    if floating is float:
+        return fm_f32.multiply_add(n)
+    else:
+        return fm_f64.multiply_add(n)
+
+
+cdef inline double read(const floating *x, Py_ssize_t n) noexcept nogil:
+    """A number that depends on all values of x"""
+    if floating is float:
+        return fm_f32.read(x, n)
+    else:
+        return fm_f64.read(x, n)

@@ -17,7 +17,7 @@ from fastmlp._core.kernels import activation_names, loss_names
 
 ALIGNMENT = 64  # bytes, one cache line and one AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
-MIN_BLOCK, MAX_BLOCK = 256, 1024  # rows
+MIN_BLOCK, MAX_BLOCK = 512, 1024  # rows
 BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
 MOST_UNITS = 2**27  # 16 rows of so many are within 32-bit indices
 MOST_PARAMS = 2**48  # whose bytes can still be counted

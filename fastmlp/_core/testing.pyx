@@ -123,3 +123,23 @@ def product(
     products.product(trans_a, trans_b, c.shape[0], c.shape[1], inner,
                      <const floating *> &a[0, 0], a.shape[1],
                      <const floating *> &b[0, 0], accumulate, &c[0, 0], &work[0])
+
+
+def multiply_add(dtype, Py_ssize_t n):
+    """The floating-point operations that n rounds of multiply-adds in registers are
+
+    Raises NotImplementedError where the products are left to BLAS.
+    """
+    if not kernels.has_gemm():
+        raise NotImplementedError("no multiply-adds of our own in this instruction set")
+    if dtype == np.float32:
+        return kernels.multiply_add(n, <const float *> NULL)
+    return kernels.multiply_add(n, <const double *> NULL)
+
+
+def read(floating[::1] x, Py_ssize_t times=1):
+    """Read x as fast as the memory gives it; the bytes read"""
+    cdef Py_ssize_t _i
+    for _i in range(times):
+        kernels.read(<const floating *> start(x), x.shape[0])
+    return x.nbytes * times
