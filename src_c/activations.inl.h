@@ -55,13 +55,11 @@ static inline real FN(d_leaky_relu)(real a, real p) { return a < 0 ? p : R(1.0);
 
 #undef UNUSED
 
-static void FN(activate)(fm_activation f, real *restrict z, const real *b, ptrdiff_t n,
-                         ptrdiff_t k, real p)
+static void FN(activate)(fm_activation f, real *restrict z, ptrdiff_t n, real p)
 {
 #define CASE(name)                                                                     \
     case FM_##name:                                                                    \
-        for (ptrdiff_t i = 0; i < n; ++i, z += k)                                      \
-            for (ptrdiff_t j = 0; j < k; ++j) z[j] = FN(name)(z[j] + b[j], p);         \
+        for (ptrdiff_t i = 0; i < n; ++i) z[i] = FN(name)(z[i], p);                    \
         break;
     switch (f) {
         FM_ACTIVATIONS(CASE)

@@ -1,6 +1,6 @@
 #if FM_HAS_GEMM
 
-/* Dense products C (+)= A B, row-major.
+/* Dense products C := A B + S, row-major; S is a bias, or C itself to accumulate.
  *
  * a) One outer-product tile serves all products of the network: it broadcasts entries of
  *    A, addressed by a row and a column stride, against contiguous rows of B.  A
@@ -9,8 +9,9 @@
  *    rows of A are addressed from one pointer for three of them: x86 adds 0, 1 or 2
  *    strides within the load.  More pointers spill (60 % of the speed, measured).
  * c) Every entry of C is summed over k in one order, whatever the number of rows of A
- *    and wherever its row stands: even blocks of at most BLOCK_K, each from first to last (single
- *    columns: vectors over k).  So a row alone gives the bits it gives among others.
+ *    and wherever its row stands: even blocks of at most BLOCK_K, each from first to
+ *    last (single columns: vectors over k).  So a row alone gives the bits it gives
+ *    among others.
  * d) Where B does not fit L2 beside the rest, blocks of it are packed into panels and A
  *    is packed tile by tile (Goto and van de Geijn 2008).
  * e) AVX2 has 16 registers and takes tiles of 6 rows, AVX-512 has 32 and takes 12.
@@ -25,11 +26,12 @@
 #define UNROLL_ROWS _Pragma("GCC unroll 12")
 #define UNROLL_COLUMNS _Pragma("GCC unroll 4")
 
-/* C (rows, columns of vectors vectors) (+)= A B; `last` masks the last vector */
+/* C (rows, vectors) := A B + S; `last` masks the last vector */
 static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, ptrdiff_t k, const real *a,
                                       ptrdiff_t row_stride, ptrdiff_t k_stride,
-                                      const real *b, ptrdiff_t ldb, real *c,
-                                      ptrdiff_t ldc, int accumulate, V_MASK last)
+                                      const real *b, ptrdiff_t ldb, const real *s,
+                                      ptrdiff_t lds, real *c, ptrdiff_t ldc,
+                                      V_MASK last)
 {
     V sum[12][4];
     const real *base[4];
@@ -50,11 +52,10 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, ptrdiff_t k, const 
     }
     UNROLL_ROWS for (int i = 0; i < rows; ++i)
         UNROLL_COLUMNS for (int j = 0; j < vectors; ++j) {
-            real *target = c + i * ldc + j * LANES;
             const V_MASK mask = j == vectors - 1 ? last : V_MASK_ALL;
             V value = sum[i][j];
-            if (accumulate) value = V_FMA(V_SET(R(1.0)), V_LOAD_MASK(target, mask), value);
-            V_STORE_MASK(target, mask, value);
+            if (s) value = V_ADD(value, V_LOAD_MASK(s + i * lds + j * LANES, mask));
+            V_STORE_MASK(c + i * ldc + j * LANES, mask, value);
         }
 }
 
@@ -62,55 +63,53 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, ptrdiff_t k, const 
 static FM_ALWAYS_INLINE void FN(panel)(int vectors, ptrdiff_t m, ptrdiff_t k,
                                        const real *a, ptrdiff_t row_stride,
                                        ptrdiff_t k_stride, const real *b, ptrdiff_t ldb,
-                                       real *c, ptrdiff_t ldc, int accumulate,
-                                       V_MASK last)
+                                       const real *s, ptrdiff_t lds, real *c,
+                                       ptrdiff_t ldc, V_MASK last)
 {
     ptrdiff_t i = 0;
-    for (; i + TILE_ROWS <= m; i += TILE_ROWS)
-        FN(tile)(TILE_ROWS, vectors, k, a + i * row_stride, row_stride, k_stride, b,
-                 ldb, c + i * ldc, ldc, accumulate, last);
+#define TILES(rows)                                                                    \
+    for (; i + rows <= m; i += rows)                                                   \
+        FN(tile)(rows, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,   \
+                 s ? s + i * lds : s, lds, c + i * ldc, ldc, last);
+    TILES(TILE_ROWS)
 #if TILE_ROWS > 8
-    for (; i + 8 <= m; i += 8)
-        FN(tile)(8, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
-                 c + i * ldc, ldc, accumulate, last);
+    TILES(8)
 #endif
-    for (; i + 4 <= m; i += 4)
-        FN(tile)(4, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
-                 c + i * ldc, ldc, accumulate, last);
-    for (; i + 2 <= m; i += 2)
-        FN(tile)(2, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
-                 c + i * ldc, ldc, accumulate, last);
-    for (; i < m; ++i)
-        FN(tile)(1, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,
-                 c + i * ldc, ldc, accumulate, last);
+    TILES(4)
+    TILES(2)
+    TILES(1)
+#undef TILES
 }
 
 /* The same for any width up to PANEL */
 static FM_NOINLINE void FN(any_panel)(ptrdiff_t width, ptrdiff_t m, ptrdiff_t k,
                                       const real *a, ptrdiff_t row_stride,
                                       ptrdiff_t k_stride, const real *b, ptrdiff_t ldb,
-                                      real *c, ptrdiff_t ldc, int accumulate)
+                                      const real *s, ptrdiff_t lds, real *c,
+                                      ptrdiff_t ldc)
 {
     if (width > LANES)
-        FN(panel)(2, m, k, a, row_stride, k_stride, b, ldb, c, ldc, accumulate,
+        FN(panel)(2, m, k, a, row_stride, k_stride, b, ldb, s, lds, c, ldc,
                   V_MASK_OF(width - LANES));
     else
-        FN(panel)(1, m, k, a, row_stride, k_stride, b, ldb, c, ldc, accumulate,
+        FN(panel)(1, m, k, a, row_stride, k_stride, b, ldb, s, lds, c, ldc,
                   V_MASK_OF(width));
 }
 
-/* c (n,) (+)= a B for a single row: several vectors hide the latency of the sums */
+/* c (n,) := a B + s for a single row: several vectors hide the latency of the sums */
 static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
                                              ptrdiff_t k_stride, const real *b,
-                                             ptrdiff_t ldb, real *c, int accumulate)
+                                             ptrdiff_t ldb, const real *s, real *c)
 {
     ptrdiff_t j = 0;
     for (; j + 4 * LANES <= n; j += 4 * LANES)
-        FN(tile)(1, 4, k, a, 0, k_stride, b + j, ldb, c + j, 0, accumulate, V_MASK_ALL);
+        FN(tile)(1, 4, k, a, 0, k_stride, b + j, ldb, s ? s + j : s, 0, c + j, 0,
+                 V_MASK_ALL);
     for (; j + 2 * LANES <= n; j += 2 * LANES)
-        FN(tile)(1, 2, k, a, 0, k_stride, b + j, ldb, c + j, 0, accumulate, V_MASK_ALL);
+        FN(tile)(1, 2, k, a, 0, k_stride, b + j, ldb, s ? s + j : s, 0, c + j, 0,
+                 V_MASK_ALL);
     for (; j < n; j += LANES)
-        FN(tile)(1, 1, k, a, 0, k_stride, b + j, ldb, c + j, 0, accumulate,
+        FN(tile)(1, 1, k, a, 0, k_stride, b + j, ldb, s ? s + j : s, 0, c + j, 0,
                  V_MASK_OF(n - j < LANES ? n - j : LANES));
 }
 
@@ -123,11 +122,12 @@ static inline real FN(vector_sum)(V x)
     return lanes[0];
 }
 
-/* c (m,) (+)= A b for a single column and contiguous rows of A: vectors run over k, and
+/* c (m,) := A b + s for a single column and contiguous rows of A: vectors run over k, and
  * every row is summed in the same order */
 static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const real *a,
-                                                ptrdiff_t lda, const real *b, real *c,
-                                                ptrdiff_t ldc, int accumulate)
+                                                ptrdiff_t lda, const real *b,
+                                                const real *s, ptrdiff_t lds, real *c,
+                                                ptrdiff_t ldc)
 {
     const ptrdiff_t whole = k / LANES * LANES;
     const V_MASK rest = V_MASK_OF(k - whole);
@@ -149,10 +149,8 @@ static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const 
             UNROLL_COLUMNS for (int r = 0; r < 4; ++r)
                 sum[r] = V_FMA(V_LOAD_MASK(row[r] + whole, rest), right, sum[r]);
         }
-        for (int r = 0; r < rows; ++r) {
-            real *target = c + (i + r) * ldc;
-            *target = FN(vector_sum)(sum[r]) + (accumulate ? *target : 0);
-        }
+        for (int r = 0; r < rows; ++r)
+            c[(i + r) * ldc] = FN(vector_sum)(sum[r]) + (s ? s[(i + r) * lds] : 0);
     }
 }
 
@@ -180,12 +178,12 @@ static FM_NOINLINE void FN(pack)(ptrdiff_t k, ptrdiff_t width, const real *x,
         for (ptrdiff_t p = 0; p < k; ++p) out[p * width + q] = x[p + q * stride];
 }
 
-/* C (m, n) (+)= A B over one block of k, B in panels at `panels`: A is copied tile by
+/* C (m, n) := A B + S over one block of k, B in panels at `panels`: A is copied tile by
  * tile, since its rows may stand a multiple of 4096 bytes apart */
 static void FN(packed_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                              ptrdiff_t row_stride, ptrdiff_t k_stride,
-                             const real *panels, real *restrict left, real *c,
-                             ptrdiff_t ldc, int accumulate)
+                             const real *panels, real *restrict left, const real *s,
+                             ptrdiff_t lds, real *c, ptrdiff_t ldc)
 {
     for (ptrdiff_t i = 0; i < m; i += TILE_ROWS) {
         const ptrdiff_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
@@ -193,63 +191,58 @@ static void FN(packed_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *
         for (ptrdiff_t j = 0; j < n; j += PANEL) {
             const ptrdiff_t width = n - j < PANEL ? n - j : PANEL;
             FN(any_panel)(width, rows, k, left, 1, rows, panels + j * k, width,
-                          c + i * ldc + j, ldc, accumulate);
+                          s ? s + i * lds + j : s, lds, c + i * ldc + j, ldc);
         }
     }
 }
 
-/* C (m, n) (+)= A B; entry (i, p) of A stands at a + i row_stride + p k_stride, entry
- * (p, j) of B at b + p b_k_stride + j b_stride; C has rows of ldc */
+/* C (m, n) := A B + S; see table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
-                     ptrdiff_t b_k_stride, ptrdiff_t b_stride, real *c, ptrdiff_t ldc,
-                     int accumulate, real *work)
+                     ptrdiff_t b_k_stride, ptrdiff_t b_stride, const real *s,
+                     ptrdiff_t lds, real *c, ptrdiff_t ldc, real *work)
 {
+    const ptrdiff_t n_blocks = k > BLOCK_K ? (k + BLOCK_K - 1) / BLOCK_K : 1;
+    const ptrdiff_t block = (k + n_blocks - 1) / n_blocks;
     if (n == 1 && k_stride == 1 && b_k_stride == 1) {
-        FN(matrix_times_column)(m, k, a, row_stride, b, c, ldc, accumulate);
+        FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, c, ldc);
         return;
     }
-    if (n == 1 && row_stride == 1 && ldc == 1) {
-        FN(row_times_matrix)(m, k, b, b_k_stride, a, k_stride, c, accumulate);
+    if (n == 1 && row_stride == 1 && ldc == 1 && (!s || lds == 1)) {
+        FN(row_times_matrix)(m, k, b, b_k_stride, a, k_stride, s, c);
         return;
     }
-    const ptrdiff_t n_blocks = (k + BLOCK_K - 1) / BLOCK_K;
-    const ptrdiff_t even = n_blocks > 1 ? (k + n_blocks - 1) / n_blocks : k;
-    for (ptrdiff_t start = 0; start < k || start == 0; start += even) {
-        const ptrdiff_t depth = k - start < even ? k - start : even;
+    for (ptrdiff_t i_block = 0; i_block < n_blocks; ++i_block, s = c, lds = ldc) {
+        const ptrdiff_t start = i_block * block;
+        const ptrdiff_t depth = k - start < block ? k - start : block;
+        const int is_large =
+            m >= PACK_ROWS && (size_t)(depth * n) * sizeof(real) > PACK_BYTES;
         const real *left = a + start * k_stride;
-        const int add = accumulate || start > 0;
         for (ptrdiff_t first = 0; first < n; first += BLOCK_N) {
             const ptrdiff_t columns = n - first < BLOCK_N ? n - first : BLOCK_N;
             const real *right = b + start * b_k_stride + first * b_stride;
-            const size_t bytes = (size_t)(depth * n) * sizeof(real);
+            const real *initial = s ? s + first : s;
             if (m == 1 && b_stride == 1) {
                 FN(row_times_matrix)(columns, depth, left, k_stride, right, b_k_stride,
-                                     c + first, add);
-                continue;
-            }
-            const int is_large = m >= PACK_ROWS && bytes > PACK_BYTES;
-            if (is_large) {
-                for (ptrdiff_t j = 0; j < columns; j += PANEL)
-                    FN(pack)(depth, columns - j < PANEL ? columns - j : PANEL,
-                                   right + j * b_stride, b_k_stride, b_stride,
-                                   work + j * depth);
-                FN(packed_block)(m, columns, depth, left, row_stride, k_stride, work,
-                                 work + BLOCK_K * BLOCK_N, c + first, ldc, add);
+                                     initial, c + first);
                 continue;
             }
             for (ptrdiff_t j = 0; j < columns; j += PANEL) {
                 const ptrdiff_t width = columns - j < PANEL ? columns - j : PANEL;
+                const int is_packed = is_large || b_stride != 1;
                 const real *panel = right + j * b_stride;
-                ptrdiff_t stride = b_k_stride;
-                if (b_stride != 1) {
-                    FN(pack)(depth, width, panel, b_k_stride, b_stride, work);
-                    panel = work;
-                    stride = width;
-                }
-                FN(any_panel)(width, m, depth, left, row_stride, k_stride, panel, stride,
-                              c + first + j, ldc, add);
+                real *copy = is_large ? work + j * depth : work;
+                if (is_packed)
+                    FN(pack)(depth, width, panel, b_k_stride, b_stride, copy);
+                if (!is_large)
+                    FN(any_panel)(width, m, depth, left, row_stride, k_stride,
+                                  is_packed ? copy : panel,
+                                  is_packed ? width : b_k_stride,
+                                  s ? initial + j : s, lds, c + first + j, ldc);
             }
+            if (is_large)
+                FN(packed_block)(m, columns, depth, left, row_stride, k_stride, work,
+                                 work + BLOCK_K * BLOCK_N, initial, lds, c + first, ldc);
         }
     }
 }

@@ -43,16 +43,12 @@ static inline real FN(squared_error_output)(real z) { return z; }
 static inline real FN(poisson_output)(real z) { return FN(exp)(z); }
 static inline real FN(binary_log_loss_output)(real z) { return FN(sigmoid)(z); }
 
-/* z := softmax(z + b) over a row of k; returns log sum exp(z + b - max), *largest is
- * max(z + b) */
-static real FN(softmax_row)(real *z, const real *b, ptrdiff_t k, real *largest)
+/* z := softmax(z) over a row of k; returns log sum exp(z - max), *largest is max(z) */
+static real FN(softmax_row)(real *z, ptrdiff_t k, real *largest)
 {
     real m = -(real)INFINITY, total = 0;
 #pragma omp simd reduction(max : m)
-    for (ptrdiff_t j = 0; j < k; ++j) {
-        z[j] += b[j];
-        m = z[j] > m ? z[j] : m;
-    }
+    for (ptrdiff_t j = 0; j < k; ++j) m = z[j] > m ? z[j] : m;
 #pragma omp simd reduction(+ : total)
     for (ptrdiff_t j = 0; j < k; ++j) {
         z[j] = FN(exp)(z[j] - m);
@@ -65,7 +61,7 @@ static real FN(softmax_row)(real *z, const real *b, ptrdiff_t k, real *largest)
 
 /* The same for GROUP rows of few columns: they stand side by side in vectors, since a
  * row of 10 fills none; n <= GROUP of them are real */
-static void FN(softmax_group)(real *restrict z, const real *b, ptrdiff_t n, ptrdiff_t k,
+static void FN(softmax_group)(real *restrict z, ptrdiff_t n, ptrdiff_t k,
                               real *restrict log_sum, real *restrict largest)
 {
     real columns[NARROW * GROUP], total[GROUP];
@@ -75,7 +71,7 @@ static void FN(softmax_group)(real *restrict z, const real *b, ptrdiff_t n, ptrd
     }
     for (ptrdiff_t j = 0; j < k; ++j) {
         real *column = columns + j * GROUP;
-        for (ptrdiff_t i = 0; i < GROUP; ++i) column[i] = i < n ? z[i * k + j] + b[j] : 0;
+        for (ptrdiff_t i = 0; i < GROUP; ++i) column[i] = i < n ? z[i * k + j] : 0;
         for (ptrdiff_t i = 0; i < GROUP; ++i)
             largest[i] = column[i] > largest[i] ? column[i] : largest[i];
     }
@@ -92,28 +88,25 @@ static void FN(softmax_group)(real *restrict z, const real *b, ptrdiff_t n, ptrd
             z[i * k + j] = columns[j * GROUP + i] / total[i];
 }
 
-/* z := softmax(z + b) over rows of k, n <= GROUP of them */
-static void FN(softmax_rows)(real *z, const real *b, ptrdiff_t n, ptrdiff_t k,
-                             real *log_sum, real *largest)
+/* z := softmax(z) over rows of k, n <= GROUP of them */
+static void FN(softmax_rows)(real *z, ptrdiff_t n, ptrdiff_t k, real *log_sum,
+                             real *largest)
 {
     if (k <= NARROW)
-        FN(softmax_group)(z, b, n, k, log_sum, largest);
+        FN(softmax_group)(z, n, k, log_sum, largest);
     else
         for (ptrdiff_t i = 0; i < n; ++i)
-            log_sum[i] = FN(softmax_row)(z + i * k, b, k, largest + i);
+            log_sum[i] = FN(softmax_row)(z + i * k, k, largest + i);
 }
 
 /* Loss and delta of n <= GROUP rows under softmax */
-static double FN(log_losses)(real *z, const real *y, const real *b, const real *w,
-                             ptrdiff_t w_step, ptrdiff_t n, ptrdiff_t k)
+static double FN(log_losses)(real *z, const real *y, const real *w, ptrdiff_t w_step,
+                             ptrdiff_t n, ptrdiff_t k)
 {
     real log_sum[GROUP], largest[GROUP], raw[GROUP];
     double total = 0;
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        const ptrdiff_t target = (ptrdiff_t)y[i];
-        raw[i] = z[i * k + target] + b[target];
-    }
-    FN(softmax_rows)(z, b, n, k, log_sum, largest);
+    for (ptrdiff_t i = 0; i < n; ++i) raw[i] = z[i * k + (ptrdiff_t)y[i]];
+    FN(softmax_rows)(z, n, k, log_sum, largest);
     for (ptrdiff_t i = 0; i < n; ++i) {
         const real weight = w[i * w_step];
         total += weight * FN(clamp_log_loss)(log_sum[i] + (largest[i] - raw[i]));
@@ -124,20 +117,19 @@ static double FN(log_losses)(real *z, const real *y, const real *b, const real *
     return total;
 }
 
-static void FN(output)(fm_loss loss, real *z, const real *b, ptrdiff_t n, ptrdiff_t k)
+static void FN(output)(fm_loss loss, real *z, ptrdiff_t n, ptrdiff_t k)
 {
 #define CASE(name, output)                                                             \
     case FM_LOSS_##name:                                                               \
-        for (ptrdiff_t i = 0; i < n; ++i, z += k)                                      \
-            for (ptrdiff_t j = 0; j < k; ++j) z[j] = FN(name##_output)(z[j] + b[j]);   \
+        for (ptrdiff_t i = 0; i < n * k; ++i) z[i] = FN(name##_output)(z[i]);          \
         break;
     switch (loss) {
         FM_ELEMENT_LOSSES(CASE)
         case FM_LOSS_log_loss:
             for (ptrdiff_t i = 0; i < n; i += GROUP) {
                 real log_sum[GROUP], largest[GROUP];
-                FN(softmax_rows)(z + i * k, b, n - i < GROUP ? n - i : GROUP, k,
-                                 log_sum, largest);
+                FN(softmax_rows)(z + i * k, n - i < GROUP ? n - i : GROUP, k, log_sum,
+                                 largest);
             }
             break;
         case FM_N_LOSSES: break;
@@ -145,20 +137,18 @@ static void FN(output)(fm_loss loss, real *z, const real *b, ptrdiff_t n, ptrdif
 #undef CASE
 }
 
-/* One row of an element-wise loss.  The strides of b and w are 0 or 1 and known where
- * this is inlined: a single output makes the whole batch one "row" whose bias is
- * constant and whose weights vary; otherwise it is the other way round. */
+/* An element-wise loss over n values, with a weight each (stride 1) or one for all
+ * (stride 0); the stride is known where this is inlined */
 static FM_ALWAYS_INLINE double FN(element_losses)(fm_loss loss, real *restrict z,
-                                                  const real *y, const real *b,
-                                                  ptrdiff_t b_stride, const real *w,
-                                                  ptrdiff_t w_stride, ptrdiff_t k)
+                                                  const real *y, const real *w,
+                                                  ptrdiff_t w_stride, ptrdiff_t n)
 {
     double total = 0;
 #define CASE(name, output)                                                             \
     case FM_LOSS_##name:                                                               \
         _Pragma("omp simd reduction(+ : total)")                                       \
-        for (ptrdiff_t j = 0; j < k; ++j) {                                            \
-            real raw = z[j] + b[j * b_stride];                                         \
+        for (ptrdiff_t j = 0; j < n; ++j) {                                            \
+            real raw = z[j];                                                           \
             total += w[j * w_stride] * FN(name##_value)(raw, y[j]);                    \
             z[j] = w[j * w_stride] * (FN(name##_output)(raw) - y[j]);                  \
         }                                                                              \
@@ -184,8 +174,8 @@ static void FN(add_column_sums)(const real *x, real *sums, ptrdiff_t n, ptrdiff_
         for (ptrdiff_t j = 0; j < k; ++j) sums[j] += x[j];
 }
 
-static double FN(loss)(fm_loss loss, const real *y, const real *w, const real *b,
-                       real *z, real *db, ptrdiff_t n, ptrdiff_t k)
+static double FN(loss)(fm_loss loss, const real *y, const real *w, real *z, real *db,
+                       ptrdiff_t n, ptrdiff_t k)
 {
     const real one = 1;
     const ptrdiff_t w_step = w ? 1 : 0;
@@ -193,16 +183,15 @@ static double FN(loss)(fm_loss loss, const real *y, const real *w, const real *b
     if (!w) w = &one;
     if (loss == FM_LOSS_log_loss) {
         for (ptrdiff_t i = 0; i < n; i += GROUP)
-            total += FN(log_losses)(z + i * k, y + i, b, w + i * w_step, w_step,
+            total += FN(log_losses)(z + i * k, y + i, w + i * w_step, w_step,
                                     n - i < GROUP ? n - i : GROUP, k);
-    } else if (k == 1 && w_step) {
-        total = FN(element_losses)(loss, z, y, b, 0, w, 1, n);
+    } else if (!w_step) {
+        total = FN(element_losses)(loss, z, y, w, 0, n * k);
     } else if (k == 1) {
-        total = FN(element_losses)(loss, z, y, b, 0, w, 0, n);
+        total = FN(element_losses)(loss, z, y, w, 1, n);
     } else {
         for (ptrdiff_t i = 0; i < n; ++i)
-            total += FN(element_losses)(loss, z + i * k, y + i * k, b, 1,
-                                        w + i * w_step, 0, k);
+            total += FN(element_losses)(loss, z + i * k, y + i * k, w + i, 0, k);
     }
     FN(add_column_sums)(z, db, n, k);
     return total;

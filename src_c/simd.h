@@ -10,6 +10,7 @@
 #undef V_ZERO
 #undef V_SET
 #undef V_FMA
+#undef V_ADD
 #undef V_LOAD
 #undef V_STORE
 #undef V_MASK_OF
@@ -74,6 +75,7 @@
 #define V_ZERO() OP(setzero)()
 #define V_SET(x) OP(set1)(x)
 #define V_FMA(a, b, c) OP(fmadd)(a, b, c)
+#define V_ADD(a, b) OP(add)(a, b)
 #define V_LOAD(p) OP(loadu)(p)
 #define V_STORE(p, x) OP(storeu)(p, x)
 

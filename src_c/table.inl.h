@@ -2,24 +2,22 @@
  * n: rows, k: columns (units or outputs) unless said otherwise. */
 
 typedef struct {
-    /* z := f(z + b), in place; z (n, k), b (k,), p: the parameter of f */
-    void (*activate)(fm_activation f, FM_REAL *z, const FM_REAL *b, ptrdiff_t n,
-                     ptrdiff_t k, FM_REAL p);
+    /* z := f(z) over n values, in place; p: the parameter of f */
+    void (*activate)(fm_activation f, FM_REAL *z, ptrdiff_t n, FM_REAL p);
 
     /* delta := delta * f'(a), in place, and db := db + column sums of the result;
      * a, delta (n, k), db (k,) */
     void (*activate_backward)(fm_activation f, const FM_REAL *a, FM_REAL *delta,
                               FM_REAL *db, ptrdiff_t n, ptrdiff_t k, FM_REAL p);
 
-    /* z := output activation of (z + b), in place; z (n, k), b (k,) */
-    void (*output)(fm_loss loss, FM_REAL *z, const FM_REAL *b, ptrdiff_t n,
-                   ptrdiff_t k);
+    /* z := output activation of z, in place; z (n, k) */
+    void (*output)(fm_loss loss, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
 
-    /* z := w (output(z + b) - y), in place, and db := db + column sums of the result;
+    /* z := w (output(z) - y), in place, and db := db + column sums of the result;
      * returns the weighted sum of the losses over rows and outputs.
      * y (n, k), or (n, 1) class numbers for log_loss; w (n,) or NULL for ones */
-    double (*loss)(fm_loss loss, const FM_REAL *y, const FM_REAL *w, const FM_REAL *b,
-                   FM_REAL *z, FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
+    double (*loss)(fm_loss loss, const FM_REAL *y, const FM_REAL *w, FM_REAL *z,
+                   FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
 
     /* the sum of x * x, and the sum of x, over n values */
     double (*sum_squares)(const FM_REAL *x, ptrdiff_t n);
@@ -42,21 +40,22 @@ typedef struct {
     void (*gather_rows)(const FM_REAL *x, const ptrdiff_t *order, FM_REAL *out,
                         ptrdiff_t n, ptrdiff_t k);
 
-    /* z := X w for n rows of a CSR matrix X; w (n_features, k), z (n, k) */
+    /* z := X w + b for n rows of a CSR matrix X; w (n_features, k), b (k,), z (n, k) */
     void (*csr_forward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *w,
-                        FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
+                        const FM_REAL *b, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
 
     /* dw := dw + X^T delta for the same rows; delta (n, k), dw (n_features, k) */
     void (*csr_backward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *delta,
                          FM_REAL *dw, ptrdiff_t n, ptrdiff_t k);
 
-    /* C (m, n) := A B, or C + A B; entry (i, p) of A stands at a + i row_stride +
-     * p k_stride, entry (p, j) of B at b + p b_k_stride + j b_stride, rows of C ldc
-     * apart; work: FM_GEMM_WORK values.  NULL where BLAS is to be used */
+    /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
+     * entry (p, j) of B at b + p b_k_stride + j b_stride, one stride of each being 1;
+     * rows of C ldc apart, those of S s_stride apart; S may be C, a single row (stride
+     * 0) or NULL for none; work: FM_GEMM_WORK values.  NULL where BLAS is to be used */
     void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
                  ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
-                 ptrdiff_t b_k_stride, ptrdiff_t b_stride, FM_REAL *c, ptrdiff_t ldc,
-                 int accumulate, FM_REAL *work);
+                 ptrdiff_t b_k_stride, ptrdiff_t b_stride, const FM_REAL *s,
+                 ptrdiff_t s_stride, FM_REAL *c, ptrdiff_t ldc, FM_REAL *work);
 
     /* y := f(x) over n values */
     void (*math)(fm_math f, const FM_REAL *x, FM_REAL *y, ptrdiff_t n);

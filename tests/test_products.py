@@ -47,14 +47,14 @@ def test_product(trans_a, trans_b, dtype, isa):
         op_a, op_b = (a.T if trans_a else a), (b.T if trans_b else b)
         exact = op_a.astype(np.float64) @ op_b.astype(np.float64)
         size = np.abs(op_a) @ np.abs(op_b)
-        for accumulate in (False, True):
-            c = random(rng, dtype, m, n) if accumulate else np.full_like(exact, np.nan)
-            c = c.astype(dtype)
-            before = c if accumulate else np.zeros_like(c)
-            expected, magnitude = exact + before, size + np.abs(before)
-            testing.product(trans_a, trans_b, a, b, accumulate, c)
-            bound = (k + 2) * np.finfo(dtype).eps / 2 * magnitude
-            assert (np.abs(c - expected) <= bound).all(), (m, n, k, accumulate)
+        bias, before = random(rng, dtype, 1, n), random(rng, dtype, m, n)
+        for start in ("nothing", "bias", "c"):
+            c = np.full_like(before, np.nan) if start != "c" else before.copy()
+            s = {"nothing": None, "bias": bias, "c": c}[start]
+            added = {"nothing": np.zeros_like(bias), "bias": bias, "c": before}[start]
+            testing.product(trans_a, trans_b, a, b, s, c)
+            bound = (k + 2) * np.finfo(dtype).eps / 2 * (size + np.abs(added))
+            assert (np.abs(c - (exact + added)) <= bound).all(), (m, n, k, start)
 
 
 def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
@@ -64,8 +64,8 @@ def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
         for n, k in ((1, 70), (10, 600), (33, 5), (600, 300), (1030, 513)):
             a, b = random(rng, dtype, 300, k), random(rng, dtype, k, n)
             together = np.empty((300, n), dtype)
-            testing.product(False, False, a, b, False, together)
+            testing.product(False, False, a, b, None, together)
             for rows in (slice(0, 1), slice(7, 20), slice(150, 300), slice(299, 300)):
                 alone = np.empty((rows.stop - rows.start, n), dtype)
-                testing.product(False, False, a[rows].copy(), b, False, alone)
+                testing.product(False, False, a[rows].copy(), b, None, alone)
                 np.testing.assert_array_equal(alone, together[rows])

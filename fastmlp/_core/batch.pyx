@@ -92,35 +92,35 @@ cdef void forward(
     const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
     floating *z_last, floating *products,
 ) noexcept nogil:
-    """a_l := f(a_(l-1) W_l + b_l), a_0 = x; z_last := a_(L-1) W_L
+    """a_l := f(a_(l-1) W_l + b_l), a_0 = x; z_last := a_(L-1) W_L + b_L
 
     The rows stand from row `at` of the workspace on.
     """
     cdef const floating *a = x
     cdef const floating *w
+    cdef const floating *b
     cdef floating *z
     cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n
     for layer in range(net.n_layers):
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         w = <const floating *> layers.coef[layer]
+        b = <const floating *> layers.intercept[layer]
         z = z_last
         if layer < net.n_layers - 1:
             z = <floating *> work.a[layer + 1] + at * fan_out
         strip = strip_rows(rows.n, fan_in, fan_out, sizeof(floating))
         if layer == 0 and data.is_sparse:
-            kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, z,
+            kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, b, z,
                                 rows.n, fan_out)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)
             if layer > 0 or not data.is_sparse:
                 product(False, False, n, fan_out, fan_in, a + first * fan_in, fan_in, w,
-                        False, z + first * fan_out, products)
+                        b, 0, z + first * fan_out, products)
             if layer < net.n_layers - 1:
                 kernels.activate(<fm_activation> net.activation[layer],
-                                 z + first * fan_out,
-                                 <const floating *> layers.intercept[layer], n, fan_out,
-                                 net.parameter[layer])
+                                 z + first * fan_out, n * fan_out, net.parameter[layer])
             first += n
         a = z
 
@@ -141,7 +141,8 @@ cdef void backward(
         delta = <floating *> s.work.delta[layer] + at * fan_in
         a = <const floating *> s.work.a[layer] + at * fan_in
         product(False, True, n, fan_in, fan_out, above, fan_out,
-                <const floating *> s.layers.coef[layer], False, delta, products)
+                <const floating *> s.layers.coef[layer], <const floating *> NULL, 0,
+                delta, products)
         first = 0
         while first < n:
             kernels.activate_backward(
@@ -187,7 +188,7 @@ cdef void rows_item(
         n = min(<Py_ssize_t> SUM_ROWS, rows.n - first)
         losses[first // SUM_ROWS] = kernels.loss_delta(
             net.loss, y + first * data.y_width, w + first if w != NULL else w,
-            <const floating *> s.layers.intercept[last], z + first * n_outputs,
+            z + first * n_outputs,
             slots + first // SUM_ROWS * n_intercepts
             + net.intercept_offset[last] - net.n_coefs, n, n_outputs)
         weights[first // SUM_ROWS] = (
@@ -232,7 +233,9 @@ cdef void part_item(
             if layer == 0 and s.rows.order == NULL:
                 x = <const floating *> s.data.x + s.rows.first * net.width[0]
             product(True, False, part.n, net.width[layer + 1], s.rows.n, x + part.first,
-                    net.width[layer], delta, not s.is_first, grad + start, products)
+                    net.width[layer], delta,
+                    <const floating *> NULL if s.is_first else grad + start,
+                    net.width[layer + 1], grad + start, products)
     if s.is_last:
         finish_part(s, part, start, size, grad)
 

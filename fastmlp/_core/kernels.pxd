@@ -22,18 +22,13 @@ cdef extern from "fastmlp.h" nogil:
         ptrdiff_t first
 
     ctypedef struct fm_kernels_f32:
-        void (*activate)(
-            fm_activation, float *, const float *, ptrdiff_t, ptrdiff_t, float
-        ) noexcept nogil
+        void (*activate)(fm_activation, float *, ptrdiff_t, float) noexcept nogil
         void (*activate_backward)(
             fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t, float
         ) noexcept nogil
-        void (*output)(
-            fm_loss, float *, const float *, ptrdiff_t, ptrdiff_t
-        ) noexcept nogil
+        void (*output)(fm_loss, float *, ptrdiff_t, ptrdiff_t) noexcept nogil
         double (*loss)(
-            fm_loss, const float *, const float *, const float *, float *, float *,
-            ptrdiff_t, ptrdiff_t
+            fm_loss, const float *, const float *, float *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum_squares)(const float *, ptrdiff_t) noexcept nogil
         double (*sum)(const float *, ptrdiff_t) noexcept nogil
@@ -51,33 +46,30 @@ cdef extern from "fastmlp.h" nogil:
             const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*csr_forward)(
-            fm_csr_rows, const float *, const float *, float *, ptrdiff_t, ptrdiff_t
+            fm_csr_rows, const float *, const float *, const float *, float *, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         void (*csr_backward)(
             fm_csr_rows, const float *, const float *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t,
-            const float *, ptrdiff_t, ptrdiff_t, float *, ptrdiff_t, int, float *
+            const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, float *,
+            ptrdiff_t, float *
         ) noexcept nogil
         void (*math)(fm_math, const float *, float *, ptrdiff_t) noexcept nogil
         double (*multiply_add)(ptrdiff_t) noexcept nogil
         double (*read)(const float *, ptrdiff_t) noexcept nogil
 
     ctypedef struct fm_kernels_f64:
-        void (*activate)(
-            fm_activation, double *, const double *, ptrdiff_t, ptrdiff_t, double
-        ) noexcept nogil
+        void (*activate)(fm_activation, double *, ptrdiff_t, double) noexcept nogil
         void (*activate_backward)(
             fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t,
             double
         ) noexcept nogil
-        void (*output)(
-            fm_loss, double *, const double *, ptrdiff_t, ptrdiff_t
-        ) noexcept nogil
+        void (*output)(fm_loss, double *, ptrdiff_t, ptrdiff_t) noexcept nogil
         double (*loss)(
-            fm_loss, const double *, const double *, const double *, double *, double *,
-            ptrdiff_t, ptrdiff_t
+            fm_loss, const double *, const double *, double *, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum_squares)(const double *, ptrdiff_t) noexcept nogil
         double (*sum)(const double *, ptrdiff_t) noexcept nogil
@@ -96,14 +88,16 @@ cdef extern from "fastmlp.h" nogil:
             const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*csr_forward)(
-            fm_csr_rows, const double *, const double *, double *, ptrdiff_t, ptrdiff_t
+            fm_csr_rows, const double *, const double *, const double *, double *, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         void (*csr_backward)(
             fm_csr_rows, const double *, const double *, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t,
-            const double *, ptrdiff_t, ptrdiff_t, double *, ptrdiff_t, int, double *
+            const double *, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, double *,
+            ptrdiff_t, double *
         ) noexcept nogil
         void (*math)(fm_math, const double *, double *, ptrdiff_t) noexcept nogil
         double (*multiply_add)(ptrdiff_t) noexcept nogil
@@ -136,14 +130,13 @@ cdef void parallel(
 
 
 cdef inline void activate(
-    fm_activation f, floating *z, const floating *b, Py_ssize_t n, Py_ssize_t k,
-    double p,
+    fm_activation f, floating *z, Py_ssize_t n, double p
 ) noexcept nogil:
-    """z := f(z + b)"""
+    """z := f(z)"""
     if floating is float:
-        fm_f32.activate(f, z, b, n, k, <float> p)
+        fm_f32.activate(f, z, n, <float> p)
     else:
-        fm_f64.activate(f, z, b, n, k, p)
+        fm_f64.activate(f, z, n, p)
 
 
 cdef inline void activate_backward(
@@ -158,24 +151,24 @@ cdef inline void activate_backward(
 
 
 cdef inline void output(
-    fm_loss loss, floating *z, const floating *b, Py_ssize_t n, Py_ssize_t k
+    fm_loss loss, floating *z, Py_ssize_t n, Py_ssize_t k
 ) noexcept nogil:
-    """z := output activation of z + b"""
+    """z := output activation of z"""
     if floating is float:
-        fm_f32.output(loss, z, b, n, k)
+        fm_f32.output(loss, z, n, k)
     else:
-        fm_f64.output(loss, z, b, n, k)
+        fm_f64.output(loss, z, n, k)
 
 
 cdef inline double loss_delta(
-    fm_loss loss, const floating *y, const floating *w, const floating *b,
-    floating *z, floating *db, Py_ssize_t n, Py_ssize_t k,
+    fm_loss loss, const floating *y, const floating *w, floating *z, floating *db,
+    Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
-    """z := w (output(z + b) - y), db += column sums of z; the weighted loss"""
+    """z := w (output(z) - y), db += column sums of z; the weighted loss"""
     if floating is float:
-        return fm_f32.loss(loss, y, w, b, z, db, n, k)
+        return fm_f32.loss(loss, y, w, z, db, n, k)
     else:
-        return fm_f64.loss(loss, y, w, b, z, db, n, k)
+        return fm_f64.loss(loss, y, w, z, db, n, k)
 
 
 cdef inline double sum_squares(const floating *x, Py_ssize_t n) noexcept nogil:
@@ -244,14 +237,14 @@ cdef inline void gather_rows(
 
 
 cdef inline void csr_forward(
-    fm_csr_rows rows, const floating *values, const floating *w, floating *z,
-    Py_ssize_t n, Py_ssize_t k,
+    fm_csr_rows rows, const floating *values, const floating *w, const floating *b,
+    floating *z, Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
-    """z := X w for CSR rows X"""
+    """z := X w + b for CSR rows X"""
     if floating is float:
-        fm_f32.csr_forward(rows, values, w, z, n, k)
+        fm_f32.csr_forward(rows, values, w, b, z, n, k)
     else:
-        fm_f64.csr_forward(rows, values, w, z, n, k)
+        fm_f64.csr_forward(rows, values, w, b, z, n, k)
 
 
 cdef inline void csr_backward(
@@ -273,16 +266,16 @@ cdef inline bint has_gemm() noexcept nogil:
 cdef inline void gemm(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating *a,
     Py_ssize_t row_stride, Py_ssize_t k_stride, const floating *b,
-    Py_ssize_t b_k_stride, Py_ssize_t b_stride, floating *c, bint accumulate,
-    floating *work,
+    Py_ssize_t b_k_stride, Py_ssize_t b_stride, const floating *s,
+    Py_ssize_t s_stride, floating *c, floating *work,
 ) noexcept nogil:
-    """C := A B or C + A B with strided A and B; C (m, n) contiguous"""
+    """C := A B + S with strided A and B; C (m, n) contiguous"""
     if floating is float:
-        fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, c, n,
-                    accumulate, work)
+        fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, s,
+                    s_stride, c, n, work)
     else:
-        fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, c, n,
-                    accumulate, work)
+        fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, s,
+                    s_stride, c, n, work)
 
 
 cdef inline void math(

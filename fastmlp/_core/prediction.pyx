@@ -27,15 +27,12 @@ cdef void predict_rows(
     const workspace_t *work, rows_t rows, bint activated, floating *z,
 ) noexcept nogil:
     """z := the outputs for some rows"""
-    cdef const floating *b = <const floating *> layers.intercept[net.n_layers - 1]
     cdef const floating *x = NULL
     if not data.is_sparse:
         x = block_of(data.x, data.n_features, work.x, rows, z)
     forward(net, data, layers, work, rows, 0, x, z, <floating *> work.products)
     if activated:
-        kernels.output(net.loss, z, b, rows.n, net.n_outputs)
-    else:
-        kernels.activate(kernels.FM_identity, z, b, rows.n, net.n_outputs, 0)
+        kernels.output(net.loss, z, rows.n, net.n_outputs)
 
 
 def predict(Network net, Data data, Layers layers, order=None, bint activated=True):

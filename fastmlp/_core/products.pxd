@@ -7,6 +7,7 @@
 # whatever the batch.
 
 from cython cimport floating
+from libc.string cimport memcpy
 
 cimport fastmlp._core.blas as blas
 cimport fastmlp._core.kernels as kernels
@@ -15,15 +16,20 @@ cimport fastmlp._core.kernels as kernels
 cdef inline void product(
     bint trans_a, bint trans_b,
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating *a, Py_ssize_t lda, const floating *b, bint accumulate, floating *c,
-    floating *work,
+    const floating *a, Py_ssize_t lda, const floating *b, const floating *s,
+    Py_ssize_t s_stride, floating *c, floating *work,
 ) noexcept nogil:
-    """C := op(A) op(B), or C + it, with C (m, n), op(A) (m, k), op(B) (k, n)
+    """C := op(A) op(B) + S, with C and S (m, n), op(A) (m, k), op(B) (k, n)
 
+    S is C, one row for all (s_stride 0) or NULL for none.
     lda: values from a row of A to the next; B and C have no gaps.
     """
-    if not kernels.has_gemm():
-        blas.gemm(trans_a, trans_b, m, n, k, a, lda, b, <floating> accumulate, c)
-    else:
+    cdef Py_ssize_t i
+    if kernels.has_gemm():
         kernels.gemm(m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b,
-                     1 if trans_b else n, k if trans_b else 1, c, accumulate, work)
+                     1 if trans_b else n, k if trans_b else 1, s, s_stride, c, work)
+        return
+    if s != NULL and s != c:
+        for i in range(m):
+            memcpy(c + i * n, s + i * s_stride, n * sizeof(floating))
+    blas.gemm(trans_a, trans_b, m, n, k, a, lda, b, <floating> (s != NULL), c)

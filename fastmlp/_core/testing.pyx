@@ -23,11 +23,10 @@ def math(str name, floating[::1] x, floating[::1] out):
     kernels.math(f, <const floating *> start(x), start(out), x.shape[0])
 
 
-def activate(str name, floating[::1] z, floating[::1] b, double p=0.0):
-    """z := f(z + b), z (n, len(b)) flat  # z IN and OUT"""
+def activate(str name, floating[::1] z, double p=0.0):
+    """z := f(z)  # z IN and OUT"""
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
-    cdef Py_ssize_t k = b.shape[0]
-    kernels.activate(f, start(z), <const floating *> start(b), z.shape[0] // k, k, p)
+    kernels.activate(f, start(z), z.shape[0], p)
 
 
 def activate_backward(
@@ -40,24 +39,21 @@ def activate_backward(
                               a.shape[0] // k, k, p)
 
 
-def output(str name, floating[::1] z, floating[::1] b):
-    """z := output(z + b)  # z IN and OUT"""
+def output(str name, floating[::1] z, Py_ssize_t k):
+    """z := output(z), z (n, k) flat  # z IN and OUT"""
     cdef fm_loss loss = <fm_loss> (<int> loss_names.index(name))
-    cdef Py_ssize_t k = b.shape[0]
-    kernels.output(loss, start(z), <const floating *> start(b), z.shape[0] // k, k)
+    kernels.output(loss, start(z), z.shape[0] // k, k)
 
 
 def loss_delta(
-    str name, floating[::1] y, floating[::1] w, floating[::1] b, floating[::1] z,
-    floating[::1] db,
+    str name, floating[::1] y, floating[::1] w, floating[::1] z, floating[::1] db
 ):
-    """z := w (output(z + b) - y), db += column sums; the loss  # z, db IN and OUT"""
+    """z := w (output(z) - y), db += column sums; the loss  # z, db IN and OUT"""
     cdef fm_loss loss = <fm_loss> (<int> loss_names.index(name))
-    cdef Py_ssize_t k = b.shape[0]
+    cdef Py_ssize_t k = db.shape[0]
     cdef floating *weights = start(w) if w is not None else NULL
     return kernels.loss_delta(loss, <const floating *> start(y),
-                              <const floating *> weights,
-                              <const floating *> start(b), start(z), start(db),
+                              <const floating *> weights, start(z), start(db),
                               z.shape[0] // k, k)
 
 
@@ -80,24 +76,39 @@ def adam_update(
                         epsilon)
 
 
-def csr_product(
-    floating[::1] values, const ptrdiff_t[::1] indices, const ptrdiff_t[::1] indptr,
-    const ptrdiff_t[::1] order, floating[:, ::1] right, floating[:, ::1] out,
-    bint transposed,
+cdef fm_csr_rows csr_rows(
+    const ptrdiff_t[::1] indices, const ptrdiff_t[::1] indptr,
+    const ptrdiff_t[::1] order,
 ):
-    """out := X[order] right, or out += X[order]^T right for CSR X  # out OUT"""
+    """The rows of a CSR matrix in an order"""
     cdef fm_csr_rows rows
     rows.indices = &indices[0] if indices.shape[0] else NULL
     rows.indptr = &indptr[0]
     rows.order = &order[0]
     rows.first = 0
-    cdef Py_ssize_t n = order.shape[0], k = right.shape[1]
-    cdef const floating *x = <const floating *> start(values)
-    cdef const floating *r = <const floating *> &right[0, 0]
-    if transposed:
-        kernels.csr_backward(rows, x, r, &out[0, 0], n, k)
-    else:
-        kernels.csr_forward(rows, x, r, &out[0, 0], n, k)
+    return rows
+
+
+def csr_forward(
+    floating[::1] values, const ptrdiff_t[::1] indices, const ptrdiff_t[::1] indptr,
+    const ptrdiff_t[::1] order, floating[:, ::1] w, floating[::1] b,
+    floating[:, ::1] z,
+):
+    """z := X[order] w + b for CSR X  # z OUT"""
+    kernels.csr_forward(csr_rows(indices, indptr, order),
+                        <const floating *> start(values), <const floating *> &w[0, 0],
+                        <const floating *> &b[0], &z[0, 0], order.shape[0], w.shape[1])
+
+
+def csr_backward(
+    floating[::1] values, const ptrdiff_t[::1] indices, const ptrdiff_t[::1] indptr,
+    const ptrdiff_t[::1] order, floating[:, ::1] delta, floating[:, ::1] dw,
+):
+    """dw += X[order]^T delta for CSR X  # dw IN and OUT"""
+    kernels.csr_backward(csr_rows(indices, indptr, order),
+                         <const floating *> start(values),
+                         <const floating *> &delta[0, 0], &dw[0, 0], order.shape[0],
+                         delta.shape[1])
 
 
 def gemm(
@@ -113,16 +124,18 @@ def gemm(
 
 def product(
     bint trans_a, bint trans_b, floating[:, ::1] a, floating[:, ::1] b,
-    bint accumulate, floating[:, ::1] c,
+    floating[:, ::1] s, floating[:, ::1] c,
 ):
-    """c := op(a) op(b), or c + it, by the products of the core  # c IN and OUT"""
+    """c := op(a) op(b) + s, by the products of the core; s: None, c or one row  # c OUT"""
     cdef Py_ssize_t inner = a.shape[0] if trans_a else a.shape[1]
     cdef floating[::1] work = np.empty(
         kernels.FM_GEMM_WORK, dtype=np.float32 if floating is float else np.float64
     )
+    cdef const floating *added = &s[0, 0] if s is not None else NULL
     products.product(trans_a, trans_b, c.shape[0], c.shape[1], inner,
                      <const floating *> &a[0, 0], a.shape[1],
-                     <const floating *> &b[0, 0], accumulate, &c[0, 0], &work[0])
+                     <const floating *> &b[0, 0], added,
+                     c.shape[1] if added == &c[0, 0] else 0, &c[0, 0], &work[0])
 
 
 def multiply_add(dtype, Py_ssize_t n):
