@@ -32,7 +32,8 @@ ISA_FLAGS = {
     "isa_v3.c": (["-mavx2", "-mfma"], ["/arch:AVX2"]),
     "isa_v4.c": ([*V4.split(), "-mprefer-vector-width=512"], ["/arch:AVX512"]),
 }
-C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c", "dispatch.c", "names.c", "pool.c"]
+C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c"]
+C_SOURCES += ["dispatch.c", "names.c", "pool.c", "denormals.c"]
 MODULES = ("kernels", "network", "batch", "prediction", "solvers", "testing")
 X86_64 = ("x86_64", "amd64")
 

@@ -27,11 +27,12 @@ typedef enum { FM_LOSSES(FM_ENUM) FM_N_LOSSES } fm_loss;
 typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
 #undef FM_ENUM
 
-/* Blocks of a matrix product, and the room it needs for copies of them. */
+/* Blocks of a matrix product, and the room it needs for copies of them: a panel of B,
+ * of three vectors, and rows of A. */
 enum {
-    FM_GEMM_BLOCK_K = 512,
-    FM_GEMM_BLOCK_N = 256,
-    FM_GEMM_WORK = FM_GEMM_BLOCK_K * (FM_GEMM_BLOCK_N + 16)
+    FM_GEMM_BLOCK_K = 320,
+    FM_GEMM_BLOCK_M = 192,
+    FM_GEMM_WORK = FM_GEMM_BLOCK_K * (FM_GEMM_BLOCK_M + 3 * 16)
 };
 
 /* Rows of a batch in a CSR matrix: row i of the batch is row order[i] of the matrix,
@@ -69,6 +70,11 @@ const char *fm_isa_name(int i);
  * n_threads threads (pool.c); worker < n_threads, and 0 is the caller. */
 typedef void (*fm_task)(void *context, ptrdiff_t item, int worker);
 void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads);
+
+/* Take denormal numbers for 0 in this thread; returns what fm_restore_denormals needs to
+ * put the former state back (denormals.c). */
+unsigned int fm_flush_denormals(void);
+void fm_restore_denormals(unsigned int before);
 
 /* Names of the lists, in the order of the enums; NULL past the last. */
 const char *fm_activation_name(int i);

@@ -3,114 +3,155 @@
 /* Dense products C := A B + S, row-major; S is a bias, or C itself to accumulate.
  *
  * a) One outer-product tile serves all products of the network: it broadcasts entries of
- *    A, addressed by a row and a column stride, against contiguous rows of B.  A
- *    transposed A is only other strides; a transposed B is gathered panel by panel.
+ *    A against contiguous rows of B.  A is row-major (one stride, `across` = 0) or
+ *    transposed (`across` = 1, the rows of the tile stand side by side).  B is always
+ *    row-major: the network keeps its transposed weights at hand.
  * b) The loops over a tile are unrolled early, so that the sums stay in registers, and
- *    rows of A are addressed from one pointer for three of them: x86 adds 0, 1 or 2
- *    strides within the load.  More pointers spill (60 % of the speed, measured).
- * c) Every entry of C is summed over k in one order, whatever the number of rows of A
- *    and wherever its row stands: even blocks of at most BLOCK_K, each from first to
- *    last (single columns: vectors over k).  So a row alone gives the bits it gives
- *    among others.
- * d) Where B does not fit L2 beside the rest, blocks of it are packed into panels and A
- *    is packed tile by tile (Goto and van de Geijn 2008).
- * e) AVX2 has 16 registers and takes tiles of 6 rows, AVX-512 has 32 and takes 12.
+ *    three rows of A are addressed from one pointer: x86 adds 0, 1 or 2 strides within
+ *    the load.  More pointers spill (60 % of the speed, measured).
+ * c) Every entry of C is a chain of multiply-adds over k in one order, whatever the
+ *    number of rows of A and the tile it falls into: even blocks of at most BLOCK_K, each
+ *    from first to last (single columns: vectors over k).  So a row alone gives the bits
+ *    it gives among others.
+ * d) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and an odd number of
+ *    vectors takes a panel of three: a tile of few sums waits for the latency of each.
+ * e) A panel of B is read once a tile: where its rows collide in L1, or do not fit it, it
+ *    is copied first (Goto and van de Geijn 2008), and so are the rows of a transposed A.
  */
 
 #define BLOCK_K FM_GEMM_BLOCK_K
-#define BLOCK_N FM_GEMM_BLOCK_N
-#define PACK_ROWS 192     /* rows of A that pay for packing a block of B */
-#define PACK_BYTES 262144 /* size of the rows of B from which it pays */
-#define PANEL (2 * LANES)
+#define BLOCK_M FM_GEMM_BLOCK_M
+#define PACK_ROWS 12             /* rows of A that pay for a copy of a panel of B */
+#define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
+#define L1_BYTES 32768
+#define LINE_BYTES 64
 
-#define UNROLL_ROWS _Pragma("GCC unroll 12")
-#define UNROLL_COLUMNS _Pragma("GCC unroll 4")
+#define UNROLL _Pragma("GCC unroll 12")
+#define UP_TO_8(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#if TILE_ROWS_2 > 8
+#define TILE_SIZES(X) UP_TO_8(X) X(9) X(10) X(11) X(12)
+#else
+#define TILE_SIZES(X) UP_TO_8(X)
+#endif
 
-/* C (rows, vectors) := A B + S; `last` masks the last vector */
-static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, ptrdiff_t k, const real *a,
-                                      ptrdiff_t row_stride, ptrdiff_t k_stride,
+/* C (rows, vectors) := A B + S; the last vector holds `last` values, and may be read in
+ * full in the first `whole` rows of B */
+static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff_t k,
+                                      ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                       const real *b, ptrdiff_t ldb, const real *s,
                                       ptrdiff_t lds, real *c, ptrdiff_t ldc,
-                                      V_MASK last)
+                                      ptrdiff_t last)
 {
-    V sum[12][4];
+    V sum[12][8], right[8];
     const real *base[4];
-    UNROLL_ROWS for (int i = 0; i < rows; ++i)
-        UNROLL_COLUMNS for (int j = 0; j < vectors; ++j) sum[i][j] = V_ZERO();
-    UNROLL_ROWS for (int i = 0; i < (rows + 2) / 3; ++i) base[i] = a + 3 * i * row_stride;
-    for (ptrdiff_t p = 0; p < k; ++p, b += ldb) {
-        V right[4];
-        UNROLL_COLUMNS for (int j = 0; j < vectors; ++j)
-            right[j] = j == vectors - 1 ? V_LOAD_MASK(b + j * LANES, last)
-                                        : V_LOAD(b + j * LANES);
-        UNROLL_ROWS for (int i = 0; i < rows; ++i) {
-            V left = V_SET(base[i / 3][(i % 3) * row_stride]);
-            UNROLL_COLUMNS for (int j = 0; j < vectors; ++j)
-                sum[i][j] = V_FMA(left, right[j], sum[i][j]);
-        }
-        UNROLL_ROWS for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += k_stride;
+    UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
+    {
+        const real *start = s + i * lds + j * LANES;
+        sum[i][j] = !s                                  ? V_ZERO()
+                    : j < vectors - 1 || last == LANES ? V_LOAD(start)
+                                                        : V_LOAD_FIRST(start, last);
     }
-    UNROLL_ROWS for (int i = 0; i < rows; ++i)
-        UNROLL_COLUMNS for (int j = 0; j < vectors; ++j) {
-            const V_MASK mask = j == vectors - 1 ? last : V_MASK_ALL;
-            V value = sum[i][j];
-            if (s) value = V_ADD(value, V_LOAD_MASK(s + i * lds + j * LANES, mask));
-            V_STORE_MASK(c + i * ldc + j * LANES, mask, value);
-        }
+    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a + i * (across ? 1 : stride);
+#define STEP(last_vector)                                                              \
+    UNROLL for (int j = 0; j < vectors; ++j) right[j] =                                \
+        j < vectors - 1 ? V_LOAD(b + j * LANES) : last_vector;                         \
+    UNROLL for (int i = 0; i < rows; ++i)                                              \
+    {                                                                                  \
+        const V left =                                                                 \
+            V_SET(across ? base[0][i] : base[i / 3][(i % 3) * stride]);                \
+        UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] =                           \
+            V_FMA(left, right[j], sum[i][j]);                                          \
+    }                                                                                  \
+    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += across ? stride : 1;       \
+    b += ldb;
+    for (ptrdiff_t p = 0; p < whole; ++p) {
+        STEP(V_LOAD(b + j * LANES))
+    }
+    for (ptrdiff_t p = whole; p < k; ++p) {
+        STEP(V_LOAD_FIRST(b + j * LANES, last))
+    }
+#undef STEP
+    UNROLL for (int i = 0; i < rows; ++i)
+    {
+        real *end = c + i * ldc;
+        UNROLL for (int j = 0; j < vectors - 1; ++j) V_STORE(end + j * LANES, sum[i][j]);
+        V_STORE_FIRST(end + (vectors - 1) * LANES, last, sum[i][vectors - 1]);
+    }
 }
 
-/* One panel of columns, by tiles from many rows at a time to one */
-static FM_ALWAYS_INLINE void FN(panel)(int vectors, ptrdiff_t m, ptrdiff_t k,
-                                       const real *a, ptrdiff_t row_stride,
-                                       ptrdiff_t k_stride, const real *b, ptrdiff_t ldb,
-                                       const real *s, ptrdiff_t lds, real *c,
-                                       ptrdiff_t ldc, V_MASK last)
+/* One panel of columns, tile by tile; packed tiles of A follow one another */
+static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across,
+                                       ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
+                                       ptrdiff_t whole, const real *a, ptrdiff_t stride,
+                                       const real *b, ptrdiff_t ldb, const real *s,
+                                       ptrdiff_t lds, real *c, ptrdiff_t ldc,
+                                       ptrdiff_t last)
 {
-    ptrdiff_t i = 0;
-#define TILES(rows)                                                                    \
-    for (; i + rows <= m; i += rows)                                                   \
-        FN(tile)(rows, vectors, k, a + i * row_stride, row_stride, k_stride, b, ldb,   \
-                 s ? s + i * lds : s, lds, c + i * ldc, ldc, last);
-    TILES(TILE_ROWS)
-#if TILE_ROWS > 8
-    TILES(8)
-#endif
-    TILES(4)
-    TILES(2)
-    TILES(1)
-#undef TILES
+    for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
+        const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
+#define TILE(n)                                                                        \
+    case n:                                                                            \
+        if (n <= most)                                                                 \
+            FN(tile)(n, vectors, across, k, whole, a, packed ? n : stride, b, ldb, s,  \
+                     lds, c, ldc, last);                                               \
+        break;
+        switch (rows) { TILE_SIZES(TILE) }
+#undef TILE
+        a += packed ? rows * k : rows * (across ? 1 : stride);
+        if (s) s += rows * lds;
+        c += rows * ldc;
+        m -= rows;
+    }
 }
 
-/* The same for any width up to PANEL */
-static FM_NOINLINE void FN(any_panel)(ptrdiff_t width, ptrdiff_t m, ptrdiff_t k,
-                                      const real *a, ptrdiff_t row_stride,
-                                      ptrdiff_t k_stride, const real *b, ptrdiff_t ldb,
-                                      const real *s, ptrdiff_t lds, real *c,
-                                      ptrdiff_t ldc)
+#define PANEL(name, vectors, across)                                                   \
+    static FM_NOINLINE void FN(name)(                                                  \
+        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
+        ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
+        real *c, ptrdiff_t ldc, ptrdiff_t last)                                        \
+    {                                                                                  \
+        FN(panel)(vectors, TILE_ROWS_##vectors, across, packed, m, k, whole, a,        \
+                  stride, b, ldb, s, lds, c, ldc, last);                               \
+    }
+PANEL(panel_1, 1, 0)
+PANEL(panel_2, 2, 0)
+PANEL(panel_3, 3, 0)
+PANEL(panel_1_across, 1, 1)
+PANEL(panel_2_across, 2, 1)
+PANEL(panel_3_across, 3, 1)
+#undef PANEL
+
+/* How many rows of B, from the first, may be read in whole vectors: those that end
+ * before the last value of B does; n columns from b on, `width` of them in the panel */
+static inline ptrdiff_t FN(whole_rows)(ptrdiff_t k, ptrdiff_t n, ptrdiff_t ldb,
+                                       ptrdiff_t width)
 {
-    if (width > LANES)
-        FN(panel)(2, m, k, a, row_stride, k_stride, b, ldb, s, lds, c, ldc,
-                  V_MASK_OF(width - LANES));
-    else
-        FN(panel)(1, m, k, a, row_stride, k_stride, b, ldb, s, lds, c, ldc,
-                  V_MASK_OF(width));
+    const ptrdiff_t excess = (width + LANES - 1) / LANES * LANES - n;
+    const ptrdiff_t rows = excess <= 0 ? k : k - (excess + ldb - 1) / ldb;
+    return rows > 0 ? rows : 0;
 }
 
 /* c (n,) := a B + s for a single row: several vectors hide the latency of the sums */
 static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
-                                             ptrdiff_t k_stride, const real *b,
+                                             ptrdiff_t stride, const real *b,
                                              ptrdiff_t ldb, const real *s, real *c)
 {
-    ptrdiff_t j = 0;
-    for (; j + 4 * LANES <= n; j += 4 * LANES)
-        FN(tile)(1, 4, k, a, 0, k_stride, b + j, ldb, s ? s + j : s, 0, c + j, 0,
-                 V_MASK_ALL);
-    for (; j + 2 * LANES <= n; j += 2 * LANES)
-        FN(tile)(1, 2, k, a, 0, k_stride, b + j, ldb, s ? s + j : s, 0, c + j, 0,
-                 V_MASK_ALL);
-    for (; j < n; j += LANES)
-        FN(tile)(1, 1, k, a, 0, k_stride, b + j, ldb, s ? s + j : s, 0, c + j, 0,
-                 V_MASK_OF(n - j < LANES ? n - j : LANES));
+    for (ptrdiff_t left = (n + LANES - 1) / LANES; left > 0;) {
+        const ptrdiff_t n_passes = (left + 7) / 8;
+        const ptrdiff_t vectors = (left + n_passes - 1) / n_passes;
+        const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
+        const ptrdiff_t whole = FN(whole_rows)(k, n, ldb, width);
+        const ptrdiff_t last = width - (vectors - 1) * LANES;
+#define TILE(v)                                                                        \
+    case v: FN(tile)(1, v, 1, k, whole, a, stride, b, ldb, s, 0, c, 0, last); break;
+        switch (vectors) { UP_TO_8(TILE) }
+#undef TILE
+        left -= vectors;
+        n -= width;
+        b += width;
+        if (s) s += width;
+        c += width;
+    }
 }
 
 static inline real FN(vector_sum)(V x)
@@ -130,128 +171,176 @@ static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const 
                                                 ptrdiff_t ldc)
 {
     const ptrdiff_t whole = k / LANES * LANES;
-    const V_MASK rest = V_MASK_OF(k - whole);
-    for (ptrdiff_t i = 0; i < m; i += 4) {
-        const ptrdiff_t rows = m - i < 4 ? m - i : 4;
-        V sum[4];
-        const real *row[4];
-        for (int r = 0; r < 4; ++r) {
+    for (ptrdiff_t i = 0; i < m; i += 8) {
+        const ptrdiff_t rows = m - i < 8 ? m - i : 8;
+        V sum[8];
+        const real *row[8];
+        UNROLL for (int r = 0; r < 8; ++r)
+        {
             row[r] = a + (i + (r < rows ? r : 0)) * lda;
             sum[r] = V_ZERO();
         }
         for (ptrdiff_t p = 0; p < whole; p += LANES) {
             const V right = V_LOAD(b + p);
-            UNROLL_COLUMNS for (int r = 0; r < 4; ++r)
+            UNROLL for (int r = 0; r < 8; ++r)
                 sum[r] = V_FMA(V_LOAD(row[r] + p), right, sum[r]);
         }
         if (whole < k) {
-            const V right = V_LOAD_MASK(b + whole, rest);
-            UNROLL_COLUMNS for (int r = 0; r < 4; ++r)
-                sum[r] = V_FMA(V_LOAD_MASK(row[r] + whole, rest), right, sum[r]);
+            const V right = V_LOAD_FIRST(b + whole, k - whole);
+            UNROLL for (int r = 0; r < 8; ++r)
+                sum[r] = V_FMA(V_LOAD_FIRST(row[r] + whole, k - whole), right, sum[r]);
         }
         for (int r = 0; r < rows; ++r)
             c[(i + r) * ldc] = FN(vector_sum)(sum[r]) + (s ? s[(i + r) * lds] : 0);
     }
 }
 
-/* out (k, width) := a panel whose entry (p, q) stands at x + p k_stride + q stride; one
- * of the strides is 1 */
-static FM_NOINLINE void FN(pack)(ptrdiff_t k, ptrdiff_t width, const real *x,
-                                 ptrdiff_t k_stride, ptrdiff_t stride,
-                                 real *restrict out)
+/* out (k, vectors LANES) := a panel of B, its last vector as in FN(tile) */
+static FM_ALWAYS_INLINE void FN(pack_vectors)(int vectors, ptrdiff_t k, ptrdiff_t whole,
+                                              const real *b, ptrdiff_t ldb,
+                                              ptrdiff_t last, real *restrict out)
 {
-    const ptrdiff_t squares = stride == 1 ? 0 : width / SQUARE * SQUARE;
-    const ptrdiff_t depth = k / SQUARE * SQUARE;
-    if (stride == 1) {
-        for (ptrdiff_t p = 0; p < k; ++p)
-            memcpy(out + p * width, x + p * k_stride, (size_t)width * sizeof(real));
-        return;
+    for (ptrdiff_t p = 0; p < k; ++p, b += ldb, out += vectors * LANES) {
+        UNROLL for (int j = 0; j < vectors; ++j)
+        {
+            const real *from = b + j * LANES;
+            V_STORE(out + j * LANES, j < vectors - 1 || p < whole
+                                         ? V_LOAD(from)
+                                         : V_LOAD_FIRST(from, last));
+        }
     }
-    for (ptrdiff_t q = 0; q < squares; q += SQUARE) {
-        for (ptrdiff_t p = 0; p < depth; p += SQUARE)
-            FN(transpose_square)(x + p + q * stride, stride, out + p * width + q, width);
-        for (ptrdiff_t p = depth; p < k; ++p)
-            for (ptrdiff_t i = q; i < q + SQUARE; ++i)
-                out[p * width + i] = x[p + i * stride];
-    }
-    for (ptrdiff_t q = squares; q < width; ++q)
-        for (ptrdiff_t p = 0; p < k; ++p) out[p * width + q] = x[p + q * stride];
 }
 
-/* C (m, n) := A B + S over one block of k, B in panels at `panels`: A is copied tile by
- * tile, since its rows may stand a multiple of 4096 bytes apart */
-static void FN(packed_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
-                             ptrdiff_t row_stride, ptrdiff_t k_stride,
-                             const real *panels, real *restrict left, const real *s,
-                             ptrdiff_t lds, real *c, ptrdiff_t ldc)
+static FM_NOINLINE void FN(pack_panel)(ptrdiff_t vectors, ptrdiff_t k, ptrdiff_t whole,
+                                       const real *b, ptrdiff_t ldb, ptrdiff_t last,
+                                       real *restrict out)
 {
-    for (ptrdiff_t i = 0; i < m; i += TILE_ROWS) {
-        const ptrdiff_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
-        FN(pack)(k, rows, a + i * row_stride, k_stride, row_stride, left);
-        for (ptrdiff_t j = 0; j < n; j += PANEL) {
-            const ptrdiff_t width = n - j < PANEL ? n - j : PANEL;
-            FN(any_panel)(width, rows, k, left, 1, rows, panels + j * k, width,
-                          s ? s + i * lds + j : s, lds, c + i * ldc + j, ldc);
+    switch (vectors) {
+        case 1: FN(pack_vectors)(1, k, whole, b, ldb, last, out); break;
+        case 2: FN(pack_vectors)(2, k, whole, b, ldb, last, out); break;
+        case 3: FN(pack_vectors)(3, k, whole, b, ldb, last, out); break;
+    }
+}
+
+/* out := the tiles of a transposed A, (k, rows) each; tiles as FN(panel) takes them */
+static FM_NOINLINE void FN(pack_rows)(ptrdiff_t m, ptrdiff_t most, ptrdiff_t k,
+                                      const real *a, ptrdiff_t stride,
+                                      real *restrict out)
+{
+    for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
+        const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
+#define PACK(n)                                                                        \
+    case n:                                                                            \
+        for (ptrdiff_t p = 0; p < k; ++p)                                              \
+            memcpy(out + p * n, a + p * stride, n * sizeof(real));                     \
+        break;
+        switch (rows) { TILE_SIZES(PACK) }
+#undef PACK
+        out += rows * k;
+        a += rows;
+        m -= rows;
+    }
+}
+
+/* Whether k rows of a panel, `ld` values apart, crowd each other out of L1: rows a
+ * multiple of a power of two apart share its sets; or touch too many pages */
+static inline int FN(is_crowded)(ptrdiff_t k, ptrdiff_t ld)
+{
+    const size_t distance = (size_t)ld * sizeof(real);
+    const size_t power = distance & (~distance + 1);
+    const size_t room = L1_BYTES / (power > LINE_BYTES ? power / LINE_BYTES : 1);
+    return (size_t)k * LINE_BYTES * 2 > room || (distance >= 2048 && k > 64);
+}
+
+/* C := A B + S for one block of rows and of k */
+static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
+                           ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
+                           const real *s, ptrdiff_t lds, real *c, ptrdiff_t ldc,
+                           real *work)
+{
+    const int packs_b = m >= PACK_ROWS && FN(is_crowded)(k, ldb);
+    const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
+    real *left = work + BLOCK_K * 3 * LANES;
+    ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
+    for (ptrdiff_t n_vectors = (n + LANES - 1) / LANES; n_vectors > 0;) {
+        const ptrdiff_t vectors = n_vectors == 1 ? 1 : 2 + n_vectors % 2;
+        const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
+        const ptrdiff_t last = width - (vectors - 1) * LANES;
+        ptrdiff_t whole = FN(whole_rows)(k, n, ldb, width);
+        const real *right = b;
+        ptrdiff_t right_stride = ldb;
+        if (packs_b) {
+            FN(pack_panel)(vectors, k, whole, b, ldb, last, work);
+            right = work;
+            right_stride = vectors * LANES;
+            whole = k;
         }
+        if (packs_a && packed_for != vectors) {
+            const ptrdiff_t most = vectors == 3   ? TILE_ROWS_3
+                                   : vectors == 2 ? TILE_ROWS_2
+                                                  : TILE_ROWS_1;
+            FN(pack_rows)(m, most, k, a, stride, left);
+            packed_for = vectors;
+        }
+#define CALL(v, mode)                                                                  \
+    FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride, right,       \
+                        right_stride, s, lds, c, ldc, last)
+        if (vectors == 3) {
+            if (across) CALL(3, _across); else CALL(3, );
+        } else if (vectors == 2) {
+            if (across) CALL(2, _across); else CALL(2, );
+        } else {
+            if (across) CALL(1, _across); else CALL(1, );
+        }
+#undef CALL
+        n_vectors -= vectors;
+        n -= width;
+        b += width;
+        if (s) s += width;
+        c += width;
     }
 }
 
 /* C (m, n) := A B + S; see table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
-                     ptrdiff_t b_k_stride, ptrdiff_t b_stride, const real *s,
-                     ptrdiff_t lds, real *c, ptrdiff_t ldc, real *work)
+                     ptrdiff_t ldb, const real *s, ptrdiff_t lds, real *c,
+                     ptrdiff_t ldc, real *work)
 {
     const ptrdiff_t n_blocks = k > BLOCK_K ? (k + BLOCK_K - 1) / BLOCK_K : 1;
     const ptrdiff_t block = (k + n_blocks - 1) / n_blocks;
-    if (n == 1 && k_stride == 1 && b_k_stride == 1) {
+    const int across = k_stride != 1;
+    if (n == 1 && !across && ldb == 1) {
         FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, c, ldc);
         return;
     }
     if (n == 1 && row_stride == 1 && ldc == 1 && (!s || lds == 1)) {
-        FN(row_times_matrix)(m, k, b, b_k_stride, a, k_stride, s, c);
+        FN(row_times_matrix)(m, k, b, ldb, a, k_stride, s, c);
         return;
     }
-    for (ptrdiff_t i_block = 0; i_block < n_blocks; ++i_block, s = c, lds = ldc) {
-        const ptrdiff_t start = i_block * block;
+    for (ptrdiff_t start = 0; start < k || start == 0; start += block, s = c, lds = ldc) {
         const ptrdiff_t depth = k - start < block ? k - start : block;
-        const int is_large =
-            m >= PACK_ROWS && (size_t)(depth * n) * sizeof(real) > PACK_BYTES;
         const real *left = a + start * k_stride;
-        for (ptrdiff_t first = 0; first < n; first += BLOCK_N) {
-            const ptrdiff_t columns = n - first < BLOCK_N ? n - first : BLOCK_N;
-            const real *right = b + start * b_k_stride + first * b_stride;
-            const real *initial = s ? s + first : s;
-            if (m == 1 && b_stride == 1) {
-                FN(row_times_matrix)(columns, depth, left, k_stride, right, b_k_stride,
-                                     initial, c + first);
-                continue;
-            }
-            for (ptrdiff_t j = 0; j < columns; j += PANEL) {
-                const ptrdiff_t width = columns - j < PANEL ? columns - j : PANEL;
-                const int is_packed = is_large || b_stride != 1;
-                const real *panel = right + j * b_stride;
-                real *copy = is_large ? work + j * depth : work;
-                if (is_packed)
-                    FN(pack)(depth, width, panel, b_k_stride, b_stride, copy);
-                if (!is_large)
-                    FN(any_panel)(width, m, depth, left, row_stride, k_stride,
-                                  is_packed ? copy : panel,
-                                  is_packed ? width : b_k_stride,
-                                  s ? initial + j : s, lds, c + first + j, ldc);
-            }
-            if (is_large)
-                FN(packed_block)(m, columns, depth, left, row_stride, k_stride, work,
-                                 work + BLOCK_K * BLOCK_N, initial, lds, c + first, ldc);
+        const real *right = b + start * ldb;
+        if (m == 1) {
+            FN(row_times_matrix)(n, depth, left, k_stride, right, ldb, s, c);
+            continue;
         }
+        for (ptrdiff_t i = 0; i < m; i += BLOCK_M)
+            FN(gemm_block)(m - i < BLOCK_M ? m - i : BLOCK_M, n, depth,
+                           left + i * row_stride, across ? k_stride : row_stride, across,
+                           right, ldb, s ? s + i * lds : s, lds, c + i * ldc, ldc, work);
+        if (!block) break;
     }
 }
-#undef PANEL
 #undef BLOCK_K
-#undef BLOCK_N
+#undef BLOCK_M
 #undef PACK_ROWS
-#undef PACK_BYTES
-#undef UNROLL_ROWS
-#undef UNROLL_COLUMNS
+#undef L1_BYTES
+#undef LINE_BYTES
+#undef TILE_SIZES
+#undef UP_TO_8
+#undef PACK_COLUMNS
+#undef UNROLL
 
 #endif

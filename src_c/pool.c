@@ -106,6 +106,7 @@ static void *worker_main(void *number)
 {
     const int worker = (int)(ptrdiff_t)number;
     unsigned long seen = born[worker];
+    fm_flush_denormals();
     for (;;) {
         seen = await_ticket(seen);
         if (enter()) {

@@ -1,14 +1,15 @@
 /* Rows of a batch: gathered from a dense matrix, or multiplied straight from CSR. */
 
 static void FN(gather_rows)(const real *x, const ptrdiff_t *order, real *out,
-                            ptrdiff_t n, ptrdiff_t k)
+                            ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo)
 {
-    if (k == 1) {
-        for (ptrdiff_t i = 0; i < n; ++i) out[i] = x[order[i]];
-        return;
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        const real *row = x + order[i] * k;
+        if (k == 1)
+            out[i * ldo] = *row;
+        else
+            memcpy(out + i * ldo, row, (size_t)k * sizeof(real));
     }
-    for (ptrdiff_t i = 0; i < n; ++i)
-        memcpy(out + i * k, x + order[i] * k, (size_t)k * sizeof(real));
 }
 
 static inline ptrdiff_t FN(csr_row)(fm_csr_rows rows, ptrdiff_t i)
@@ -18,9 +19,9 @@ static inline ptrdiff_t FN(csr_row)(fm_csr_rows rows, ptrdiff_t i)
 
 static void FN(csr_forward)(fm_csr_rows rows, const real *values,
                             const real *restrict w, const real *b, real *restrict z,
-                            ptrdiff_t n, ptrdiff_t k)
+                            ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldz)
 {
-    for (ptrdiff_t i = 0; i < n; ++i, z += k) {
+    for (ptrdiff_t i = 0; i < n; ++i, z += ldz) {
         const ptrdiff_t row = FN(csr_row)(rows, i);
         for (ptrdiff_t j = 0; j < k; ++j) z[j] = b[j];
         for (ptrdiff_t s = rows.indptr[row]; s < rows.indptr[row + 1]; ++s) {
@@ -32,10 +33,10 @@ static void FN(csr_forward)(fm_csr_rows rows, const real *values,
 }
 
 static void FN(csr_backward)(fm_csr_rows rows, const real *values,
-                             const real *restrict delta, real *restrict dw, ptrdiff_t n,
-                             ptrdiff_t k)
+                             const real *restrict delta, ptrdiff_t ldd,
+                             real *restrict dw, ptrdiff_t n, ptrdiff_t k)
 {
-    for (ptrdiff_t i = 0; i < n; ++i, delta += k) {
+    for (ptrdiff_t i = 0; i < n; ++i, delta += ldd) {
         const ptrdiff_t row = FN(csr_row)(rows, i);
         for (ptrdiff_t s = rows.indptr[row]; s < rows.indptr[row + 1]; ++s) {
             real *target = dw + rows.indices[s] * k;

@@ -1,69 +1,116 @@
-/* Vectors of `real` under one instruction set, for gemm.inl.h: the type V of LANES values
- * and the few operations on it, and the transposition of small squares.  Included once per precision; no include guard.
+/* Vectors of `real` under one instruction set, for gemm.inl.h and transpose.inl.h: the
+ * type V of LANES values and the few operations on it.  Included once per precision; no
+ * include guard.
  *
- * AVX2 and AVX-512 load and store under a mask, so the last columns of a matrix need no
- * copy.  Elsewhere FM_HAS_GEMM is 0, which leaves the products to BLAS. */
+ * V_LOAD_FIRST and V_STORE_FIRST touch the first n values only, 1 <= n <= LANES.  AVX2
+ * has masked stores too, but on AMD they take as long as ten full ones, hence the
+ * pieces.  Without AVX2 FM_HAS_GEMM is 0, which leaves the products to BLAS.
+ *
+ * TILE_ROWS_1 .. _3: rows of the largest tile of 1, 2 or 3 vectors whose sums fit the
+ * registers (16 with AVX2, 32 with AVX-512) beside the operands. */
 
 #undef V
 #undef LANES
-#undef V_MASK
 #undef V_ZERO
 #undef V_SET
 #undef V_FMA
-#undef V_ADD
 #undef V_LOAD
 #undef V_STORE
-#undef V_MASK_OF
-#undef V_MASK_ALL
-#undef V_LOAD_MASK
-#undef V_STORE_MASK
-#undef TILE_ROWS
+#undef V_LOAD_FIRST
+#undef V_STORE_FIRST
+#undef TILE_ROWS_1
+#undef TILE_ROWS_2
+#undef TILE_ROWS_3
+#undef ROW_VECTORS
 #undef OP
 #undef FM_HAS_GEMM
-#undef SQUARE
 
 #if defined(__AVX512F__)
 
 #define FM_HAS_GEMM 1
-#define TILE_ROWS 12
+#define TILE_ROWS_1 12
+#define TILE_ROWS_2 12
+#define TILE_ROWS_3 8
 #if FM_DOUBLE
 #define V __m512d
 #define LANES 8
-#define V_MASK __mmask8
 #define OP(name) _mm512_##name##_pd
+#define FIRST(n) ((__mmask8)((1u << (n)) - 1u))
 #else
 #define V __m512
 #define LANES 16
-#define V_MASK __mmask16
 #define OP(name) _mm512_##name##_ps
+#define FIRST(n) ((__mmask16)((1u << (n)) - 1u))
 #endif
-#define V_MASK_OF(n) ((V_MASK)((1u << (n)) - 1u))
-#define V_MASK_ALL ((V_MASK)-1)
-#define V_LOAD_MASK(p, mask) OP(maskz_loadu)(mask, p)
-#define V_STORE_MASK(p, mask, x) OP(mask_storeu)(p, mask, x)
+static FM_ALWAYS_INLINE V FN(load_first)(const real *p, ptrdiff_t n)
+{
+    return OP(maskz_loadu)(FIRST(n), p);
+}
+static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
+{
+    OP(mask_storeu)(p, FIRST(n), x);
+}
+#undef FIRST
 
 #elif defined(__AVX2__) && defined(__FMA__)
 
 #define FM_HAS_GEMM 1
-#define TILE_ROWS 6
-#define V_MASK __m256i
+#define TILE_ROWS_1 8
+#define TILE_ROWS_2 6
+#define TILE_ROWS_3 4
 #if FM_DOUBLE
 #define V __m256d
 #define LANES 4
 #define OP(name) _mm256_##name##_pd
-#define V_MASK_OF(n)                                                                   \
-    _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3))
+static FM_ALWAYS_INLINE V FN(load_first)(const real *p, ptrdiff_t n)
+{
+    return OP(maskload)(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n),
+                                              _mm256_setr_epi64x(0, 1, 2, 3)));
+}
+static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
+{
+    __m128d part = _mm256_castpd256_pd128(x);
+    if (n == LANES) {
+        OP(storeu)(p, x);
+        return;
+    }
+    if (n & 2) {
+        _mm_storeu_pd(p, part);
+        p += 2;
+        part = _mm256_extractf128_pd(x, 1);
+    }
+    if (n & 1) _mm_store_sd(p, part);
+}
 #else
 #define V __m256
 #define LANES 8
 #define OP(name) _mm256_##name##_ps
-#define V_MASK_OF(n)                                                                   \
-    _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n)),                                    \
-                       _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+static FM_ALWAYS_INLINE V FN(load_first)(const real *p, ptrdiff_t n)
+{
+    return OP(maskload)(p,
+                        _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n),
+                                           _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
+}
+static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
+{
+    __m128 part = _mm256_castps256_ps128(x);
+    if (n == LANES) {
+        OP(storeu)(p, x);
+        return;
+    }
+    if (n & 4) {
+        _mm_storeu_ps(p, part);
+        p += 4;
+        part = _mm256_extractf128_ps(x, 1);
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)p, part);
+        p += 2;
+        part = _mm_movehl_ps(part, part);
+    }
+    if (n & 1) _mm_store_ss(p, part);
+}
 #endif
-#define V_MASK_ALL _mm256_set1_epi32(-1)
-#define V_LOAD_MASK(p, mask) OP(maskload)(p, mask)
-#define V_STORE_MASK(p, mask, x) OP(maskstore)(p, mask, x)
 
 #else
 
@@ -75,32 +122,8 @@
 #define V_ZERO() OP(setzero)()
 #define V_SET(x) OP(set1)(x)
 #define V_FMA(a, b, c) OP(fmadd)(a, b, c)
-#define V_ADD(a, b) OP(add)(a, b)
 #define V_LOAD(p) OP(loadu)(p)
 #define V_STORE(p, x) OP(storeu)(p, x)
-
-/* to := the transpose of a square of SQUARE x SQUARE values */
-#if FM_DOUBLE
-#define SQUARE 2
-static inline void FN(transpose_square)(const real *from, ptrdiff_t stride, real *to,
-                                        ptrdiff_t to_stride)
-{
-    const __m128d a = _mm_loadu_pd(from), b = _mm_loadu_pd(from + stride);
-    _mm_storeu_pd(to, _mm_unpacklo_pd(a, b));
-    _mm_storeu_pd(to + to_stride, _mm_unpackhi_pd(a, b));
-}
-#else
-#define SQUARE 4
-static inline void FN(transpose_square)(const real *from, ptrdiff_t stride, real *to,
-                                        ptrdiff_t to_stride)
-{
-    __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + stride);
-    __m128 c = _mm_loadu_ps(from + 2 * stride), d = _mm_loadu_ps(from + 3 * stride);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(to, a);
-    _mm_storeu_ps(to + to_stride, b);
-    _mm_storeu_ps(to + 2 * to_stride, c);
-    _mm_storeu_ps(to + 3 * to_stride, d);
-}
-#endif
+#define V_LOAD_FIRST(p, n) FN(load_first)(p, n)
+#define V_STORE_FIRST(p, n, x) FN(store_first)(p, n, x)
 #endif

@@ -2,13 +2,16 @@
  * n: rows, k: columns (units or outputs) unless said otherwise. */
 
 typedef struct {
-    /* z := f(z) over n values, in place; p: the parameter of f */
-    void (*activate)(fm_activation f, FM_REAL *z, ptrdiff_t n, FM_REAL p);
+    /* z := f(z), in place; z (n, k), its rows ldz apart with room for a multiple of 64
+     * bytes, all of which may change; p: the parameter of f */
+    void (*activate)(fm_activation f, FM_REAL *z, ptrdiff_t n, ptrdiff_t k,
+                     ptrdiff_t ldz, FM_REAL p);
 
     /* delta := delta * f'(a), in place, and db := db + column sums of the result;
-     * a, delta (n, k), db (k,) */
+     * a, delta (n, k), their rows ld apart with room as above, db (k,) */
     void (*activate_backward)(fm_activation f, const FM_REAL *a, FM_REAL *delta,
-                              FM_REAL *db, ptrdiff_t n, ptrdiff_t k, FM_REAL p);
+                              FM_REAL *db, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld,
+                              FM_REAL p);
 
     /* z := output activation of z, in place; z (n, k) */
     void (*output)(fm_loss loss, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
@@ -19,43 +22,51 @@ typedef struct {
     double (*loss)(fm_loss loss, const FM_REAL *y, const FM_REAL *w, FM_REAL *z,
                    FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
 
-    /* the sum of x * x, and the sum of x, over n values */
-    double (*sum_squares)(const FM_REAL *x, ptrdiff_t n);
+    /* the sum of n values */
     double (*sum)(const FM_REAL *x, ptrdiff_t n);
 
-    /* g := scale g + decay w over n values */
-    void (*finish_gradient)(const FM_REAL *w, FM_REAL *g, ptrdiff_t n, FM_REAL scale,
+    /* g := scale g + decay w over n values; returns the sum of w * w */
+    double (*finish_gradient)(const FM_REAL *w, FM_REAL *g, ptrdiff_t n, FM_REAL scale,
                             FM_REAL decay);
 
-    /* one step with the gradient scale g + decay w over n values */
-    void (*sgd_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *v, ptrdiff_t n,
-                       FM_REAL scale, FM_REAL decay, FM_REAL learning_rate,
-                       FM_REAL momentum, int nesterov);
-    void (*adam_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *m, FM_REAL *v,
-                        ptrdiff_t n, FM_REAL scale, FM_REAL decay,
-                        FM_REAL learning_rate, FM_REAL beta_1, FM_REAL one_minus_beta_1,
-                        FM_REAL beta_2, FM_REAL one_minus_beta_2, FM_REAL epsilon);
+    /* one step with the gradient scale g + decay w over n values; returns the sum of
+     * w * w before it */
+    double (*sgd_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *v, ptrdiff_t n,
+                         FM_REAL scale, FM_REAL decay, FM_REAL learning_rate,
+                         FM_REAL momentum, int nesterov);
+    double (*adam_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *m, FM_REAL *v,
+                          ptrdiff_t n, FM_REAL scale, FM_REAL decay,
+                          FM_REAL learning_rate, FM_REAL beta_1,
+                          FM_REAL one_minus_beta_1, FM_REAL beta_2,
+                          FM_REAL one_minus_beta_2, FM_REAL epsilon);
 
-    /* out := the rows order[0..n) of x; x (any, k), out (n, k) */
+    /* out := the rows order[0..n) of x; x (any, k), out (n, k), its rows ldo apart */
     void (*gather_rows)(const FM_REAL *x, const ptrdiff_t *order, FM_REAL *out,
-                        ptrdiff_t n, ptrdiff_t k);
+                        ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo);
 
-    /* z := X w + b for n rows of a CSR matrix X; w (n_features, k), b (k,), z (n, k) */
+    /* z := X w + b for n rows of a CSR matrix X; w (n_features, k), b (k,), z (n, k),
+     * its rows ldz apart */
     void (*csr_forward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *w,
-                        const FM_REAL *b, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
+                        const FM_REAL *b, FM_REAL *z, ptrdiff_t n, ptrdiff_t k,
+                        ptrdiff_t ldz);
 
-    /* dw := dw + X^T delta for the same rows; delta (n, k), dw (n_features, k) */
+    /* dw := dw + X^T delta for the same rows; delta (n, k), its rows ldd apart,
+     * dw (n_features, k) */
     void (*csr_backward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *delta,
-                         FM_REAL *dw, ptrdiff_t n, ptrdiff_t k);
+                         ptrdiff_t ldd, FM_REAL *dw, ptrdiff_t n, ptrdiff_t k);
 
     /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
-     * entry (p, j) of B at b + p b_k_stride + j b_stride, one stride of each being 1;
-     * rows of C ldc apart, those of S s_stride apart; S may be C, a single row (stride
-     * 0) or NULL for none; work: FM_GEMM_WORK values.  NULL where BLAS is to be used */
+     * one of these strides being 1; rows of B (k, n) ldb apart, those of C ldc, those of
+     * S s_stride; S may be C, a single row (stride 0) or NULL for none; work:
+     * FM_GEMM_WORK values.  NULL where BLAS is to be used */
     void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
                  ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
-                 ptrdiff_t b_k_stride, ptrdiff_t b_stride, const FM_REAL *s,
-                 ptrdiff_t s_stride, FM_REAL *c, ptrdiff_t ldc, FM_REAL *work);
+                 ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, FM_REAL *c,
+                 ptrdiff_t ldc, FM_REAL *work);
+
+    /* out (k, n) := the transpose of x (n, k), rows ldx and ldo apart */
+    void (*transpose)(const FM_REAL *x, ptrdiff_t ldx, FM_REAL *out, ptrdiff_t ldo,
+                      ptrdiff_t n, ptrdiff_t k);
 
     /* y := f(x) over n values */
     void (*math)(fm_math f, const FM_REAL *x, FM_REAL *y, ptrdiff_t n);

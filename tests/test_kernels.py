@@ -82,6 +82,28 @@ def check_column_sums(db, start, parts):
         assert_within(db, parts.sum(axis=0), bound * np.abs(parts).sum(axis=0))
 
 
+def with_room(x):
+    """Rows as in a workspace: each fills whole cache lines; the rest is anything."""
+    n, k = x.shape
+    wide_rows = np.full((n, -(-k // 16) * 16), np.nan, dtype=x.dtype)
+    wide_rows[:, :k] = x
+    return wide_rows
+
+
+def activate(name, z, slope=SLOPE):
+    """f(z) by the kernel."""
+    a = with_room(z)
+    testing.activate(name, a, z.shape[1], slope)
+    return a[:, : z.shape[1]]
+
+
+def activate_backward(name, a, delta, db, slope=SLOPE):
+    """delta f'(a) by the kernel; db is changed."""
+    result = with_room(delta)
+    testing.activate_backward(name, with_room(a), result, db, slope)
+    return result[:, : len(db)]
+
+
 @all_inputs
 @all_activations
 def test_activate(name, inputs, dtype, isa):
@@ -90,10 +112,8 @@ def test_activate(name, inputs, dtype, isa):
         z = INPUTS[inputs](rng, shape).astype(dtype)
         with np.errstate(all="ignore"):
             expected = reference.ACTIVATIONS[name][0](wide(z), SLOPE)
-        a = z.flatten()
-        testing.activate(name, a, SLOPE)
         # 2 ulp, and those of NumPy's float64
-        assert_within(a.reshape(shape), expected, ulps(6, expected, dtype))
+        assert_within(activate(name, z), expected, ulps(6, expected, dtype))
 
 
 @all_inputs
@@ -107,9 +127,8 @@ def test_activate_backward(name, inputs, dtype, isa):
         start = rng.normal(size=shape[1]).astype(dtype)
         with np.errstate(all="ignore"):
             a, expected = f(z, SLOPE).astype(dtype), delta * derivative(z, SLOPE)
-        result, db = delta.flatten(), start.copy()
-        testing.activate_backward(name, a.flatten(), result, db, SLOPE)
-        result = result.reshape(shape)
+        db = start.copy()
+        result = activate_backward(name, a, delta, db)
         # The kernel knows a, not z: where 1 - a cancels, the rounding of a remains.
         assert_within(result, expected, 4 * np.finfo(dtype).eps * np.abs(delta))
         check_column_sums(db, start, result)
@@ -117,21 +136,20 @@ def test_activate_backward(name, inputs, dtype, isa):
 
 @pytest.mark.parametrize(("name", "slope"), [("relu", 0), ("leaky_relu", 1)])
 def test_derivative_at_zero(name, slope, dtype, isa):
-    a = np.tile(np.array([0.0, -0.0], dtype=dtype), 20)
-    testing.activate(name, a, SLOPE)
-    delta, db = np.full(40, 3, dtype=dtype), np.zeros(1, dtype=dtype)
-    testing.activate_backward(name, a, delta, db, SLOPE)
-    np.testing.assert_array_equal(delta, np.full(40, 3 * slope))
+    a = activate(name, np.tile(np.array([[0.0], [-0.0]], dtype=dtype), (20, 1)))
+    db = np.zeros(1, dtype=dtype)
+    delta = activate_backward(name, a, np.full((40, 1), 3, dtype=dtype), db)
+    np.testing.assert_array_equal(delta, np.full((40, 1), 3 * slope))
     assert db == 40 * 3 * slope
 
 
 def test_slope_is_a_parameter(dtype, isa):
-    z = np.linspace(-3, 3, 40, dtype=dtype)
+    z = np.linspace(-3, 3, 40, dtype=dtype).reshape(8, 5)
     for slope in (0.125, 0.5, 2.0):  # exact in both precisions
-        a, da = z.copy(), np.ones_like(z)
-        testing.activate("leaky_relu", a, slope)
+        a = activate("leaky_relu", z, slope)
         np.testing.assert_array_equal(a, np.where(z < 0, slope * z, z))
-        testing.activate_backward("leaky_relu", a, da, np.zeros(1, dtype), slope)
+        db = np.zeros(5, dtype)
+        da = activate_backward("leaky_relu", a, np.ones_like(z), db, slope)
         np.testing.assert_array_equal(da, np.where(z < 0, slope, 1))
 
 

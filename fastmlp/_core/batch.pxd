@@ -51,14 +51,15 @@ cdef class BatchSum:
 
 
 cdef const floating *block_of(
-    const void *values, Py_ssize_t width, size_t gathered, rows_t rows,
-    const floating *precision,
+    const void *values, Py_ssize_t width, size_t gathered, Py_ssize_t stride,
+    rows_t rows, const floating *precision,
 ) noexcept nogil
 cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
     const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
     floating *z_last, floating *products,
 ) noexcept nogil
+cdef void read_weights(sum_t *s) noexcept nogil
 cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil
 cdef void sum_rows(sum_t *s) noexcept nogil
 cdef void sum_parts(sum_t *s) noexcept nogil

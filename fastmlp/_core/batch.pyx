@@ -42,21 +42,24 @@ cdef enum:
     STRIP_BYTES = 16384
     STRIP_WEIGHTS = 262144
     PART_BYTES = 524288
-    ROWS_OF_TILES = 24  # a multiple of the rows of every tile
+    PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
 
 
 cdef const floating *block_of(
-    const void *values, Py_ssize_t width, size_t gathered, rows_t rows,
-    const floating *precision,
+    const void *values, Py_ssize_t width, size_t gathered, Py_ssize_t stride,
+    rows_t rows, const floating *precision,
 ) noexcept nogil:
-    """Rows of a dense array: in place if consecutive, else gathered; NULL of NULL"""
+    """Rows of a dense array: in place if consecutive, else gathered; NULL of NULL
+
+    Gathered rows are `stride` values apart.
+    """
     cdef const floating *source = <const floating *> values
     if values == NULL:
         return NULL
     if rows.order == NULL:
         return source + rows.first * width
     kernels.gather_rows(source, rows.order + rows.first, <floating *> gathered, rows.n,
-                        width)
+                        width, stride)
     return <const floating *> gathered
 
 
@@ -69,6 +72,13 @@ cdef inline fm_csr_rows csr_rows(const data_t *data, rows_t rows) noexcept nogil
     return csr
 
 
+cdef inline Py_ssize_t x_stride(
+    const data_t *data, const workspace_t *work, rows_t rows
+) noexcept nogil:
+    """Values from a row of x to the next, where block_of puts them"""
+    return data.n_features if rows.order == NULL else work.stride[0]
+
+
 cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
     """Pieces of a size that cover n"""
     return (n + size - 1) // size
@@ -77,14 +87,14 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
 cdef inline Py_ssize_t strip_rows(
     Py_ssize_t n, Py_ssize_t fan_in, Py_ssize_t fan_out, size_t itemsize
 ) noexcept nogil:
-    """Rows of a strip: a multiple of the rows of a tile whose outputs fit L1
+    """Rows of a strip: a multiple of SUM_ROWS whose outputs fit L1
 
     All rows where the weights are large, since each strip reads them anew.
     """
     cdef Py_ssize_t fitting = <Py_ssize_t> (STRIP_BYTES // (fan_out * itemsize))
     if not kernels.has_gemm() or fan_in * fan_out * itemsize > STRIP_WEIGHTS:
         return n
-    return min(n, max(ROWS_OF_TILES, fitting // ROWS_OF_TILES * ROWS_OF_TILES))
+    return min(n, max(SUM_ROWS, fitting // SUM_ROWS * SUM_ROWS))
 
 
 cdef void forward(
@@ -100,58 +110,69 @@ cdef void forward(
     cdef const floating *w
     cdef const floating *b
     cdef floating *z
-    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldz
+    cdef Py_ssize_t lda = x_stride(data, work, rows)
     for layer in range(net.n_layers):
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
+        ldz = work.stride[layer + 1]
         w = <const floating *> layers.coef[layer]
         b = <const floating *> layers.intercept[layer]
         z = z_last
         if layer < net.n_layers - 1:
-            z = <floating *> work.a[layer + 1] + at * fan_out
+            z = <floating *> work.a[layer + 1] + at * ldz
         strip = strip_rows(rows.n, fan_in, fan_out, sizeof(floating))
         if layer == 0 and data.is_sparse:
             kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, b, z,
-                                rows.n, fan_out)
+                                rows.n, fan_out, ldz)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)
             if layer > 0 or not data.is_sparse:
-                product(False, False, n, fan_out, fan_in, a + first * fan_in, fan_in, w,
-                        b, 0, z + first * fan_out, products)
+                product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
+                        0, z + first * ldz, ldz, products)
             if layer < net.n_layers - 1:
                 kernels.activate(<fm_activation> net.activation[layer],
-                                 z + first * fan_out, n * fan_out, net.parameter[layer])
+                                 z + first * ldz, n, fan_out, ldz,
+                                 net.parameter[layer])
             first += n
-        a = z
+        a, lda = z, ldz
 
 
 cdef void backward(
-    const sum_t *s, Py_ssize_t at, Py_ssize_t n, floating *slots, floating *products
+    const sum_t *s, Py_ssize_t at, Py_ssize_t n_rows, floating *slots,
+    floating *products,
 ) noexcept nogil:
-    """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n rows, down to the first layer"""
+    """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n_rows, down to the first layer"""
     cdef const network_t *net = s.net
+    cdef const ptrdiff_t *stride = s.work.stride
     cdef const floating *above
     cdef const floating *a
     cdef floating *delta
-    cdef Py_ssize_t layer, fan_in, fan_out, first
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, done
     cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
     for layer in range(net.n_layers - 1, 0, -1):
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
-        above = <const floating *> s.work.delta[layer + 1] + at * fan_out
-        delta = <floating *> s.work.delta[layer] + at * fan_in
-        a = <const floating *> s.work.a[layer] + at * fan_in
-        product(False, True, n, fan_in, fan_out, above, fan_out,
-                <const floating *> s.layers.coef[layer], <const floating *> NULL, 0,
-                delta, products)
-        first = 0
-        while first < n:
-            kernels.activate_backward(
-                <fm_activation> net.activation[layer - 1], a + first * fan_in,
-                delta + first * fan_in,
-                slots + first // SUM_ROWS * n_intercepts
-                + net.intercept_offset[layer - 1] - net.n_coefs,
-                min(<Py_ssize_t> SUM_ROWS, n - first), fan_in, net.parameter[layer - 1])
-            first += SUM_ROWS
+        above = <const floating *> s.work.delta[layer + 1] + at * stride[layer + 1]
+        delta = <floating *> s.work.delta[layer] + at * stride[layer]
+        a = <const floating *> s.work.a[layer] + at * stride[layer]
+        strip = strip_rows(n_rows, fan_out, fan_in, sizeof(floating))
+        first = done = 0
+        while first < n_rows:
+            n = min(strip, n_rows - first)
+            product(False, n, fan_in, fan_out, above + first * stride[layer + 1],
+                    stride[layer + 1], <const floating *> s.work.transposed[layer],
+                    stride[layer], <const floating *> NULL, 0,
+                    delta + first * stride[layer], stride[layer], products)
+            first += n
+            while done < first:
+                kernels.activate_backward(
+                    <fm_activation> net.activation[layer - 1], a + done * stride[layer],
+                    delta + done * stride[layer],
+                    slots + done // SUM_ROWS * n_intercepts
+                    + net.intercept_offset[layer - 1] - net.n_coefs,
+                    min(<Py_ssize_t> SUM_ROWS, n_rows - done), fan_in, stride[layer],
+                    net.parameter[layer - 1])
+                done += SUM_ROWS
 
 
 cdef void rows_item(
@@ -176,12 +197,12 @@ cdef void rows_item(
     cdef size_t real = sizeof(floating)
     rows.first += at
     rows.n = min(s.rows_per_item, rows.n - at)
-    y = block_of(data.y, data.y_width, work.y + at * data.y_width * real, rows,
-                 precision)
-    w = block_of(data.w, 1, work.w + at * real, rows, precision)
+    y = block_of(data.y, data.y_width, work.y + at * data.y_width * real, data.y_width,
+                 rows, precision)
+    w = block_of(data.w, 1, work.w + at * real, 1, rows, precision)
     if not data.is_sparse:
-        x = block_of(data.x, data.n_features, work.x + at * data.n_features * real,
-                     rows, precision)
+        x = block_of(data.x, data.n_features, work.x + at * work.stride[0] * real,
+                     work.stride[0], rows, precision)
     memset(slots, 0, ceil_div(rows.n, SUM_ROWS) * n_intercepts * real)
     forward(net, data, s.layers, work, rows, at, x, z, products)
     while first < rows.n:
@@ -205,7 +226,7 @@ cdef void part_item(
     cdef const network_t *net = s.net
     cdef const workspace_t *work = s.work
     cdef part_t *part = &s.parts[item]
-    cdef Py_ssize_t layer = part.layer, start, size, slot, i
+    cdef Py_ssize_t layer = part.layer, start, size, slot, i, fan_out, lda
     cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
     cdef const floating *x
     cdef const floating *delta
@@ -220,22 +241,25 @@ cdef void part_item(
                 grad[start + i] += slots[slot * size + i]
         size = net.n_trainable - net.n_coefs
     else:
-        start = net.coef_offset[layer] + part.first * net.width[layer + 1]
-        size = part.n * net.width[layer + 1]
+        fan_out = net.width[layer + 1]
+        start = net.coef_offset[layer] + part.first * fan_out
+        size = part.n * fan_out
         delta = <const floating *> work.delta[layer + 1]
         if layer == 0 and s.data.is_sparse:
             if s.is_first:
                 memset(grad + start, 0, size * sizeof(floating))
             kernels.csr_backward(csr_rows(s.data, s.rows), <const floating *> s.data.x,
-                                 delta, grad + start, s.rows.n, net.width[1])
+                                 delta, work.stride[1], grad + start, s.rows.n, fan_out)
         else:
-            x = <const floating *> work.a[layer]
-            if layer == 0 and s.rows.order == NULL:
-                x = <const floating *> s.data.x + s.rows.first * net.width[0]
-            product(True, False, part.n, net.width[layer + 1], s.rows.n, x + part.first,
-                    net.width[layer], delta,
+            x, lda = <const floating *> work.a[layer], work.stride[layer]
+            if layer == 0:
+                lda = x_stride(s.data, work, s.rows)
+                if s.rows.order == NULL:
+                    x = <const floating *> s.data.x + s.rows.first * lda
+            product(True, part.n, fan_out, s.rows.n, x + part.first, lda, delta,
+                    work.stride[layer + 1],
                     <const floating *> NULL if s.is_first else grad + start,
-                    net.width[layer + 1], grad + start, products)
+                    fan_out, grad + start, fan_out, products)
     if s.is_last:
         finish_part(s, part, start, size, grad)
 
@@ -250,16 +274,50 @@ cdef void finish_part(
     cdef floating *v = <floating *> u.v + start
     cdef const floating *g = grad + start
     cdef double decay = u.decay if part.layer >= 0 else 0
-    part.square = kernels.sum_squares(<const floating *> w, size) if decay != 0 else 0
     if u.rule == ADAM:
-        kernels.adam_update(g, w, m, v, size, u.scale, decay, u.learning_rate, u.beta_1,
-                            u.beta_2, u.epsilon)
+        part.square = kernels.adam_update(g, w, m, v, size, u.scale, decay,
+                                          u.learning_rate, u.beta_1, u.beta_2, u.epsilon)
     elif u.rule == SGD:
-        kernels.sgd_update(g, w, v, size, u.scale, decay, u.learning_rate, u.momentum,
-                           u.nesterov)
+        part.square = kernels.sgd_update(g, w, v, size, u.scale, decay, u.learning_rate,
+                                         u.momentum, u.nesterov)
     else:
-        kernels.finish_gradient(<const floating *> w, grad + start, size, u.scale,
-                                decay)
+        part.square = kernels.finish_gradient(<const floating *> w, grad + start, size,
+                                              u.scale, decay)
+    if part.layer < 0:
+        part.square = 0
+    elif u.rule != NO_UPDATE:
+        transpose_part(s, part, <const floating *> w)
+
+
+cdef void transpose_part(
+    const sum_t *s, const part_t *part, const floating *w
+) noexcept nogil:
+    """The columns of W^T that belong to some rows of W; W^T of layer 0 is not needed"""
+    cdef Py_ssize_t fan_out
+    if part.layer > 0:
+        fan_out = s.net.width[part.layer + 1]
+        kernels.transpose(w, fan_out,
+                          <floating *> s.work.transposed[part.layer] + part.first,
+                          s.work.stride[part.layer], part.n, fan_out)
+
+
+cdef void transpose_all(sum_t *s, const floating *params) noexcept nogil:
+    """W^T of all layers, from the flat vector"""
+    cdef part_t *part
+    cdef Py_ssize_t i
+    for i in range(s.n_parts):
+        part = &s.parts[i]
+        if part.layer > 0:
+            transpose_part(s, part, params + s.net.coef_offset[part.layer]
+                           + part.first * s.net.width[part.layer + 1])
+
+
+cdef void read_weights(sum_t *s) noexcept nogil:
+    """Take over weights that changed since the last step"""
+    if s.data.is_float32:
+        transpose_all(s, <const float *> s.update.w)
+    else:
+        transpose_all(s, <const double *> s.update.w)
 
 
 cdef void rows_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
@@ -333,7 +391,7 @@ def _parts(Network net, Data data, is_shared):
         rows = PART_BYTES // (fan_out * data.dtype.itemsize)
         if is_shared:
             rows = min(rows, ceil_div(fan_in, 4))
-        rows = ceil_div(max(rows, 1), ROWS_OF_TILES) * ROWS_OF_TILES
+        rows = ceil_div(max(rows, 1), PART_ROWS) * PART_ROWS
         if layer == 0 and data.c.is_sparse:
             rows = fan_in
         for first in range(0, fan_in, rows):
@@ -410,18 +468,23 @@ cdef class BatchSum:
         """
         cdef sum_t *s = &self.c
         cdef Py_ssize_t _i
+        cdef unsigned int before
         net, data, _, _, _, _ = self.owners
         s.rows.order = NULL
         begin_batch(s, 0, data.n_samples)
         s.is_last = False
         while not s.is_last:
             with nogil:
+                before = kernels.flush_denormals()
+                if s.rows.n == 0:
+                    read_weights(s)
                 for _i in range(self.blocks_per_call):
                     sum_rows(s)
                     s.update.scale, s.update.decay = data_scale(s), alpha / s.weight
                     sum_parts(s)
                     if s.is_last:
                         break
+                kernels.restore_denormals(before)
             PyErr_CheckSignals()
         self.grad[net.n_trainable :] = 0
         return s.loss * data_scale(s) + penalty(s)

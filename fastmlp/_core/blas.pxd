@@ -12,26 +12,24 @@ ctypedef int blas_int
 
 
 cdef inline void gemm(
-    bint trans_a, bint trans_b,
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating *a, Py_ssize_t row_length, const floating *b, floating beta,
-    floating *c,
+    bint trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating *a,
+    Py_ssize_t a_stride, const floating *b, Py_ssize_t b_stride, floating beta,
+    floating *c, Py_ssize_t c_stride,
 ) noexcept nogil:
-    """C := op(A) op(B) + beta C with C (m, n), op(A) (m, k), op(B) (k, n)
+    """C := op(A) B + beta C with C (m, n), op(A) (m, k), B (k, n)
 
-    row_length: values from a row of A to the next; B and C have no gaps.
+    The strides are values from a row to the next.
     """
     cdef blas_int rows = <blas_int> m, columns = <blas_int> n, inner = <blas_int> k
-    cdef blas_int lda = <blas_int> row_length
-    cdef blas_int ldb = inner if trans_b else columns
-    cdef char op_a = c'T' if trans_a else c'N'
-    cdef char op_b = c'T' if trans_b else c'N'
+    cdef blas_int lda = <blas_int> a_stride, ldb = <blas_int> b_stride
+    cdef blas_int ldc = <blas_int> c_stride
+    cdef char op_a = c'T' if trans_a else c'N', op_b = c'N'
     cdef floating one = 1
     if m == 0 or n == 0:
         return
     if floating is float:
         sgemm(&op_b, &op_a, &columns, &rows, &inner, &one, <float *> b, &ldb,
-              <float *> a, &lda, &beta, c, &columns)
+              <float *> a, &lda, &beta, c, &ldc)
     else:
         dgemm(&op_b, &op_a, &columns, &rows, &inner, &one, <double *> b, &ldb,
-              <double *> a, &lda, &beta, c, &columns)
+              <double *> a, &lda, &beta, c, &ldc)

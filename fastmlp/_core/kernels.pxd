@@ -22,82 +22,89 @@ cdef extern from "fastmlp.h" nogil:
         ptrdiff_t first
 
     ctypedef struct fm_kernels_f32:
-        void (*activate)(fm_activation, float *, ptrdiff_t, float) noexcept nogil
+        void (*activate)(
+            fm_activation, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float
+        ) noexcept nogil
         void (*activate_backward)(
-            fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t, float
+            fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
+            float
         ) noexcept nogil
         void (*output)(fm_loss, float *, ptrdiff_t, ptrdiff_t) noexcept nogil
         double (*loss)(
             fm_loss, const float *, const float *, float *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
-        double (*sum_squares)(const float *, ptrdiff_t) noexcept nogil
         double (*sum)(const float *, ptrdiff_t) noexcept nogil
-        void (*finish_gradient)(
+        double (*finish_gradient)(
             const float *, float *, ptrdiff_t, float, float
         ) noexcept nogil
-        void (*sgd_update)(
+        double (*sgd_update)(
             const float *, float *, float *, ptrdiff_t, float, float, float, float, int
         ) noexcept nogil
-        void (*adam_update)(
+        double (*adam_update)(
             const float *, float *, float *, float *, ptrdiff_t, float, float, float,
             float, float, float, float, float
         ) noexcept nogil
         void (*gather_rows)(
-            const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t
+            const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*csr_forward)(
             fm_csr_rows, const float *, const float *, const float *, float *, ptrdiff_t,
-            ptrdiff_t
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*csr_backward)(
-            fm_csr_rows, const float *, const float *, float *, ptrdiff_t, ptrdiff_t
+            fm_csr_rows, const float *, const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t,
-            const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, float *,
-            ptrdiff_t, float *
+            const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, float *
+        ) noexcept nogil
+        void (*transpose)(
+            const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*math)(fm_math, const float *, float *, ptrdiff_t) noexcept nogil
         double (*multiply_add)(ptrdiff_t) noexcept nogil
         double (*read)(const float *, ptrdiff_t) noexcept nogil
 
     ctypedef struct fm_kernels_f64:
-        void (*activate)(fm_activation, double *, ptrdiff_t, double) noexcept nogil
+        void (*activate)(
+            fm_activation, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, double
+        ) noexcept nogil
         void (*activate_backward)(
-            fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t,
+            fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
             double
         ) noexcept nogil
         void (*output)(fm_loss, double *, ptrdiff_t, ptrdiff_t) noexcept nogil
         double (*loss)(
             fm_loss, const double *, const double *, double *, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
-        double (*sum_squares)(const double *, ptrdiff_t) noexcept nogil
         double (*sum)(const double *, ptrdiff_t) noexcept nogil
-        void (*finish_gradient)(
+        double (*finish_gradient)(
             const double *, double *, ptrdiff_t, double, double
         ) noexcept nogil
-        void (*sgd_update)(
+        double (*sgd_update)(
             const double *, double *, double *, ptrdiff_t, double, double, double,
             double, int
         ) noexcept nogil
-        void (*adam_update)(
+        double (*adam_update)(
             const double *, double *, double *, double *, ptrdiff_t, double, double,
             double, double, double, double, double, double
         ) noexcept nogil
         void (*gather_rows)(
-            const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t
+            const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*csr_forward)(
             fm_csr_rows, const double *, const double *, const double *, double *, ptrdiff_t,
-            ptrdiff_t
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*csr_backward)(
-            fm_csr_rows, const double *, const double *, double *, ptrdiff_t, ptrdiff_t
+            fm_csr_rows, const double *, const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t,
-            const double *, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, double *,
-            ptrdiff_t, double *
+            const double *, ptrdiff_t, const double *, ptrdiff_t, double *, ptrdiff_t, double *
+        ) noexcept nogil
+        void (*transpose)(
+            const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*math)(fm_math, const double *, double *, ptrdiff_t) noexcept nogil
         double (*multiply_add)(ptrdiff_t) noexcept nogil
@@ -112,6 +119,8 @@ cdef extern from "fastmlp.h" nogil:
 
     const fm_isa *fm_select_isa(const char *)
     void fm_parallel(fm_task, void *, ptrdiff_t, int)
+    unsigned int fm_flush_denormals()
+    void fm_restore_denormals(unsigned int)
     const char *fm_isa_name(int)
     const char *fm_activation_name(int)
     const char *fm_loss_name(int)
@@ -123,31 +132,34 @@ cdef extern from "fastmlp.h" nogil:
 cdef const fm_kernels_f32 *fm_f32
 cdef const fm_kernels_f64 *fm_f64
 
-# The thread pool, which like the tables stands in the module that holds the C code.
+# What like the tables stands in the module that holds the C code: the thread pool, and
+# the treatment of denormals (a state to set for a native call, and to put back).
 cdef void parallel(
     fm_task task, void *context, Py_ssize_t n_items, int n_threads
 ) noexcept nogil
+cdef unsigned int flush_denormals() noexcept nogil
+cdef void restore_denormals(unsigned int before) noexcept nogil
 
 
 cdef inline void activate(
-    fm_activation f, floating *z, Py_ssize_t n, double p
+    fm_activation f, floating *z, Py_ssize_t n, Py_ssize_t k, Py_ssize_t ldz, double p
 ) noexcept nogil:
-    """z := f(z)"""
+    """z := f(z), and anything in the room behind each row"""
     if floating is float:
-        fm_f32.activate(f, z, n, <float> p)
+        fm_f32.activate(f, z, n, k, ldz, <float> p)
     else:
-        fm_f64.activate(f, z, n, p)
+        fm_f64.activate(f, z, n, k, ldz, p)
 
 
 cdef inline void activate_backward(
     fm_activation f, const floating *a, floating *delta, floating *db, Py_ssize_t n,
-    Py_ssize_t k, double p,
+    Py_ssize_t k, Py_ssize_t ld, double p,
 ) noexcept nogil:
     """delta := delta f'(a), db += column sums of delta"""
     if floating is float:
-        fm_f32.activate_backward(f, a, delta, db, n, k, <float> p)
+        fm_f32.activate_backward(f, a, delta, db, n, k, ld, <float> p)
     else:
-        fm_f64.activate_backward(f, a, delta, db, n, k, p)
+        fm_f64.activate_backward(f, a, delta, db, n, k, ld, p)
 
 
 cdef inline void output(
@@ -171,14 +183,6 @@ cdef inline double loss_delta(
         return fm_f64.loss(loss, y, w, z, db, n, k)
 
 
-cdef inline double sum_squares(const floating *x, Py_ssize_t n) noexcept nogil:
-    """sum of x^2"""
-    if floating is float:
-        return fm_f32.sum_squares(x, n)
-    else:
-        return fm_f64.sum_squares(x, n)
-
-
 cdef inline double sum_values(const floating *x, Py_ssize_t n) noexcept nogil:
     """sum of x"""
     if floating is float:
@@ -187,75 +191,93 @@ cdef inline double sum_values(const floating *x, Py_ssize_t n) noexcept nogil:
         return fm_f64.sum(x, n)
 
 
-cdef inline void finish_gradient(
+cdef inline double finish_gradient(
     const floating *w, floating *g, Py_ssize_t n, double scale, double decay
 ) noexcept nogil:
-    """g := scale g + decay w"""
+    """g := scale g + decay w; the sum of w^2"""
     if floating is float:
-        fm_f32.finish_gradient(w, g, n, <float> scale, <float> decay)
+        return fm_f32.finish_gradient(w, g, n, <float> scale, <float> decay)
     else:
-        fm_f64.finish_gradient(w, g, n, scale, decay)
+        return fm_f64.finish_gradient(w, g, n, scale, decay)
 
 
-cdef inline void sgd_update(
+cdef inline double sgd_update(
     const floating *g, floating *w, floating *v, Py_ssize_t n, double scale,
     double decay, double learning_rate, double momentum, bint nesterov,
 ) noexcept nogil:
-    """v := momentum v - rate (scale g + decay w), w += v or Nesterov's step"""
+    """v := momentum v - rate (scale g + decay w), w += v or Nesterov's step
+
+    Returns the sum of w^2 before the step.
+    """
     if floating is float:
-        fm_f32.sgd_update(g, w, v, n, <float> scale, <float> decay,
-                          <float> learning_rate, <float> momentum, nesterov)
+        return fm_f32.sgd_update(g, w, v, n, <float> scale, <float> decay,
+                                 <float> learning_rate, <float> momentum, nesterov)
     else:
-        fm_f64.sgd_update(g, w, v, n, scale, decay, learning_rate, momentum, nesterov)
+        return fm_f64.sgd_update(g, w, v, n, scale, decay, learning_rate, momentum,
+                                 nesterov)
 
 
-cdef inline void adam_update(
+cdef inline double adam_update(
     const floating *g, floating *w, floating *m, floating *v, Py_ssize_t n,
     double scale, double decay, double learning_rate, double beta_1, double beta_2,
     double epsilon,
 ) noexcept nogil:
-    """m, v := moments of scale g + decay w, w -= rate m / (sqrt(v) + epsilon)"""
+    """m, v := moments of scale g + decay w, w -= rate m / (sqrt(v) + epsilon)
+
+    Returns the sum of w^2 before the step.
+    """
     if floating is float:
-        fm_f32.adam_update(g, w, m, v, n, <float> scale, <float> decay,
-                           <float> learning_rate, <float> beta_1,
-                           <float> (1 - beta_1), <float> beta_2, <float> (1 - beta_2),
-                           <float> epsilon)
+        return fm_f32.adam_update(
+            g, w, m, v, n, <float> scale, <float> decay, <float> learning_rate,
+            <float> beta_1, <float> (1 - beta_1), <float> beta_2, <float> (1 - beta_2),
+            <float> epsilon)
     else:
-        fm_f64.adam_update(g, w, m, v, n, scale, decay, learning_rate, beta_1,
-                           1 - beta_1, beta_2, 1 - beta_2, epsilon)
+        return fm_f64.adam_update(g, w, m, v, n, scale, decay, learning_rate, beta_1,
+                                  1 - beta_1, beta_2, 1 - beta_2, epsilon)
 
 
 cdef inline void gather_rows(
     const floating *x, const ptrdiff_t *order, floating *out, Py_ssize_t n,
-    Py_ssize_t k,
+    Py_ssize_t k, Py_ssize_t ldo,
 ) noexcept nogil:
     """out := x[order]"""
     if floating is float:
-        fm_f32.gather_rows(x, order, out, n, k)
+        fm_f32.gather_rows(x, order, out, n, k, ldo)
     else:
-        fm_f64.gather_rows(x, order, out, n, k)
+        fm_f64.gather_rows(x, order, out, n, k, ldo)
 
 
 cdef inline void csr_forward(
     fm_csr_rows rows, const floating *values, const floating *w, const floating *b,
-    floating *z, Py_ssize_t n, Py_ssize_t k,
+    floating *z, Py_ssize_t n, Py_ssize_t k, Py_ssize_t ldz,
 ) noexcept nogil:
     """z := X w + b for CSR rows X"""
     if floating is float:
-        fm_f32.csr_forward(rows, values, w, b, z, n, k)
+        fm_f32.csr_forward(rows, values, w, b, z, n, k, ldz)
     else:
-        fm_f64.csr_forward(rows, values, w, b, z, n, k)
+        fm_f64.csr_forward(rows, values, w, b, z, n, k, ldz)
 
 
 cdef inline void csr_backward(
-    fm_csr_rows rows, const floating *values, const floating *delta, floating *dw,
-    Py_ssize_t n, Py_ssize_t k,
+    fm_csr_rows rows, const floating *values, const floating *delta, Py_ssize_t ldd,
+    floating *dw, Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
     """dw += X^T delta for CSR rows X"""
     if floating is float:
-        fm_f32.csr_backward(rows, values, delta, dw, n, k)
+        fm_f32.csr_backward(rows, values, delta, ldd, dw, n, k)
     else:
-        fm_f64.csr_backward(rows, values, delta, dw, n, k)
+        fm_f64.csr_backward(rows, values, delta, ldd, dw, n, k)
+
+
+cdef inline void transpose(
+    const floating *x, Py_ssize_t ldx, floating *out, Py_ssize_t ldo, Py_ssize_t n,
+    Py_ssize_t k,
+) noexcept nogil:
+    """out (k, n) := the transpose of x (n, k)"""
+    if floating is float:
+        fm_f32.transpose(x, ldx, out, ldo, n, k)
+    else:
+        fm_f64.transpose(x, ldx, out, ldo, n, k)
 
 
 cdef inline bint has_gemm() noexcept nogil:
@@ -265,17 +287,15 @@ cdef inline bint has_gemm() noexcept nogil:
 
 cdef inline void gemm(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating *a,
-    Py_ssize_t row_stride, Py_ssize_t k_stride, const floating *b,
-    Py_ssize_t b_k_stride, Py_ssize_t b_stride, const floating *s,
-    Py_ssize_t s_stride, floating *c, floating *work,
+    Py_ssize_t row_stride, Py_ssize_t k_stride, const floating *b, Py_ssize_t ldb,
+    const floating *s, Py_ssize_t s_stride, floating *c, Py_ssize_t ldc,
+    floating *work,
 ) noexcept nogil:
-    """C := A B + S with strided A and B; C (m, n) contiguous"""
+    """C := A B + S with strided A"""
     if floating is float:
-        fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, s,
-                    s_stride, c, n, work)
+        fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, c, ldc, work)
     else:
-        fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, b_k_stride, b_stride, s,
-                    s_stride, c, n, work)
+        fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, c, ldc, work)
 
 
 cdef inline void math(

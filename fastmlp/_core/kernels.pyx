@@ -50,3 +50,13 @@ cdef void parallel(
 ) noexcept nogil:
     """task(context, item, worker) for all items"""
     fm_parallel(task, context, n_items, n_threads)
+
+
+cdef unsigned int flush_denormals() noexcept nogil:
+    """From now on this thread takes denormal numbers for 0; how it was before"""
+    return fm_flush_denormals()
+
+
+cdef void restore_denormals(unsigned int before) noexcept nogil:
+    """Put back what flush_denormals returned"""
+    fm_restore_denormals(before)

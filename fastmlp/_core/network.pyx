@@ -6,6 +6,8 @@
 # c) Layers are addressed one by one, so prediction reads whatever stands in coefs_;
 #    during training the addresses point into one flat vector: all coefficients, then
 #    all intercepts (scikit-learn's packing order).
+# d) Rows of the workspace begin on cache lines, an odd number of them apart: rows a
+#    multiple of a power of two apart would share few sets of L1.  Outputs have no gaps.
 
 import numpy as np
 from scipy.sparse import issparse
@@ -15,7 +17,7 @@ from fastmlp._core.kernels cimport fm_loss
 
 from fastmlp._core.kernels import activation_names, loss_names
 
-ALIGNMENT = 64  # bytes, one cache line and one AVX-512 register
+LINE = 64  # bytes of a cache line and of an AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 MIN_BLOCK, MAX_BLOCK = 512, 1024  # rows
 BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
@@ -180,33 +182,41 @@ cdef class Workspace:
     n_threads : int
         Threads that work on it at the same time.
     with_deltas : bool
-        Whether there is a backward pass.
+        Whether there is a backward pass, which needs the transposed weights too.
     """
 
     def __init__(self, Network net, Data data, n_rows, n_threads=1, with_deltas=False):
         real = data.dtype.itemsize
         n_layers = net.c.n_layers
-        hidden = net.units[1:n_layers]
         n_slots = -(-n_rows // SUM_ROWS) if with_deltas else 0
         n_intercepts = net.c.n_params - net.c.n_coefs
-        sizes = [0 if data.c.is_sparse else n_rows * net.units[0] * real]
-        sizes.extend(n_rows * units * real for units in net.units[1:])
-        sizes.extend(n_rows * units * real if with_deltas else 0 for units in hidden)
-        sizes.extend([n_rows * data.c.y_width * real, n_rows * real])
-        sizes.extend([n_slots * n_intercepts * real, n_slots * 8, n_slots * 8])
-        sizes.append(n_threads * kernels.FM_GEMM_WORK * real)
-        sizes = [-(-size // ALIGNMENT) * ALIGNMENT for size in sizes]
-        memory = np.empty(sum(sizes) + ALIGNMENT, dtype=np.uint8)
+        line = LINE // real
+        stride = np.array([-(-n // line) // 2 * 2 + 1 for n in net.units], dtype=np.intp)
+        stride *= line
+        stride[n_layers] = net.c.n_outputs
+        hidden = stride[1:n_layers] if with_deltas else np.zeros(n_layers - 1, np.intp)
+        sizes = [0 if data.c.is_sparse else n_rows * stride[0], *(n_rows * stride[1:])]
+        sizes.extend(n_rows * hidden)
+        sizes.extend(hidden * net.units[2:])
+        sizes.extend([n_rows * data.c.y_width, n_rows, n_slots * n_intercepts])
+        sizes.append(n_threads * kernels.FM_GEMM_WORK)
+        sizes = [size * real for size in sizes] + [n_slots * 8, n_slots * 8]
+        sizes = [-(-size // LINE) * LINE for size in sizes]
+        memory = np.empty(sum(sizes) + LINE, dtype=np.uint8)
         start = int(address_of(memory, np.uint8))
-        start += -start % ALIGNMENT
+        start += -start % LINE
         starts = np.cumsum([start, *sizes], dtype=np.uintp)
+        ends = np.cumsum([n_layers + 1, n_layers - 1, n_layers - 1])
+        a, deltas, transposed, rest = np.split(starts, ends)
         # the delta of the last layer takes the place of its outputs
-        a, deltas, rest = np.split(starts, [n_layers + 1, n_layers + 1 + len(hidden)])
         delta = np.concatenate([a[:1], deltas, a[n_layers : n_layers + 1]])
-        self.owners = (memory, a, delta)
+        transposed = np.concatenate([a[:1], transposed])
+        self.owners = (memory, a, delta, transposed, stride)
         self.c.n_rows = n_rows
         self.c.a = <const size_t *> address_of(a, np.uintp)
         self.c.delta = <const size_t *> address_of(delta, np.uintp)
+        self.c.transposed = <const size_t *> address_of(transposed, np.uintp)
+        self.c.stride = <const ptrdiff_t *> address_of(stride, np.intp)
         self.c.x = a[0]
         self.c.y, self.c.w, self.c.intercept_grads = rest[0], rest[1], rest[2]
-        self.c.losses, self.c.weights, self.c.products = rest[3], rest[4], rest[5]
+        self.c.products, self.c.losses, self.c.weights = rest[3], rest[4], rest[5]

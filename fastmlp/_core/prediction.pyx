@@ -29,7 +29,7 @@ cdef void predict_rows(
     """z := the outputs for some rows"""
     cdef const floating *x = NULL
     if not data.is_sparse:
-        x = block_of(data.x, data.n_features, work.x, rows, z)
+        x = block_of(data.x, data.n_features, work.x, work.stride[0], rows, z)
     forward(net, data, layers, work, rows, 0, x, z, <floating *> work.products)
     if activated:
         kernels.output(net.loss, z, rows.n, net.n_outputs)
@@ -56,6 +56,7 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
     cdef Workspace work = Workspace(net, data, net.block_rows(n_rows, data.dtype))
     cdef Py_ssize_t _i, blocks_per_call
     cdef rows_t rows
+    cdef unsigned int before
     out = np.empty((n_rows, net.c.n_outputs), dtype=data.dtype)
     cdef size_t z = address_of(out, data.dtype)
     per_block = work.c.n_rows * data.work_per_row(net.units) + 1
@@ -65,6 +66,7 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
         rows.order = <const ptrdiff_t *> address_of(order, np.intp)
     while rows.first < n_rows:
         with nogil:
+            before = kernels.flush_denormals()
             for _i in range(blocks_per_call):
                 rows.n = min(work.c.n_rows, n_rows - rows.first)
                 if data.c.is_float32:
@@ -76,5 +78,6 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
                 rows.first += rows.n
                 if rows.first >= n_rows:
                     break
+            kernels.restore_denormals(before)
         PyErr_CheckSignals()
     return out

@@ -14,22 +14,21 @@ cimport fastmlp._core.kernels as kernels
 
 
 cdef inline void product(
-    bint trans_a, bint trans_b,
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating *a, Py_ssize_t lda, const floating *b, const floating *s,
-    Py_ssize_t s_stride, floating *c, floating *work,
+    bint trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating *a, Py_ssize_t lda, const floating *b, Py_ssize_t ldb,
+    const floating *s, Py_ssize_t s_stride, floating *c, Py_ssize_t ldc, floating *work,
 ) noexcept nogil:
-    """C := op(A) op(B) + S, with C and S (m, n), op(A) (m, k), op(B) (k, n)
+    """C := op(A) B + S, with C and S (m, n), op(A) (m, k), B (k, n)
 
     S is C, one row for all (s_stride 0) or NULL for none.
-    lda: values from a row of A to the next; B and C have no gaps.
+    lda, ldb, ldc: values from a row to the next.
     """
     cdef Py_ssize_t i
     if kernels.has_gemm():
-        kernels.gemm(m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b,
-                     1 if trans_b else n, k if trans_b else 1, s, s_stride, c, work)
+        kernels.gemm(m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b, ldb,
+                     s, s_stride, c, ldc, work)
         return
     if s != NULL and s != c:
         for i in range(m):
-            memcpy(c + i * n, s + i * s_stride, n * sizeof(floating))
-    blas.gemm(trans_a, trans_b, m, n, k, a, lda, b, <floating> (s != NULL), c)
+            memcpy(c + i * ldc, s + i * s_stride, n * sizeof(floating))
+    blas.gemm(trans_a, m, n, k, a, lda, b, ldb, <floating> (s != NULL), c, ldc)

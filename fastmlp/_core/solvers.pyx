@@ -9,6 +9,8 @@
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport pow, sqrt
 
+cimport fastmlp._core.kernels as kernels
+
 from fastmlp._core.batch cimport (
     ADAM,
     SGD,
@@ -16,6 +18,7 @@ from fastmlp._core.batch cimport (
     begin_batch,
     data_scale,
     penalty,
+    read_weights,
     sum_parts,
     sum_rows,
     sum_t,
@@ -101,6 +104,7 @@ cdef class Epoch:
         """
         cdef sum_t *batch = self.sum
         cdef Py_ssize_t _i
+        cdef unsigned int before
         batch.rows.order = NULL
         if order is not None:
             batch.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
@@ -108,12 +112,15 @@ cdef class Epoch:
         self.n_rows, self.rows_done = n_rows, 0
         self.loss_sum, self.rows_counted = 0, 0
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
+        read_weights(batch)
         while self.rows_done < self.n_rows:
             with nogil:
+                before = kernels.flush_denormals()
                 for _i in range(self.blocks_per_call):
                     self.next_block()
                     if self.rows_done >= self.n_rows:
                         break
+                kernels.restore_denormals(before)
             PyErr_CheckSignals()
 
     cdef void next_block(self) noexcept nogil:

@@ -23,20 +23,37 @@ def math(str name, floating[::1] x, floating[::1] out):
     kernels.math(f, <const floating *> start(x), start(out), x.shape[0])
 
 
-def activate(str name, floating[::1] z, double p=0.0):
-    """z := f(z)  # z IN and OUT"""
+cdef Py_ssize_t row_room(Py_ssize_t k, Py_ssize_t itemsize) noexcept:
+    """Values from a row to the next in the workspace of a network"""
+    return (k * itemsize + 63) // 64 * 64 // itemsize
+
+
+def activate(str name, floating[:, ::1] z, Py_ssize_t k, double p=0.0):
+    """z := f(z) for the first k columns; rows have room as in a workspace  # z IN, OUT"""
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
-    kernels.activate(f, start(z), z.shape[0], p)
+    check_room(z.shape[1], k, sizeof(floating))
+    if z.shape[0]:
+        kernels.activate(f, &z[0, 0], z.shape[0], k, z.shape[1], p)
 
 
 def activate_backward(
-    str name, floating[::1] a, floating[::1] delta, floating[::1] db, double p=0.0
+    str name, floating[:, ::1] a, floating[:, ::1] delta, floating[::1] db,
+    double p=0.0,
 ):
-    """delta := delta f'(a), db += column sums  # delta, db IN and OUT"""
+    """delta := delta f'(a), db += column sums; rows as above  # delta, db IN and OUT"""
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
-    cdef Py_ssize_t k = db.shape[0]
-    kernels.activate_backward(f, <const floating *> start(a), start(delta), start(db),
-                              a.shape[0] // k, k, p)
+    check_room(a.shape[1], db.shape[0], sizeof(floating))
+    check_room(delta.shape[1], db.shape[0], sizeof(floating))
+    if a.shape[0]:
+        kernels.activate_backward(f, <const floating *> &a[0, 0], &delta[0, 0],
+                                  start(db), a.shape[0], db.shape[0], a.shape[1], p)
+
+
+cdef int check_room(Py_ssize_t width, Py_ssize_t k, Py_ssize_t itemsize) except -1:
+    """Raise ValueError unless rows of k values have the room that kernels may touch"""
+    if width < row_room(k, itemsize):
+        raise ValueError(f"rows of {k} values need room for {row_room(k, itemsize)}")
+    return 0
 
 
 def output(str name, floating[::1] z, Py_ssize_t k):
@@ -97,7 +114,8 @@ def csr_forward(
     """z := X[order] w + b for CSR X  # z OUT"""
     kernels.csr_forward(csr_rows(indices, indptr, order),
                         <const floating *> start(values), <const floating *> &w[0, 0],
-                        <const floating *> &b[0], &z[0, 0], order.shape[0], w.shape[1])
+                        <const floating *> &b[0], &z[0, 0], order.shape[0], w.shape[1],
+                        w.shape[1])
 
 
 def csr_backward(
@@ -107,35 +125,42 @@ def csr_backward(
     """dw += X[order]^T delta for CSR X  # dw IN and OUT"""
     kernels.csr_backward(csr_rows(indices, indptr, order),
                          <const floating *> start(values),
-                         <const floating *> &delta[0, 0], &dw[0, 0], order.shape[0],
-                         delta.shape[1])
+                         <const floating *> &delta[0, 0], delta.shape[1], &dw[0, 0],
+                         order.shape[0], delta.shape[1])
 
 
 def gemm(
-    bint trans_a, bint trans_b, floating[:, ::1] a, floating[:, ::1] b, double beta,
+    bint trans_a, floating[:, ::1] a, floating[:, ::1] b, double beta,
     floating[:, ::1] c,
 ):
-    """c := op(a) op(b) + beta c  # c IN and OUT"""
-    cdef Py_ssize_t inner = a.shape[0] if trans_a else a.shape[1]
-    blas.gemm(trans_a, trans_b, c.shape[0], c.shape[1], inner,
-              <const floating *> &a[0, 0], a.shape[1], <const floating *> &b[0, 0],
-              <floating> beta, &c[0, 0])
+    """c := op(a) b + beta c, by BLAS  # c IN and OUT"""
+    blas.gemm(trans_a, c.shape[0], c.shape[1], b.shape[0], <const floating *> &a[0, 0],
+              a.shape[1], <const floating *> &b[0, 0], b.shape[1], <floating> beta,
+              &c[0, 0], c.shape[1])
+
+
+def product_work(dtype):
+    """Room for the copies that a product makes"""
+    return np.empty(kernels.FM_GEMM_WORK, dtype=dtype)
 
 
 def product(
-    bint trans_a, bint trans_b, floating[:, ::1] a, floating[:, ::1] b,
-    floating[:, ::1] s, floating[:, ::1] c,
+    bint trans_a, floating[:, ::1] a, floating[:, ::1] b, floating[:, ::1] s,
+    floating[:, ::1] c, floating[::1] work,
 ):
-    """c := op(a) op(b) + s, by the products of the core; s: None, c or one row  # c OUT"""
-    cdef Py_ssize_t inner = a.shape[0] if trans_a else a.shape[1]
-    cdef floating[::1] work = np.empty(
-        kernels.FM_GEMM_WORK, dtype=np.float32 if floating is float else np.float64
-    )
+    """c := op(a) b + s, by the products of the core; s: None, c or one row  # c OUT"""
     cdef const floating *added = &s[0, 0] if s is not None else NULL
-    products.product(trans_a, trans_b, c.shape[0], c.shape[1], inner,
+    products.product(trans_a, c.shape[0], c.shape[1], b.shape[0],
                      <const floating *> &a[0, 0], a.shape[1],
-                     <const floating *> &b[0, 0], added,
-                     c.shape[1] if added == &c[0, 0] else 0, &c[0, 0], &work[0])
+                     <const floating *> &b[0, 0], b.shape[1], added,
+                     c.shape[1] if added == &c[0, 0] else 0, &c[0, 0], c.shape[1],
+                     &work[0])
+
+
+def transpose(floating[:, ::1] x, floating[:, ::1] out):
+    """out := the transpose of x; rows of out may be longer  # out OUT"""
+    kernels.transpose(<const floating *> &x[0, 0], x.shape[1], &out[0, 0], out.shape[1],
+                      x.shape[0], x.shape[1])
 
 
 def multiply_add(dtype, Py_ssize_t n):
