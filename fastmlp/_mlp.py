@@ -20,6 +20,7 @@ from fastmlp._core.network import Data, Layers, Network
 from fastmlp._core.prediction import predict
 from fastmlp._initialization import initial_weights
 from fastmlp._optimizers import OPTIMIZERS
+from fastmlp._persistence import stamped, unstamped
 
 _LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
 _STOCHASTIC_ATTRIBUTES = (
@@ -412,6 +413,12 @@ class _BaseMLP(BaseEstimator):
         if getattr(self, "validation_scores_", None) is None:
             raise AttributeError("there are best weights with early_stopping=True only")
         return [array.copy() for array in arrays]
+
+    def __getstate__(self):
+        return stamped(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(unstamped(state, type(self).__name__))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
