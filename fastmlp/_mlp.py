@@ -13,14 +13,17 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import _training, _validation
+from fastmlp import _shortcut, _training, _validation
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
-from fastmlp._core.prediction import predict
+from fastmlp._core.prediction import class_numbers, predict
 from fastmlp._initialization import initial_weights
 from fastmlp._optimizers import OPTIMIZERS
 from fastmlp._persistence import stamped, unstamped
+from fastmlp._shortcut import OUTPUTS, PROBA, RAW
+from fastmlp._snapshot import Snapshot
+from fastmlp._threads import allowed_threads
 
 _LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
 _STOCHASTIC_ATTRIBUTES = (
@@ -161,7 +164,8 @@ class _BaseMLP(BaseEstimator):
             self._random_state = check_random_state(self.random_state)
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
-            network = self._network(units, activation, self._loss_name())
+            activations = [activation] * len(hidden)
+            network = self._network(units, activations, self._loss_name())
             if cold:
                 self._start_cold(network, activation[0])
             else:
@@ -195,11 +199,9 @@ class _BaseMLP(BaseEstimator):
         """What stands in ``coefs_`` and ``intercepts_``, checked, and the units."""
         return _validation.check_layers(self.coefs_, self.intercepts_, None)
 
-    def _network(self, units, activation, loss):
+    def _network(self, units, activations, loss):
         """The network of the core for these sizes."""
-        return Network(
-            units, [activation] * (len(units) - 2), loss, bool(self.fit_intercept)
-        )
+        return Network(units, activations, loss, bool(self.fit_intercept))
 
     def _start_cold(self, network, activation):
         """Draw initial weights and reset what earlier fits recorded."""
@@ -282,23 +284,74 @@ class _BaseMLP(BaseEstimator):
                 view[:] = array
         return params
 
-    def _outputs(self, X, activated=True):
+    def _outputs(self, X, what=OUTPUTS):
         """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
+        outputs = _shortcut.outputs(self, X, what)
+        if outputs is not None:
+            return outputs
+        step = _shortcut.rows_at_once(X, self.dtype)
+        if step:  # what follows copies X
+            first = self._outputs(X[:step], what)
+            outputs = np.empty((len(X), first.shape[1]), dtype=first.dtype)
+            outputs[:step] = first
+            for start in range(step, len(X), step):
+                rows = slice(start, start + step)
+                outputs[rows] = self._outputs(X[rows], what)
+            return outputs
+        model = self._snapshot()
+        X = _validation.check_predict_data(self, X, model.units[0])
+        dtype = model.dtype or np.result_type(X.dtype, model.coefs[0].dtype)
+        network = self._network(model.units, model.activations, model.loss)
+        layers = Layers(
+            [w.astype(dtype, copy=False) for w in model.coefs],
+            [b.astype(dtype, copy=False) for b in model.intercepts],
+            dtype,
+        )
+        data = Data(_validation.cast_rows(X, dtype))
+        n_threads = _shortcut.threads(self, network, data)
+        return predict(network, data, layers, what=what, n_threads=n_threads)
+
+    def _snapshot(self):
+        """The fitted model as plain data, checked; arrays are not copied."""
         check_is_fitted(self, "coefs_")
         _validation.check_parameters(self, {"dtype": _validation.RULES["dtype"]})
         activation = _validation.hidden_activation(self)
         coefs, intercepts, units = self._layers()
-        X = _validation.check_predict_data(self, X, units[0])
-        dtype = np.result_type(X.dtype, coefs[0].dtype)
-        dtype = np.dtype(self.dtype if self.dtype != "auto" else dtype)
-        network = self._network(units, activation, self._fitted_loss())
-        layers = Layers(
-            [w.astype(dtype, copy=False) for w in coefs],
-            [b.astype(dtype, copy=False) for b in intercepts],
-            dtype,
+        self._fitted_loss()
+        names = getattr(self, "feature_names_in_", None)
+        return Snapshot(
+            coefs,
+            intercepts,
+            [activation] * (len(units) - 2),
+            self.out_activation_,
+            None if self.dtype == "auto" else np.dtype(self.dtype),
+            getattr(self, "classes_", None),
+            None if names is None else list(names),
         )
-        rows = Data(_validation.cast_rows(X, dtype))
-        return predict(network, rows, layers, activated=activated)
+
+    def compile(self, *, n_threads=None):
+        """Freeze the fitted model for fast prediction.
+
+        Parameters
+        ----------
+        n_threads : int or None, default=None
+            Threads that share the blocks of many rows; None takes the ``n_threads`` of
+            the estimator.
+
+        Returns
+        -------
+        predictor : fastmlp.runtime.Predictor
+            Holds copies of the weights, so that later training does not change it. It
+            needs no scikit-learn: unpickle it in a process that never imports that.
+        """
+        from fastmlp.runtime import make_predictor
+
+        n_threads = self.n_threads if n_threads is None else n_threads
+        asked = type(self)(n_threads=n_threads)
+        _validation.check_parameters(
+            asked, {"n_threads": _validation.RULES["n_threads"]}
+        )
+        return make_predictor(self._snapshot(), allowed_threads(n_threads))
 
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.
@@ -341,7 +394,8 @@ class _BaseMLP(BaseEstimator):
                 f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
             )
         activation = _validation.hidden_activation(self)
-        network = self._network(units, activation, self._fitted_loss())
+        activations = [activation] * (len(units) - 2)
+        network = self._network(units, activations, self._fitted_loss())
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
             packed = packed.astype(X.dtype, copy=False)
@@ -722,7 +776,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     def _predicted_codes(self, outputs):
         """Class numbers (n,) or label indicators (n, L) of the outputs."""
         if self.out_activation_ == "softmax":
-            return outputs.argmax(axis=1)
+            return class_numbers(outputs)
         codes = (outputs > 0.5).astype(int)
         if outputs.shape[1] > 1:
             return codes
@@ -795,12 +849,10 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             In the order of ``classes_``; for a multi-label model the probability of
             each label.
         """
-        outputs = self._outputs(X)
-        if outputs.shape[1] > 1:
-            return outputs
+        proba = self._outputs(X, PROBA)
         if len(self.classes_) == 1:
-            return np.ones_like(outputs)
-        return np.hstack([1 - outputs, outputs])
+            return np.ones_like(proba[:, :1])
+        return proba
 
     def predict_log_proba(self, X):
         """Predict logarithms of the probabilities, without underflow.
@@ -819,7 +871,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         lost = proba < np.finfo(proba.dtype).tiny  # too small for all its digits
         log_proba = np.log(proba, where=~lost, out=np.zeros_like(proba))
         if lost.any():
-            z = self._outputs(X, activated=False)
+            z = self._outputs(X, RAW)
             if self.out_activation_ == "softmax":
                 log_proba[lost] = log_softmax(z, axis=1)[lost]
             else:

@@ -95,24 +95,22 @@ def save_model(estimator, path, *, optimizer=False):
     --------
     >>> import os, tempfile
     >>> from fastmlp import MLPRegressor, load_model, save_model
-    >>> model = MLPRegressor((), solver="lbfgs").fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs")
+    >>> model = model.fit([[0.0], [1.0]], [1.0, 3.0])
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
     >>> save_model(model, path)
     >>> load_model(path).predict([[2.0]]).round(2)
     array([5.])
     """
     kind = _kind_of(estimator)
-    from sklearn.utils.validation import check_is_fitted
-
-    check_is_fitted(estimator, "coefs_")
+    snapshot = estimator._snapshot()
     params = estimator.get_params(deep=False)
-    coefs, intercepts, _ = estimator._layers()
     tensors = {}
-    for name, arrays in zip(WEIGHTS, (coefs, intercepts)):
+    for name, arrays in zip(WEIGHTS, (snapshot.coefs, snapshot.intercepts)):
         tensors.update({f"{name}.{i}": array for i, array in enumerate(arrays)})
     model = {
         "class": kind,
-        "n_layers": len(coefs),
+        "activations": [list(pair) for pair in snapshot.activations],
         "params": {k: encode(v, f"params.{k}", tensors) for k, v in params.items()},
         "attributes": {},
     }
@@ -170,7 +168,8 @@ def read_model_file(path, *, check=True, copy=False):
     Returns
     -------
     model : dict
-        "class", "params", "attributes" with the weights, and "targets" or None.
+        "class", "params", "attributes" with the weights, "activations" of the hidden
+        layers (name and parameter), and "targets" or None.
     """
     tensors, metadata = _safetensors.read(path, check=check, copy=copy)
     try:
@@ -194,10 +193,12 @@ def _model(tensors, metadata):
     model = json.loads(metadata.get("model", ""))
     if not isinstance(model, dict) or model.get("class") not in _CLASSES:
         raise ValueError("it describes no MLPClassifier or MLPRegressor.")
-    n_layers = model.get("n_layers")
-    if type(n_layers) is not int or not 1 <= n_layers <= len(tensors):
-        raise ValueError(f"it cannot have {n_layers!r} layers.")
+    activations = model.get("activations")
+    if not isinstance(activations, list) or not all(map(_is_activation, activations)):
+        raise ValueError("it has impossible activations.")
+    n_layers = len(activations) + 1
     decoded = {"class": model["class"], "targets": model.get("targets")}
+    decoded["activations"] = [tuple(pair) for pair in activations]
     for group, prefix in (("params", "params."), ("attributes", "")):
         values = model.get(group)
         if not isinstance(values, dict):
@@ -212,6 +213,16 @@ def _model(tensors, metadata):
         ]
     _check_weights(decoded["attributes"])
     return decoded
+
+
+def _is_activation(pair):
+    """Whether this is a name and a parameter."""
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and type(pair[1]) in (int, float)
+    )
 
 
 def _check_weights(attributes):
