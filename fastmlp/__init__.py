@@ -18,9 +18,16 @@ _MODULES = {
     "MLPClassifier": "fastmlp._mlp",
     "MLPRegressor": "fastmlp._mlp",
     "ModelVersionWarning": "fastmlp._persistence",
+    "from_sklearn": "fastmlp.export",
+    "from_torch": "fastmlp.export",
     "load_model": "fastmlp._persistence",
     "save_model": "fastmlp._persistence",
+    "register_skl2onnx": "fastmlp.export",
     "show_versions": "fastmlp._show_versions",
+    "to_c": "fastmlp.export",
+    "to_onnx": "fastmlp.export",
+    "to_sklearn": "fastmlp.export",
+    "to_torch": "fastmlp.export",
 }
 __all__ = ["__version__", *_MODULES]
 
