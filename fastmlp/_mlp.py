@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _shortcut, _training, _validation
+from fastmlp._checkpoint import make_checkpoint
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
@@ -111,7 +112,18 @@ class _BaseMLP(BaseEstimator):
         self.weight_init = weight_init
         self.n_threads = n_threads
 
-    def fit(self, X, y, sample_weight=None, *, coefs_init=None, intercepts_init=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        coefs_init=None,
+        intercepts_init=None,
+        checkpoint=None,
+        checkpoint_every=1,
+        resume=None,
+    ):
         """Fit the model to data.
 
         Parameters
@@ -126,6 +138,15 @@ class _BaseMLP(BaseEstimator):
             Weights to start from in place of random ones.
         intercepts_init : list of array-like of shape (fan_out,), default=None
             Intercepts to start from in place of random ones.
+        checkpoint : str or path-like, default=None
+            File for the state of a fit by sgd or adam, written as a whole after each
+            ``checkpoint_every`` epochs, so that a fit that is killed can go on.
+        checkpoint_every : int, default=1
+            Epochs between two writes.
+        resume : str or path-like, default=None
+            File of ``checkpoint`` to go on from, with the same data and parameters (but
+            for ``max_iter``, ``verbose``, ``n_threads`` and ``warm_start``): the model
+            has the same bits as that of a fit without interruption.
 
         Returns
         -------
@@ -144,15 +165,24 @@ class _BaseMLP(BaseEstimator):
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
-        self._fit(X, y, sample_weight, False, coefs_init, intercepts_init)
+        checkpoint = checkpoint, checkpoint_every, resume
+        self._fit(X, y, sample_weight, False, coefs_init, intercepts_init, checkpoint)
         return self
 
     def _fit(
-        self, X, y, sample_weight, incremental, coefs_init=None, intercepts_init=None
+        self,
+        X,
+        y,
+        sample_weight,
+        incremental,
+        coefs_init=None,
+        intercepts_init=None,
+        checkpoint=(None, 1, None),
     ):
         """Train by any solver; on an error the attributes stay as they were."""
         with _validation.restored_on_error(self):
             _validation.check_parameters(self, self._parameter_rules)
+            checkpoint = make_checkpoint(self, *checkpoint)
             hidden = _validation.hidden_sizes(self)
             activation = _validation.hidden_activation(self)
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -174,7 +204,7 @@ class _BaseMLP(BaseEstimator):
             params = self._packed(network, X.dtype)
             if self.solver in OPTIMIZERS:
                 _training.fit_stochastic(
-                    self, network, params, X, y, sample_weight, incremental
+                    self, network, params, X, y, sample_weight, incremental, checkpoint
                 )
             else:
                 _training.fit_lbfgs(self, network, params, X, y, sample_weight)

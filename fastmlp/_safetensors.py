@@ -56,9 +56,7 @@ def atomic_write(path, chunks):
     chunks : iterable of bytes-like
     """
     path = Path(path)
-    fd, temporary = tempfile.mkstemp(
-        prefix=f".{path.name[:64]}.", suffix=".tmp", dir=path.parent
-    )
+    fd, temporary = tempfile.mkstemp(".tmp", _temporary_prefix(path), path.parent)
     try:
         with open(fd, "wb") as file:
             for chunk in chunks:
@@ -72,6 +70,20 @@ def atomic_write(path, chunks):
             os.unlink(temporary)
         raise
     _synchronise_folder(path.parent)
+
+
+def _temporary_prefix(path):
+    """How the names of the temporary files of a path begin."""
+    return f".{path.name[:64]}.part-"
+
+
+def remove_left_over(path):
+    """Remove the temporary files of writers of a path that were killed."""
+    path = Path(path)
+    prefix = _temporary_prefix(path)
+    for file in path.absolute().parent.iterdir():
+        if file.name.startswith(prefix) and file.name.endswith(".tmp"):
+            file.unlink(missing_ok=True)
 
 
 def _grant_usual_permissions(temporary, path):

@@ -24,12 +24,16 @@ from fastmlp._validation import check_some_weight
 INTERRUPTED = "Training interrupted by user."
 
 
-def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental):
+def fit_stochastic(
+    estimator, network, params, X, y, sample_weight, incremental, checkpoint=None
+):
     """Train by sgd or adam, for at most max_iter epochs, or one if incremental."""
     if incremental and estimator.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True")
     optimizer = _optimizer(estimator, network.n_params, params.dtype, incremental)
     data = Data(X, y, sample_weight)
+    if checkpoint is not None:
+        checkpoint.begin(estimator, X, y, sample_weight)
     rows, validation = None, None
     n_train = len(y)
     if estimator.early_stopping:
@@ -53,8 +57,10 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
     )
     optimizer.prepare(epoch)
     estimator.n_iter_ = 0
+    if checkpoint is not None:
+        order = checkpoint.restore(estimator, params, optimizer, order, validation)
     try:
-        for _ in range(estimator.max_iter):
+        for _ in range(estimator.n_iter_, estimator.max_iter):
             if estimator.shuffle:
                 permutation = np.arange(n_train)
                 estimator._random_state.shuffle(permutation)
@@ -88,6 +94,8 @@ def fit_stochastic(estimator, network, params, X, y, sample_weight, incremental)
                     ConvergenceWarning,
                     stacklevel=4,
                 )
+            if checkpoint is not None:
+                checkpoint.epoch_ends(estimator, params, optimizer, order, validation)
     except KeyboardInterrupt:
         optimizer.epoch_ends(epoch, estimator.t_)
         estimator.loss_ = epoch.loss
