@@ -2,9 +2,8 @@
 
 A checkpoint holds all that the next epoch depends on: weights, moments and scalars of
 the solver, the generator, the order of the rows, the record of losses and scores, and
-with early stopping the best weights.  What the fit would compute anew from the same data
-is not in it; parameters and a fingerprint of the data are, so that a checkpoint of other
-ones is refused.
+with early stopping the best weights.  Parameters and a fingerprint of the data are in
+it too, so that a checkpoint of other ones is refused.
 """
 
 from __future__ import annotations

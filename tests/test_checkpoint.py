@@ -247,7 +247,7 @@ def test_kill_9_at_random_moments(tmp_path):
     """50 processes are killed, each resumed until it ends: 50 equal models."""
     X, y = data("multiclass", 400)
     model = MLPClassifier(
-        (20,), max_iter=40, random_state=0, batch_size=10, early_stopping=True,
+        (20,), max_iter=25, random_state=0, batch_size=10, early_stopping=True,
         n_iter_no_change=100,
     )  # fmt: skip
     start = time.perf_counter()
