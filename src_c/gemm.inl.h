@@ -301,6 +301,32 @@ static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     }
 }
 
+static inline ptrdiff_t FN(padded)(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+/* Whether C^T = B^T A^T wastes fewer lanes than C = A B by a tenth */
+static inline int FN(is_better_transposed)(ptrdiff_t m, ptrdiff_t n)
+{
+    return n <= FM_GEMM_NARROW && 10 * FN(padded)(m) * n < 9 * m * FN(padded)(n);
+}
+
+/* C (m, n) := A B for a transposed A and few columns, as C^T := B^T A^T, which has the
+ * same sums */
+static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t block,
+                            const real *a, ptrdiff_t stride, const real *b,
+                            ptrdiff_t ldb, real *c, ptrdiff_t ldc, real *work)
+{
+    real *result = work + BLOCK_K * (BLOCK_M + 3 * LANES); /* (n, NARROW_ROWS) */
+    for (ptrdiff_t i = 0; i < m; i += FM_GEMM_NARROW_ROWS) {
+        const ptrdiff_t rows = m - i < FM_GEMM_NARROW_ROWS ? m - i : FM_GEMM_NARROW_ROWS;
+        const real *s = NULL;
+        for (ptrdiff_t start = 0; start < k; start += block, s = result)
+            FN(gemm_block)(n, rows, k - start < block ? k - start : block,
+                           b + start * ldb, ldb, 1, a + i + start * stride, stride, s,
+                           FM_GEMM_NARROW_ROWS, result, FM_GEMM_NARROW_ROWS, work);
+        FN(transpose)(result, FM_GEMM_NARROW_ROWS, c + i * ldc, ldc, n, rows);
+    }
+}
+
 /* C (m, n) := A B + S; see table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
@@ -316,6 +342,10 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     }
     if (n == 1 && row_stride == 1 && ldc == 1 && (!s || lds == 1)) {
         FN(row_times_matrix)(m, k, b, ldb, a, k_stride, s, c);
+        return;
+    }
+    if (across && !s && k > 0 && FN(is_better_transposed)(m, n)) {
+        FN(gemm_narrow)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
         return;
     }
     for (ptrdiff_t start = 0; start < k || start == 0; start += block, s = c, lds = ldc) {
