@@ -68,8 +68,11 @@ static void FN(softmax_columns)(real *restrict z, ptrdiff_t k, real *restrict lo
     real total[GROUP] = {0};
     for (ptrdiff_t i = 0; i < GROUP; ++i) largest[i] = z[i];
     for (ptrdiff_t j = 1; j < k; ++j)
-        for (ptrdiff_t i = 0; i < GROUP; ++i)
-            largest[i] = z[j * GROUP + i] > largest[i] ? z[j * GROUP + i] : largest[i];
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < GROUP; ++i) {
+            const real value = z[j * GROUP + i];
+            largest[i] = value > largest[i] ? value : largest[i];
+        }
     for (ptrdiff_t j = 0; j < k; ++j)
         for (ptrdiff_t i = 0; i < GROUP; ++i) {
             z[j * GROUP + i] = FN(exp)(z[j * GROUP + i] - largest[i]);
