@@ -13,23 +13,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import _training, _validation
+from fastmlp import _history, _validation
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
 from fastmlp._core.prediction import predict
+from fastmlp._holdout import Holdout, fraction_split
 from fastmlp._initialization import initial_weights
+from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
+from fastmlp._task import FitOptions, Task
+from fastmlp._training import fit_stochastic
 
 _LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
-_STOCHASTIC_ATTRIBUTES = (
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "_no_improvement_count",
-    "_optimizer_state",
-)
 
 
 def _solver_is_stochastic(estimator):
@@ -140,13 +136,13 @@ class _BaseMLP(BaseEstimator):
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
-        self._fit(X, y, sample_weight, False, coefs_init, intercepts_init)
+        options = FitOptions(coefs_init=coefs_init, intercepts_init=intercepts_init)
+        self._fit(X, y, sample_weight, options)
         return self
 
-    def _fit(
-        self, X, y, sample_weight, incremental, coefs_init=None, intercepts_init=None
-    ):
+    def _fit(self, X, y, sample_weight, options):
         """Train by any solver; on an error the attributes stay as they were."""
+        incremental = options.incremental
         with _validation.restored_on_error(self):
             _validation.check_parameters(self, self._parameter_rules)
             hidden = _validation.hidden_sizes(self)
@@ -161,18 +157,20 @@ class _BaseMLP(BaseEstimator):
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
             network = self._network(units, activation, self._loss_name())
+            stochastic = self.solver in OPTIMIZERS
             if cold:
                 self._start_cold(network, activation[0])
             else:
                 self._start_warm(network, incremental)
-            self._take_weights(units, coefs_init, intercepts_init)
+            self._take_weights(units, options.coefs_init, options.intercepts_init)
             params = self._packed(network, X.dtype)
-            if self.solver in OPTIMIZERS:
-                _training.fit_stochastic(
-                    self, network, params, X, y, sample_weight, incremental
-                )
+            task = Task(self, network, params, X, y, sample_weight, options)
+            if stochastic:
+                self._split(task)
+                _history.begin(self, incremental, task.holdout is not None)
+                fit_stochastic(task)
             else:
-                _training.fit_lbfgs(self, network, params, X, y, sample_weight)
+                fit_lbfgs(task)
             if not np.isfinite(params).all():
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may "
@@ -211,10 +209,7 @@ class _BaseMLP(BaseEstimator):
             intercepts = [np.zeros_like(b) for b in intercepts]
         self.coefs_, self.intercepts_ = coefs, intercepts
         self.t_ = 0
-        for name in _STOCHASTIC_ATTRIBUTES:
-            vars(self).pop(name, None)
-        if self.solver in OPTIMIZERS:
-            self._start_history()
+        _history.forget(self)
 
     def _start_warm(self, network, incremental):
         """Go on from the weights there are; the history goes on growing."""
@@ -235,23 +230,15 @@ class _BaseMLP(BaseEstimator):
             )
         self.out_activation_, self.n_layers_ = output, len(known)
         self.t_ = getattr(self, "t_", 0)
-        if self.solver in OPTIMIZERS:
-            lists = ("loss_curve_", "validation_scores_")
-            grown = {name: list(getattr(self, name, None) or []) for name in lists}
-            if not incremental or getattr(self, "best_loss_", None) is None:
-                self._start_history()
-            self.loss_curve_ = grown["loss_curve_"]
-            if self.early_stopping and not incremental:
-                self.validation_scores_ = grown["validation_scores_"]
 
-    def _start_history(self):
-        """Reset the record of losses and scores."""
-        self.loss_curve_ = []
-        self._no_improvement_count = 0
-        early = self.early_stopping
-        self.best_loss_ = None if early else np.inf
-        self.validation_scores_ = [] if early else None
-        self.best_validation_score_ = -np.inf if early else None
+    def _split(self, task):
+        """Hold out rows for early stopping."""
+        if not self.early_stopping:
+            return
+        if task.options.incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        rows, held_out = fraction_split(self, task.y)
+        task.hold_out(rows, Holdout(task, held_out))
 
     def _take_weights(self, units, coefs_init, intercepts_init):
         """Replace the initial weights by given ones, after a check."""
@@ -387,6 +374,14 @@ class _BaseMLP(BaseEstimator):
     def _count_outputs(self, y):
         """Units of the output layer for encoded targets."""
         return y.shape[1]
+
+    @property
+    def history_(self):
+        """Record of the epochs: a dict of arrays, see the attributes of the class."""
+        try:
+            return _history.as_arrays(self._history)
+        except AttributeError:
+            raise AttributeError("history_: the model was not fitted") from None
 
     @property
     def _optimizer(self):
@@ -751,7 +746,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
                 self._label_binarizer = LabelBinarizer().fit(
                     y if y_type.startswith("multilabel") else classes
                 )
-            self._fit(X, y, sample_weight, True)
+            self._fit(X, y, sample_weight, FitOptions(incremental=True))
         return self
 
     def predict(self, X):
@@ -1107,7 +1102,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         -------
         self : object
         """
-        self._fit(X, y, sample_weight, True)
+        self._fit(X, y, sample_weight, FitOptions(incremental=True))
         return self
 
     def predict(self, X):

@@ -29,6 +29,11 @@ class SGDOptimizer(_Optimizer):
 
     n_moments = 1
 
+    @property
+    def rate(self):
+        """Learning rate of the coming epoch."""
+        return self.learning_rate
+
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
         """Start from the parameters of an estimator."""
@@ -80,6 +85,11 @@ class AdamOptimizer(_Optimizer):
     """
 
     n_moments = 2
+
+    @property
+    def rate(self):
+        """Learning rate of the coming epoch, before the bias corrections."""
+        return self.learning_rate_init
 
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
