@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import _history, _validation
+from fastmlp import _history, _rules, _validation
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
@@ -41,7 +41,7 @@ def _solver_is_stochastic(estimator):
 class _BaseMLP(BaseEstimator):
     """What classifier and regressor share."""
 
-    _parameter_rules = _validation.RULES
+    _parameter_rules = _rules.RULES
 
     def __init__(
         self,
@@ -144,9 +144,9 @@ class _BaseMLP(BaseEstimator):
         """Train by any solver; on an error the attributes stay as they were."""
         incremental = options.incremental
         with _validation.restored_on_error(self):
-            _validation.check_parameters(self, self._parameter_rules)
-            hidden = _validation.hidden_sizes(self)
-            activation = _validation.hidden_activation(self)
+            _rules.check_parameters(self, self._parameter_rules)
+            hidden = _rules.hidden_sizes(self)
+            activation = _rules.hidden_activation(self)
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
             dtype = self._training_dtype(cold)
             X, y = self._validate_input(X, y, incremental, cold, dtype)
@@ -271,8 +271,8 @@ class _BaseMLP(BaseEstimator):
     def _outputs(self, X, activated=True):
         """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        _validation.check_parameters(self, {"dtype": _validation.RULES["dtype"]})
-        activation = _validation.hidden_activation(self)
+        _rules.check_parameters(self, {"dtype": _rules.RULES["dtype"]})
+        activation = _rules.hidden_activation(self)
         coefs, intercepts, units = self._layers()
         X = _validation.check_predict_data(self, X, units[0])
         dtype = np.result_type(X.dtype, coefs[0].dtype)
@@ -310,7 +310,7 @@ class _BaseMLP(BaseEstimator):
         intercept_grads : list of ndarray of shape (fan_out,)
         """
         check_is_fitted(self, "coefs_")
-        _validation.check_parameters(self, self._parameter_rules)
+        _rules.check_parameters(self, self._parameter_rules)
         dtype = self._training_dtype(False)
         X, y = self._validate_input(X, y, True, False, dtype, exact=False)
         sample_weight = _validation.check_sample_weight(
@@ -326,7 +326,7 @@ class _BaseMLP(BaseEstimator):
                 f"the model has {units[0]} features and {units[-1]} outputs; X has "
                 f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
             )
-        activation = _validation.hidden_activation(self)
+        activation = _rules.hidden_activation(self)
         network = self._network(units, activation, self._fitted_loss())
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
@@ -1001,7 +1001,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     0.98
     """
 
-    _parameter_rules = _validation.REGRESSOR_RULES | _validation.RULES
+    _parameter_rules = _rules.REGRESSOR_RULES | _rules.RULES
     _output_activations = ("identity", "exp")
 
     def __init__(
