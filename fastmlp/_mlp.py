@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _history, _rules, _validation
+from fastmlp._class_weight import expanded
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
@@ -150,9 +151,7 @@ class _BaseMLP(BaseEstimator):
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
             dtype = self._training_dtype(cold)
             X, y = self._validate_input(X, y, incremental, cold, dtype)
-            sample_weight = _validation.check_sample_weight(
-                sample_weight, X.shape[0], X.dtype
-            )
+            sample_weight = self._row_weights(y, sample_weight, X.dtype)
             self._random_state = check_random_state(self.random_state)
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
@@ -191,6 +190,10 @@ class _BaseMLP(BaseEstimator):
     def _layers(self):
         """What stands in ``coefs_`` and ``intercepts_``, checked, and the units."""
         return _validation.check_layers(self.coefs_, self.intercepts_, None)
+
+    def _row_weights(self, y, sample_weight, dtype):
+        """The weights of the rows in a precision, after a check, or None."""
+        return _validation.check_sample_weight(sample_weight, len(y), dtype)
 
     def _network(self, units, activation, loss):
         """The network of the core for these sizes."""
@@ -313,9 +316,7 @@ class _BaseMLP(BaseEstimator):
         _rules.check_parameters(self, self._parameter_rules)
         dtype = self._training_dtype(False)
         X, y = self._validate_input(X, y, True, False, dtype, exact=False)
-        sample_weight = _validation.check_sample_weight(
-            sample_weight, X.shape[0], X.dtype
-        )
+        sample_weight = self._row_weights(y, sample_weight, X.dtype)
         return self._loss_gradient(X, y, sample_weight)
 
     def _loss_gradient(self, X, y, sample_weight, packed=None):
@@ -527,6 +528,15 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
         are the same bits for any number.
 
+    class_weight : "balanced", dict, list of dict or None, default=None
+        Weights of the classes: each row counts ``sample_weight`` times the weight of
+        its class, which is the same as passing the products as ``sample_weight``.
+        A dict ``{class: weight}`` gives 1 to classes that it does not name;
+        "balanced" is ``n_samples / (n_classes * count)`` of the labels of the call
+        (in ``partial_fit`` too, where a dict is steadier). A multi-label task takes
+        "balanced" or a list with one dict ``{0: weight, 1: weight}`` per label,
+        whose weights are multiplied.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -599,6 +609,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     0.88
     """
 
+    _parameter_rules = _rules.CLASSIFIER_RULES | _rules.RULES
     _output_activations = ("softmax", "logistic")
 
     def __init__(
@@ -631,6 +642,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         fit_intercept=True,
         weight_init="glorot_uniform",
         n_threads=None,
+        class_weight=None,
     ):
         super().__init__(
             loss="log_loss",
@@ -662,6 +674,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             weight_init=weight_init,
             n_threads=n_threads,
         )
+        self.class_weight = class_weight
 
     def _loss_name(self):
         """The loss of the core: cross entropy over classes or of each label."""
@@ -702,6 +715,12 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             places = np.searchsorted(self.classes_, y, sorter=order)
             encoded = order[places][:, None]
         return np.ascontiguousarray(encoded, dtype=dtype)
+
+    def _row_weights(self, y, sample_weight, dtype):
+        """The weights of the rows times those of their classes, or None."""
+        if self.class_weight is not None:
+            sample_weight = expanded(self, y, sample_weight)
+        return super()._row_weights(y, sample_weight, dtype)
 
     def _stratifies(self):
         """Whether the early-stopping split is stratified: for two classes."""

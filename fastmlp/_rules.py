@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -59,6 +59,7 @@ def one_of(names):
     )
 
 
+NONE = Rule("None", lambda value: value is None)
 _BOOLEAN = Rule("a bool", lambda value: isinstance(value, bool | np.bool_))
 _AT_LEAST_ONE = interval(Integral, 1, np.inf, "[)")
 _NOT_NEGATIVE = interval(Real, 0, np.inf, "[)")
@@ -80,7 +81,7 @@ RULES = {
             "a numpy RandomState instance",
             lambda value: isinstance(value, np.random.RandomState),
         ),
-        Rule("None", lambda value: value is None),
+        NONE,
     ],
     "tol": [_NOT_NEGATIVE],
     "verbose": [_BOOLEAN, interval(Integral, 0, np.inf, "[)")],
@@ -100,7 +101,21 @@ RULES = {
     "dtype": [one_of(DTYPES)],
     "fit_intercept": [_BOOLEAN],
     "weight_init": [one_of(WEIGHT_INITS)],
-    "n_threads": [_AT_LEAST_ONE, Rule("None", lambda value: value is None)],
+    "n_threads": [_AT_LEAST_ONE, NONE],
+}
+CLASSIFIER_RULES = {
+    "class_weight": [
+        one_of(("balanced",)),
+        Rule("a dict", lambda value: isinstance(value, Mapping)),
+        Rule(
+            "a list of dicts",
+            lambda value: (
+                isinstance(value, list | tuple)
+                and all(isinstance(weights, Mapping) for weights in value)
+            ),
+        ),
+        NONE,
+    ]
 }
 REGRESSOR_RULES = {"loss": [one_of(("squared_error", "poisson"))]}
 
