@@ -23,22 +23,23 @@ def forget(estimator):
         vars(estimator).pop(name, None)
 
 
-def begin(estimator, incremental, validated):
-    """Start the record of a fit by epochs: lists go on growing, baselines restart.
+def begin(estimator, task):
+    """Start the record of a fit: lists go on growing, baselines restart.
 
-    ``partial_fit`` keeps the baselines too, where there are any.
+    ``partial_fit`` keeps the baselines of the loss too, where there are any.
     """
+    estimator._history = list(getattr(estimator, "_history", []))
     curves = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
     loss, scores, losses = (list(getattr(estimator, c, None) or []) for c in curves)
-    estimator._history = list(getattr(estimator, "_history", []))
-    estimator.loss_curve_ = loss
-    if not incremental or getattr(estimator, "best_loss_", None) is None:
-        stops_by_score = validated and estimator.early_stopping
-        estimator._no_improvement_count = 0
-        estimator.best_loss_ = None if stops_by_score else np.inf
-        estimator.validation_scores_ = estimator.best_validation_score_ = None
-        vars(estimator).pop("validation_loss_curve_", None)
-    if validated:
+    if estimator.solver != "lbfgs":
+        estimator.loss_curve_ = loss
+        known = getattr(estimator, "best_loss_", None) is not None
+        if not (task.options.incremental and known):
+            estimator._no_improvement_count = 0
+            estimator.best_loss_ = None if task.stops_by_score else np.inf
+            estimator.validation_scores_ = estimator.best_validation_score_ = None
+            vars(estimator).pop("validation_loss_curve_", None)
+    if task.holdout is not None:
         estimator.validation_scores_ = scores
         estimator.validation_loss_curve_ = losses
         estimator.best_validation_score_ = -np.inf

@@ -14,12 +14,13 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _history, _rules, _validation
+from fastmlp._callbacks import CallbackSupportMixin, announced_fit, with_callbacks
 from fastmlp._class_weight import expanded
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
 from fastmlp._core.prediction import predict
-from fastmlp._holdout import Holdout, fraction_split
+from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
 from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
@@ -39,7 +40,7 @@ def _solver_is_stochastic(estimator):
     return True
 
 
-class _BaseMLP(BaseEstimator):
+class _BaseMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share."""
 
     _parameter_rules = _rules.RULES
@@ -74,6 +75,11 @@ class _BaseMLP(BaseEstimator):
         fit_intercept,
         weight_init,
         n_threads,
+        validation_split,
+        scoring,
+        target_score,
+        max_time,
+        on_divergence,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -103,8 +109,27 @@ class _BaseMLP(BaseEstimator):
         self.fit_intercept = fit_intercept
         self.weight_init = weight_init
         self.n_threads = n_threads
+        self.validation_split = validation_split
+        self.scoring = scoring
+        self.target_score = target_score
+        self.max_time = max_time
+        self.on_divergence = on_divergence
 
-    def fit(self, X, y, sample_weight=None, *, coefs_init=None, intercepts_init=None):
+    @with_callbacks
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        coefs_init=None,
+        intercepts_init=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
+        callback=None,
+    ):
         """Fit the model to data.
 
         Parameters
@@ -119,6 +144,22 @@ class _BaseMLP(BaseEstimator):
             Weights to start from in place of random ones.
         intercepts_init : list of array-like of shape (fan_out,), default=None
             Intercepts to start from in place of random ones.
+        X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
+                default=None
+            Validation data, judged after each epoch. With ``early_stopping`` it takes
+            the place of the held-out fraction; without, it is only recorded. A
+            pipeline transforms it with ``Pipeline(..., transform_input=["X_val"])``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation data.
+        sample_weight_val : float or array-like of shape (n_val,), default=None
+            Weights of the validation rows, in loss and score.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, handed to the splitter in ``validation_split``.
+        callback : callable, default=None
+            Called at the end of each epoch with a record: ``epoch``, ``loss``,
+            ``validation_loss``, ``validation_score``, ``learning_rate``, ``seconds``
+            and ``fitted_estimator()``, which gives a copy with the current weights.
+            Returning True stops the fit.
 
         Returns
         -------
@@ -137,8 +178,17 @@ class _BaseMLP(BaseEstimator):
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
-        options = FitOptions(coefs_init=coefs_init, intercepts_init=intercepts_init)
-        self._fit(X, y, sample_weight, options)
+        options = FitOptions(
+            coefs_init=coefs_init,
+            intercepts_init=intercepts_init,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            groups=groups,
+            callback=callback,
+        )
+        with announced_fit(self, X, y, sample_weight) as options.context:
+            self._fit(X, y, sample_weight, options)
         return self
 
     def _fit(self, X, y, sample_weight, options):
@@ -156,7 +206,6 @@ class _BaseMLP(BaseEstimator):
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
             network = self._network(units, activation, self._loss_name())
-            stochastic = self.solver in OPTIMIZERS
             if cold:
                 self._start_cold(network, activation[0])
             else:
@@ -164,18 +213,17 @@ class _BaseMLP(BaseEstimator):
             self._take_weights(units, options.coefs_init, options.intercepts_init)
             params = self._packed(network, X.dtype)
             task = Task(self, network, params, X, y, sample_weight, options)
-            if stochastic:
-                self._split(task)
-                _history.begin(self, incremental, task.holdout is not None)
-                fit_stochastic(task)
-            else:
-                fit_lbfgs(task)
+            hold_out(task)
+            _history.begin(self, task)
+            (fit_stochastic if self.solver in OPTIMIZERS else fit_lbfgs)(task)
             if not np.isfinite(params).all():
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may "
-                    "contain large values and need to be preprocessed. Scale X and y, "
-                    "for example with sklearn.preprocessing.StandardScaler, or lower "
-                    f"learning_rate_init (now {self.learning_rate_init:g})."
+                    "contain large values and need to be preprocessed. Scale X and y "
+                    f"({task.scale_of_data()}), for example with "
+                    "sklearn.preprocessing.StandardScaler, or lower "
+                    f"learning_rate_init (now {self.learning_rate_init:g}). Training "
+                    f"ended in epoch {self.n_iter_}."
                 )
             self.coefs_, self.intercepts_ = network.split(params)
 
@@ -192,6 +240,10 @@ class _BaseMLP(BaseEstimator):
         return _validation.check_layers(self.coefs_, self.intercepts_, None)
 
     def _row_weights(self, y, sample_weight, dtype):
+        """The weights that count in training, in a precision, or None."""
+        return self._plain_weights(y, sample_weight, dtype)
+
+    def _plain_weights(self, y, sample_weight, dtype):
         """The weights of the rows in a precision, after a check, or None."""
         return _validation.check_sample_weight(sample_weight, len(y), dtype)
 
@@ -233,15 +285,6 @@ class _BaseMLP(BaseEstimator):
             )
         self.out_activation_, self.n_layers_ = output, len(known)
         self.t_ = getattr(self, "t_", 0)
-
-    def _split(self, task):
-        """Hold out rows for early stopping."""
-        if not self.early_stopping:
-            return
-        if task.options.incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        rows, held_out = fraction_split(self, task.y)
-        task.hold_out(rows, Holdout(task, held_out))
 
     def _take_weights(self, units, coefs_init, intercepts_init):
         """Replace the initial weights by given ones, after a check."""
@@ -405,7 +448,7 @@ class _BaseMLP(BaseEstimator):
 
     def _best(self, arrays):
         """Copies of the kept weights; they are the best ones with early stopping."""
-        if getattr(self, "validation_scores_", None) is None:
+        if getattr(self, "best_loss_", 0) is not None:
             raise AttributeError("there are best weights with early_stopping=True only")
         return [array.copy() for array in arrays]
 
@@ -450,11 +493,20 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     batch_size : int or "auto", default="auto"
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : str, (str, float) or callable, default="constant"
         Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
         it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
         divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
         improvement by ``tol``, and stops below 1e-6.
+        Schedules of sgd and adam, planned over ``max_iter`` epochs:
+
+        - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
+        - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
+          of the epochs, then falls to 0;
+        - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
+          that share (0.3), then down to nearly 0;
+        - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
+        - a callable: the rate as a function of the epoch, from 0 on.
 
     learning_rate_init : float, default=0.001
         Step size of sgd and adam at the start.
@@ -477,7 +529,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         counts; for lbfgs the tolerance of the projected gradient.
 
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        True prints scikit-learn's line about each epoch; the int 1 one progress line
+        that is written over; 2 or more a line about each epoch with all figures.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last fit.
@@ -537,6 +590,31 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         "balanced" or a list with one dict ``{0: weight, 1: weight}`` per label,
         whose weights are multiplied.
 
+    validation_split : array-like of int or bool, splitter or None, default=None
+        Rows to hold out as validation data: their numbers, a mask, or a splitter of
+        scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
+        ``TimeSeriesSplit``, of which the last split counts. They are judged after
+        each epoch; with ``early_stopping`` they decide, in place of the random
+        fraction. Works for all solvers.
+
+    scoring : str, callable or None, default=None
+        Score of the validation data: None is accuracy (classifier) or R2
+        (regressor), "loss" minus the validation loss, else a name or a callable
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+
+    target_score : float or None, default=None
+        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
+
+    max_time : float or None, default=None
+        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
+        the weights of the last step.
+
+    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
+        What to do when the weights are no longer finite: "raise" an error (with
+        ``early_stopping`` train on and keep the best weights); "warn" and keep the
+        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
+        learning rate, at most ten times.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -568,10 +646,19 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         Smallest loss of an epoch (sgd, adam); None with early stopping.
 
     validation_scores_ : list of float or None
-        Score of the validation part after each epoch, with early stopping.
+        Score of the validation data after each epoch, where there are any.
 
     best_validation_score_ : float or None
         Largest of them.
+
+    validation_loss_curve_ : list of float
+        Loss of the validation data after each epoch, without penalty; only where
+        there are validation data.
+
+    history_ : dict of ndarray of shape (n_epochs,)
+        "loss", "validation_loss", "validation_score", "learning_rate" (of adam before
+        the bias corrections) and "seconds" of each epoch or iteration of lbfgs, NaN
+        where there is none; grows over warm starts and ``partial_fit``.
 
     n_iter_ : int
         Epochs or iterations of the last fit.
@@ -643,6 +730,11 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         weight_init="glorot_uniform",
         n_threads=None,
         class_weight=None,
+        validation_split=None,
+        scoring=None,
+        target_score=None,
+        max_time=None,
+        on_divergence="raise",
     ):
         super().__init__(
             loss="log_loss",
@@ -673,6 +765,11 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             fit_intercept=fit_intercept,
             weight_init=weight_init,
             n_threads=n_threads,
+            validation_split=validation_split,
+            scoring=scoring,
+            target_score=target_score,
+            max_time=max_time,
+            on_divergence=on_divergence,
         )
         self.class_weight = class_weight
 
@@ -721,6 +818,13 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         if self.class_weight is not None:
             sample_weight = expanded(self, y, sample_weight)
         return super()._row_weights(y, sample_weight, dtype)
+
+    def _decoded(self, y):
+        """Labels of encoded targets."""
+        codes = y.astype(int)
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            return codes
+        return self.classes_[codes[:, 0]]
 
     def _stratifies(self):
         """Whether the early-stopping split is stratified: for two classes."""
@@ -877,11 +981,20 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     batch_size : int or "auto", default="auto"
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : str, (str, float) or callable, default="constant"
         Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
         it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
         divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
         improvement by ``tol``, and stops below 1e-6.
+        Schedules of sgd and adam, planned over ``max_iter`` epochs:
+
+        - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
+        - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
+          of the epochs, then falls to 0;
+        - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
+          that share (0.3), then down to nearly 0;
+        - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
+        - a callable: the rate as a function of the epoch, from 0 on.
 
     learning_rate_init : float, default=0.001
         Step size of sgd and adam at the start.
@@ -904,7 +1017,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         counts; for lbfgs the tolerance of the projected gradient.
 
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        True prints scikit-learn's line about each epoch; the int 1 one progress line
+        that is written over; 2 or more a line about each epoch with all figures.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last fit.
@@ -954,6 +1068,31 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
         are the same bits for any number.
 
+    validation_split : array-like of int or bool, splitter or None, default=None
+        Rows to hold out as validation data: their numbers, a mask, or a splitter of
+        scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
+        ``TimeSeriesSplit``, of which the last split counts. They are judged after
+        each epoch; with ``early_stopping`` they decide, in place of the random
+        fraction. Works for all solvers.
+
+    scoring : str, callable or None, default=None
+        Score of the validation data: None is accuracy (classifier) or R2
+        (regressor), "loss" minus the validation loss, else a name or a callable
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+
+    target_score : float or None, default=None
+        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
+
+    max_time : float or None, default=None
+        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
+        the weights of the last step.
+
+    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
+        What to do when the weights are no longer finite: "raise" an error (with
+        ``early_stopping`` train on and keep the best weights); "warn" and keep the
+        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
+        learning rate, at most ten times.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -982,10 +1121,19 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         Smallest loss of an epoch (sgd, adam); None with early stopping.
 
     validation_scores_ : list of float or None
-        Score of the validation part after each epoch, with early stopping.
+        Score of the validation data after each epoch, where there are any.
 
     best_validation_score_ : float or None
         Largest of them.
+
+    validation_loss_curve_ : list of float
+        Loss of the validation data after each epoch, without penalty; only where
+        there are validation data.
+
+    history_ : dict of ndarray of shape (n_epochs,)
+        "loss", "validation_loss", "validation_score", "learning_rate" (of adam before
+        the bias corrections) and "seconds" of each epoch or iteration of lbfgs, NaN
+        where there is none; grows over warm starts and ``partial_fit``.
 
     n_iter_ : int
         Epochs or iterations of the last fit.
@@ -1054,6 +1202,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         fit_intercept=True,
         weight_init="glorot_uniform",
         n_threads=None,
+        validation_split=None,
+        scoring=None,
+        target_score=None,
+        max_time=None,
+        on_divergence="raise",
     ):
         super().__init__(
             loss=loss,
@@ -1084,6 +1237,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             fit_intercept=fit_intercept,
             weight_init=weight_init,
             n_threads=n_threads,
+            validation_split=validation_split,
+            scoring=scoring,
+            target_score=target_score,
+            max_time=max_time,
+            on_divergence=on_divergence,
         )
 
     def _loss_name(self):
@@ -1093,6 +1251,10 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
         X, y = _validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
         return X, _validation.check_targets(y, X.dtype, self.loss)
+
+    def _decoded(self, y):
+        """Targets as predict gives them."""
+        return y[:, 0] if y.shape[1] == 1 else y
 
     def _stratifies(self):
         """Whether the early-stopping split is stratified: never."""

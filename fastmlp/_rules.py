@@ -7,8 +7,10 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 
 from fastmlp._core.kernels import activation_names
+from fastmlp._schedules import PARAMETERS as SCHEDULES
 
 DTYPES = ("auto", "float32", "float64")
 WEIGHT_INITS = (
@@ -65,12 +67,46 @@ _AT_LEAST_ONE = interval(Integral, 1, np.inf, "[)")
 _NOT_NEGATIVE = interval(Real, 0, np.inf, "[)")
 _POSITIVE = interval(Real, 0, np.inf, "()")
 _FRACTION = interval(Real, 0, 1, "[)")
+_SCORING = Rule(
+    "'loss' or a name among sklearn.metrics.get_scorer_names()",
+    lambda value: (
+        isinstance(value, str) and (value == "loss" or value in get_scorer_names())
+    ),
+)
+
+
+def _is_schedule(value):
+    """Whether a value is the name of a schedule and its parameter."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    name, share = value
+    low = "[" if name == "cosine" else "("
+    return (
+        isinstance(name, str)
+        and name in SCHEDULES
+        and interval(Real, 0, 1, f"{low})").accepts(share)
+    )
+
+
+def _is_split(value):
+    """Whether a value may choose the validation rows."""
+    return hasattr(value, "split") and not isinstance(value, str | bytes)
+
 
 RULES = {
     "solver": [one_of(("lbfgs", "sgd", "adam"))],
     "alpha": [_NOT_NEGATIVE],
     "batch_size": [one_of(("auto",)), _AT_LEAST_ONE],
-    "learning_rate": [one_of(("constant", "invscaling", "adaptive"))],
+    "learning_rate": [
+        one_of(("constant", "invscaling", "adaptive", *SCHEDULES)),
+        Rule(
+            "a pair (str, float) such as ('cosine', floor in [0, 1)), ('one_cycle', "
+            "rise in (0, 1)), ('warmup_cosine', warmup in (0, 1)) or ('plateau', "
+            "factor in (0, 1))",
+            lambda value: _is_schedule(value),
+        ),
+        Rule("a callable of the epoch", callable),
+    ],
     "learning_rate_init": [_POSITIVE],
     "power_t": [_NOT_NEGATIVE],
     "max_iter": [_AT_LEAST_ONE],
@@ -102,6 +138,18 @@ RULES = {
     "fit_intercept": [_BOOLEAN],
     "weight_init": [one_of(WEIGHT_INITS)],
     "n_threads": [_AT_LEAST_ONE, NONE],
+    "validation_split": [
+        NONE,
+        Rule(
+            "an array of row numbers or a mask",
+            lambda value: isinstance(value, np.ndarray | list | tuple | range),
+        ),
+        Rule("a splitter with a split method", _is_split),
+    ],
+    "scoring": [NONE, _SCORING, Rule("a callable", callable)],
+    "target_score": [NONE, interval(Real, -np.inf, np.inf, "()")],
+    "max_time": [NONE, _POSITIVE],
+    "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
 CLASSIFIER_RULES = {
     "class_weight": [

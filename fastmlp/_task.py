@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from fastmlp._core.batch import THREAD_WORK
 from fastmlp._core.network import Data
@@ -21,8 +24,16 @@ class FitOptions:
     """The arguments of one call of ``fit`` or ``partial_fit`` besides the data."""
 
     incremental: bool = False
+    n_epochs: int = 1
     coefs_init: Any = None
     intercepts_init: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    groups: Any = None
+    callback: Any = None
+    context: Any = None
+    started: float = field(default_factory=perf_counter)
 
 
 class Task:
@@ -42,7 +53,7 @@ class Task:
 
     def __init__(self, estimator, network, params, X, y, sample_weight, options):
         self.estimator, self.network, self.params = estimator, network, params
-        self.y, self.sample_weight = y, sample_weight
+        self.X, self.y, self.sample_weight = X, y, sample_weight
         self.options = options
         self.data = Data(X, y, sample_weight)
         self.rows = None  # of the training part; None for all
@@ -53,19 +64,38 @@ class Task:
         """Rows to train on."""
         return len(self.y) if self.rows is None else len(self.rows)
 
-    def hold_out(self, rows, holdout):
-        """Train on some rows only, and judge by others."""
-        self.rows, self.holdout = rows, holdout
-        if self.sample_weight is not None:
-            check_some_weight(
-                self.sample_weight[rows], "the training part of the split"
-            )
+    @property
+    def n_epochs(self):
+        """The largest number of epochs."""
+        if self.options.incremental:
+            return self.options.n_epochs
+        return self.estimator.max_iter
+
+    @property
+    def stops_by_score(self):
+        """Whether the held-out rows decide when to stop and which weights to keep."""
+        return self.holdout is not None and self.estimator.early_stopping
 
     def order(self):
         """The rows to train on, in the order of the data."""
         if self.rows is None:
             return np.arange(self.n_train, dtype=np.intp)
         return self.rows
+
+    def training_part(self):
+        """Features, targets and weights of the rows to train on."""
+        parts = self.X, self.y, self.sample_weight
+        if self.rows is None:
+            return parts
+        return tuple(None if part is None else part[self.rows] for part in parts)
+
+    def take_rows(self, rows):
+        """Train on some of the rows only."""
+        self.rows = rows
+        if self.sample_weight is not None:
+            check_some_weight(
+                self.sample_weight[rows], "the training part of the split"
+            )
 
     def batch_size(self):
         """Rows of a batch."""
@@ -84,3 +114,19 @@ class Task:
         if batch_size * self.data.work_per_row(self.network.units) < THREAD_WORK:
             return 1
         return allowed_threads(self.estimator.n_threads)
+
+    def fitted_layers(self):
+        """Copies of the current weights, as ``coefs_`` and ``intercepts_``."""
+        return self.network.split(self.params.copy())
+
+    def fitted_copy(self):
+        """A copy of the estimator that predicts with copies of the current weights."""
+        fitted = copy.copy(self.estimator)
+        fitted.coefs_, fitted.intercepts_ = self.fitted_layers()
+        return fitted
+
+    def scale_of_data(self):
+        """The largest magnitudes in X and y, in words."""
+        values = self.X.data if issparse(self.X) else self.X
+        x, y = (np.abs(a).max(initial=0) for a in (values, self.y))
+        return f"|X| reaches {x:.3g} and |y| {y:.3g}"

@@ -13,20 +13,20 @@ from fastmlp._warnings import warn
 
 
 def fit_stochastic(task):
-    """Train by sgd or adam, for at most max_iter epochs, or one if incremental."""
+    """Train by sgd or adam, for at most max_iter epochs, n_epochs in partial_fit."""
     estimator, order, n_train = task.estimator, task.order(), task.n_train
     optimizer = _optimizer(task)
     epoch = _epoch(task, optimizer)
     monitor = Monitor(task, optimizer)
     in_order = not estimator.shuffle and task.rows is None
     try:
-        for _ in range(1 if task.options.incremental else estimator.max_iter):
+        for _ in range(task.n_epochs):
             if estimator.shuffle:
                 permutation = np.arange(n_train)
                 estimator._random_state.shuffle(permutation)
                 order = order[permutation]
-            optimizer.prepare(epoch)
-            epoch.run(None if in_order else order, n_train)
+            monitor.epoch_begins(epoch)
+            epoch.run(None if in_order else order, n_train, monitor.deadline)
             if monitor.epoch_ends(epoch):
                 break
         else:

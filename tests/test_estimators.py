@@ -16,8 +16,21 @@ from fastmlp import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
-BOTH = ["dtype", "fit_intercept", "weight_init", "n_threads"]
-ADDED = {"MLPClassifier": [*BOTH, "class_weight"], "MLPRegressor": BOTH}
+BOTH = [
+    "dtype",
+    "fit_intercept",
+    "weight_init",
+    "n_threads",
+    "validation_split",
+    "scoring",
+    "target_score",
+    "max_time",
+    "on_divergence",
+]
+ADDED = {
+    "MLPClassifier": [*BOTH[:4], "class_weight", *BOTH[4:]],
+    "MLPRegressor": BOTH,
+}
 
 
 @pytest.fixture

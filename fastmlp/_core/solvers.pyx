@@ -7,7 +7,7 @@
 # c) A batch whose weights sum to 0 is skipped: no step, no count.
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport pow, sqrt
+from libc.math cimport INFINITY, pow, sqrt
 
 cimport fastmlp._core.kernels as kernels
 
@@ -25,6 +25,8 @@ from fastmlp._core.batch cimport (
     update_t,
 )
 from fastmlp._core.network cimport Data, Network, address_of
+
+from time import perf_counter
 
 import numpy as np
 
@@ -92,8 +94,11 @@ cdef class Epoch:
         """
         return self.loss_sum / self.rows_counted if self.rows_counted else np.inf
 
-    def run(self, order=None, n_rows=None):
+    def run(self, order=None, n_rows=None, double deadline=INFINITY):
         """Train on all batches of one epoch.
+
+        It ends early, between two batches or blocks, after the deadline if a step was
+        taken, and where the loss is no longer a number.
 
         Parameters
         ----------
@@ -101,6 +106,8 @@ cdef class Epoch:
             The rows in the order of training; None for the first n_rows as they are.
         n_rows : int or None
             Needed where there is no order.
+        deadline : float
+            In the seconds of ``time.perf_counter``.
         """
         cdef sum_t *batch = self.sum
         cdef Py_ssize_t _i
@@ -122,6 +129,10 @@ cdef class Epoch:
                         break
                 kernels.restore_denormals(before)
             PyErr_CheckSignals()
+            if self.loss_sum != self.loss_sum:
+                break
+            if deadline < INFINITY and self.rows_counted and perf_counter() > deadline:
+                break
 
     cdef void next_block(self) noexcept nogil:
         """Add a block of rows; after the last one of a batch take the step"""
