@@ -178,6 +178,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
+        if callback is not None and not callable(callback):
+            raise ValueError(f"callback must be callable or None, got {callback!r}.")
         options = FitOptions(
             coefs_init=coefs_init,
             intercepts_init=intercepts_init,
