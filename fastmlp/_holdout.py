@@ -140,7 +140,7 @@ class Holdout:
     rows : ndarray of intp or None
         The held-out rows of ``data``; None for all.
     X : array or None
-        Their features where a scorer asks for them.
+        Their features, where they are not rows of the data or a scorer asks for them.
     y, sample_weight : ndarray
         Their targets and weights.
     """
@@ -149,20 +149,23 @@ class Holdout:
         self.task, self.network, self.params = task, task.network, task.params
         self.data, self.rows, self.X = data, rows, X
         self.y, self.sample_weight = y, sample_weight
+        self.targets = y  # in the units that training takes
         self.layers = Layers(*task.network.split(task.params), task.params.dtype)
         self.scorer = _scorer(task.estimator, sample_weight)
-        self.best_params = task.params.copy()
+        self.best_params = None
 
     def judge(self):
         """Mean loss without penalty, and score: NaN where there are no numbers."""
         z = predict(self.network, self.data, self.layers, self.rows, activated=False)
-        loss = mean_loss(self.network, z.copy(), self.y, self.sample_weight)
+        loss = mean_loss(self.network, z.copy(), self.targets, self.sample_weight)
         estimator = self.task.estimator
         if estimator.scoring == "loss":
             return loss, -loss
         activate_outputs(self.network, z)
         if self.scorer is None:
-            return loss, estimator._validation_score(self.y, z, self.sample_weight)
+            return loss, estimator._validation_score(
+                self.targets, z, self.sample_weight
+            )
         if not np.isfinite(z).all():
             return loss, np.nan
         fitted = self.task.fitted_copy()
@@ -170,8 +173,17 @@ class Holdout:
         y = estimator._decoded(self.y)
         return loss, float(self.scorer(fitted, self.X, y))
 
+    def standardize(self, scaling):
+        """Take the data in the units of training; scorers still see the raw ones."""
+        self.targets = scaling.targets(self.y)
+        if self.rows is not None:
+            self.data = self.task.data
+        else:
+            X = scaling.features(self.X)
+            self.data = Data(X, self.targets, self.sample_weight)
+
     def keep(self):
-        """Remember the current weights as the best."""
+        """Remember the current weights as the best so far."""
         self.best_params = self.params.copy()
 
 

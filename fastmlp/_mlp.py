@@ -24,6 +24,7 @@ from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
 from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
+from fastmlp._scaling import standardize
 from fastmlp._task import FitOptions, Task
 from fastmlp._training import fit_stochastic
 
@@ -80,6 +81,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         target_score,
         max_time,
         on_divergence,
+        standardize_X,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -114,6 +116,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.target_score = target_score
         self.max_time = max_time
         self.on_divergence = on_divergence
+        self.standardize_X = standardize_X
 
     @with_callbacks
     def fit(
@@ -216,6 +219,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             params = self._packed(network, X.dtype)
             task = Task(self, network, params, X, y, sample_weight, options)
             hold_out(task)
+            standardize(task, is_raw=options.gives_weights or not cold)
             _history.begin(self, task)
             (fit_stochastic if self.solver in OPTIMIZERS else fit_lbfgs)(task)
             if not np.isfinite(params).all():
@@ -227,6 +231,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                     f"learning_rate_init (now {self.learning_rate_init:g}). Training "
                     f"ended in epoch {self.n_iter_}."
                 )
+            if task.scaling is not None:
+                task.scaling.fold(params)
             self.coefs_, self.intercepts_ = network.split(params)
 
     def _training_dtype(self, cold):
@@ -266,6 +272,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             intercepts = [np.zeros_like(b) for b in intercepts]
         self.coefs_, self.intercepts_ = coefs, intercepts
         self.t_ = 0
+        self._scaling = None
         _history.forget(self)
 
     def _start_warm(self, network, incremental):
@@ -617,6 +624,13 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
         learning rate, at most ten times.
 
+    standardize_X : bool, default=False
+        Whether training sees each feature with mean 0 and variance 1 (sparse X:
+        variance only; so too without intercepts), by the weighted statistics of the
+        training rows of the first fit. The weights that result are folded into the
+        first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
+        of X.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -737,6 +751,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         target_score=None,
         max_time=None,
         on_divergence="raise",
+        standardize_X=False,
     ):
         super().__init__(
             loss="log_loss",
@@ -772,6 +787,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             target_score=target_score,
             max_time=max_time,
             on_divergence=on_divergence,
+            standardize_X=standardize_X,
         )
         self.class_weight = class_weight
 
@@ -1095,6 +1111,18 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
         learning rate, at most ten times.
 
+    standardize_X : bool, default=False
+        Whether training sees each feature with mean 0 and variance 1 (sparse X:
+        variance only; so too without intercepts), by the weighted statistics of the
+        training rows of the first fit. The weights that result are folded into the
+        first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
+        of X.
+
+    standardize_y : bool, default=False
+        The same for the targets under squared_error, folded into the last layer.
+        ``loss_curve_`` and ``tol`` are then in units of the standard deviation of
+        each output.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -1209,6 +1237,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         target_score=None,
         max_time=None,
         on_divergence="raise",
+        standardize_X=False,
+        standardize_y=False,
     ):
         super().__init__(
             loss=loss,
@@ -1244,7 +1274,9 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             target_score=target_score,
             max_time=max_time,
             on_divergence=on_divergence,
+            standardize_X=standardize_X,
         )
+        self.standardize_y = standardize_y
 
     def _loss_name(self):
         """The loss of the core."""

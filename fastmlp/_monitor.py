@@ -28,6 +28,8 @@ class Monitor:
         self.task, self.optimizer, self.estimator = task, optimizer, estimator
         self.holdout, self.scope = task.holdout, task.options.context
         self.stops_by_score = task.stops_by_score
+        if self.stops_by_score:
+            self.holdout.keep()  # for a run without any score
         self.record = estimator._history
         self.report = reporter(estimator.verbose, task.n_epochs)
         self.hook = task.options.callback

@@ -149,6 +149,7 @@ RULES = {
     "scoring": [NONE, _SCORING, Rule("a callable", callable)],
     "target_score": [NONE, interval(Real, -np.inf, np.inf, "()")],
     "max_time": [NONE, _POSITIVE],
+    "standardize_X": [_BOOLEAN],
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
 CLASSIFIER_RULES = {
@@ -165,7 +166,10 @@ CLASSIFIER_RULES = {
         NONE,
     ]
 }
-REGRESSOR_RULES = {"loss": [one_of(("squared_error", "poisson"))]}
+REGRESSOR_RULES = {
+    "loss": [one_of(("squared_error", "poisson"))],
+    "standardize_y": [_BOOLEAN],
+}
 
 
 def invalid(estimator, name, text, hint=""):

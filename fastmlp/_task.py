@@ -35,6 +35,11 @@ class FitOptions:
     context: Any = None
     started: float = field(default_factory=perf_counter)
 
+    @property
+    def gives_weights(self):
+        """Whether the fit starts from weights of the user."""
+        return self.coefs_init is not None or self.intercepts_init is not None
+
 
 class Task:
     """The estimator, the network with its flat vector of weights, and the data.
@@ -58,6 +63,7 @@ class Task:
         self.data = Data(X, y, sample_weight)
         self.rows = None  # of the training part; None for all
         self.holdout = None
+        self.scaling = None
 
     @property
     def n_train(self):
@@ -117,7 +123,10 @@ class Task:
 
     def fitted_layers(self):
         """Copies of the current weights, as ``coefs_`` and ``intercepts_``."""
-        return self.network.split(self.params.copy())
+        params = self.params.copy()
+        if self.scaling is not None:
+            self.scaling.fold(params)
+        return self.network.split(params)
 
     def fitted_copy(self):
         """A copy of the estimator that predicts with copies of the current weights."""

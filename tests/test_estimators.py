@@ -26,10 +26,11 @@ BOTH = [
     "target_score",
     "max_time",
     "on_divergence",
+    "standardize_X",
 ]
 ADDED = {
     "MLPClassifier": [*BOTH[:4], "class_weight", *BOTH[4:]],
-    "MLPRegressor": BOTH,
+    "MLPRegressor": [*BOTH, "standardize_y"],
 }
 
 
