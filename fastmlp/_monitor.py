@@ -83,7 +83,7 @@ class Monitor:
         if self._score_is_reached(score) or self.time_is_up():
             return True
         if estimator._no_improvement_count > estimator.n_iter_no_change:
-            if optimizer.trigger_stopping(self._reason(), self._say):
+            if optimizer.trigger_stopping(self._say_why):
                 return True
             estimator._no_improvement_count = 0
         return False
@@ -96,7 +96,7 @@ class Monitor:
         stops = self._recorded(loss, score, np.nan) or self._score_is_reached(score)
         flat = self.stops_by_score and self.count > self.estimator.n_iter_no_change
         if flat:
-            self._say(f"{self._reason()} Stopping.")
+            self._say_why("Stopping.")
         return stops or flat
 
     def interrupted(self, epoch):
@@ -173,11 +173,13 @@ class Monitor:
         if self.report is not None:
             self.report.say(message)
 
-    def _reason(self):
-        """Why training stops, as scikit-learn words it."""
+    def _say_why(self, what_follows):
+        """Print why training has to change, as scikit-learn words it."""
+        if self.report is None:
+            return
         estimator = self.estimator
         what = "Validation score" if self.stops_by_score else "Training loss"
-        return (
+        self.report.say(
             f"{what} did not improve more than tol={estimator.tol:f} for "
-            f"{estimator.n_iter_no_change} consecutive epochs."
+            f"{estimator.n_iter_no_change} consecutive epochs. {what_follows}"
         )

@@ -23,14 +23,16 @@ class _Optimizer:
             moment[:] = 0
         self.set_rate(rate)
 
-    def trigger_stopping(self, message, say):
+    def trigger_stopping(self, say):
         """Say whether to stop, or lower a rate that waits for a plateau and go on."""
-        if self.divisor is None or self.rate <= 1e-6:
-            reason = "" if self.divisor is None else " Learning rate too small."
-            say(f"{message}{reason} Stopping.")
+        if self.divisor is None:
+            say("Stopping.")
+            return True
+        if self.rate <= 1e-6:
+            say("Learning rate too small. Stopping.")
             return True
         self.set_rate(self.rate / self.divisor)
-        say(f"{message} Setting learning rate to {self.rate:f}")
+        say(f"Setting learning rate to {self.rate:f}")
         return False
 
 

@@ -150,6 +150,7 @@ RULES = {
     "target_score": [NONE, interval(Real, -np.inf, np.inf, "()")],
     "max_time": [NONE, _POSITIVE],
     "standardize_X": [_BOOLEAN],
+    "random_stream": [one_of(("restart", "continue"))],
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
 CLASSIFIER_RULES = {
@@ -194,6 +195,12 @@ def check_parameters(estimator, rules):
                 )
             text = " or ".join(rule.text for rule in alternatives)
             raise invalid(estimator, name, text, hint)
+
+
+def check_callback(callback):
+    """Raise ValueError if the hook of a fit cannot be called."""
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback must be callable or None, got {callback!r}.")
 
 
 def hidden_sizes(estimator):

@@ -134,6 +134,20 @@ class Task:
         fitted.coefs_, fitted.intercepts_ = self.fitted_layers()
         return fitted
 
+    def check_finite(self):
+        """Raise ValueError if the weights are not finite."""
+        if np.isfinite(self.params).all():
+            return
+        estimator = self.estimator
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain "
+            "large values and need to be preprocessed. Scale X and y "
+            f"({self.scale_of_data()}), for example with "
+            "sklearn.preprocessing.StandardScaler, or lower learning_rate_init (now "
+            f"{estimator.learning_rate_init:g}). Training ended in epoch "
+            f"{estimator.n_iter_}."
+        )
+
     def scale_of_data(self):
         """The largest magnitudes in X and y, in words."""
         values = self.X.data if issparse(self.X) else self.X

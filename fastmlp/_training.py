@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._core.solvers import Epoch
 from fastmlp._monitor import Monitor
 from fastmlp._optimizers import OPTIMIZERS, restored_optimizer
+from fastmlp._order import ShuffledOrder
 from fastmlp._task import INTERRUPTED
 from fastmlp._warnings import warn
 
 
 def fit_stochastic(task):
-    """Train by sgd or adam, for at most max_iter epochs, n_epochs in partial_fit."""
-    estimator, order, n_train = task.estimator, task.order(), task.n_train
+    """Train by sgd or adam; returns the optimizer, the epoch and the order of rows."""
+    order = ShuffledOrder(task.estimator, task.order())
     optimizer = _optimizer(task)
     epoch = _epoch(task, optimizer)
+    run_epochs(task, optimizer, epoch, order)
+    return optimizer, epoch, order.current
+
+
+def run_epochs(task, optimizer, epoch, order):
+    """Train for at most max_iter epochs, n_epochs in partial_fit."""
     monitor = Monitor(task, optimizer)
-    in_order = not estimator.shuffle and task.rows is None
+    in_order = not task.estimator.shuffle and task.rows is None
     try:
         for _ in range(task.n_epochs):
-            if estimator.shuffle:
-                permutation = np.arange(n_train)
-                estimator._random_state.shuffle(permutation)
-                order = order[permutation]
+            rows = order.next()
             monitor.epoch_begins(epoch)
-            epoch.run(None if in_order else order, n_train, monitor.deadline)
+            epoch.run(None if in_order else rows, len(rows), monitor.deadline)
             if monitor.epoch_ends(epoch):
                 break
         else:
             if not task.options.incremental:
                 warn(
-                    f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
+                    f"Stochastic Optimizer: Maximum iterations ({task.n_epochs}) "
                     "reached and the optimization hasn't converged yet.",
                     ConvergenceWarning,
                 )

@@ -16,14 +16,23 @@ from sklearn.utils.validation import validate_data
 
 @contextmanager
 def restored_on_error(estimator):
-    """Put the attributes of an estimator back if the block raises."""
+    """Put the attributes of an estimator back if the block raises.
+
+    So too the state of its generator where that outlives a call.
+    """
     before = vars(estimator).copy()
+    stream = state = None
+    if before.get("random_stream") == "continue":
+        stream = before.get("_random_state")
+        state = stream.get_state() if stream is not None else None
     try:
         yield
     except BaseException:
         for name in vars(estimator).keys() - before.keys():
             del vars(estimator)[name]
         vars(estimator).update(before)  # never empty: other threads may predict
+        if stream is not None:
+            stream.set_state(state)
         raise
 
 

@@ -27,10 +27,11 @@ BOTH = [
     "max_time",
     "on_divergence",
     "standardize_X",
+    "random_stream",
 ]
 ADDED = {
     "MLPClassifier": [*BOTH[:4], "class_weight", *BOTH[4:]],
-    "MLPRegressor": [*BOTH, "standardize_y"],
+    "MLPRegressor": [*BOTH[:-1], "standardize_y", BOTH[-1]],
 }
 
 

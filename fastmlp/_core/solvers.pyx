@@ -24,7 +24,7 @@ from fastmlp._core.batch cimport (
     sum_t,
     update_t,
 )
-from fastmlp._core.network cimport Data, Network, address_of
+from fastmlp._core.network cimport Data, Network, address_of, data_t
 
 from time import perf_counter
 
@@ -65,6 +65,24 @@ cdef class Epoch:
         self.sum.update.v = <void *> address_of(moments[len(moments) - 1], data.dtype)
         self.batch_size = batch_size
         self.alpha = alpha
+
+    def use_data(self, Data data):
+        """Go on with other rows, of the same kind as before and checked as they were.
+
+        Parameters
+        ----------
+        data : Data
+            With as many features and targets a row, in the same precision.
+        """
+        cdef const data_t *old = self.sum.data
+        if (
+            data.c.is_float32 != old.is_float32 or data.c.is_sparse != old.is_sparse
+            or data.c.n_features != old.n_features or data.c.y_width != old.y_width
+            or data.n_targets != data.n_samples
+        ):
+            raise ValueError("the data are of another kind than those before")
+        self.sum.data = &data.c
+        self.owners = (*self.owners[:3], data)
 
     def use_sgd(self, learning_rate, momentum, nesterov):
         """Take steps of gradient descent with momentum."""
