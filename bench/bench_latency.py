@@ -1,10 +1,10 @@
 """Latency and throughput of prediction beside onnxruntime, scikit-learn and torch.
 
-``python bench/bench_latency.py [--rounds N]`` prints, for a 64-100-10 classifier and one
-thread each, microseconds for one row and milliseconds for 100,000 rows, the ratios to
-each opponent that is installed, and the size of the saved file.  The opponents take turns
-within a round; a ratio is that of the medians over all rounds.  Their outputs must agree,
-or the line says VOID.
+``python bench/bench_latency.py [--rounds N]`` prints, for a 64-100-10 classifier and
+one thread each, microseconds for one row and milliseconds for 100,000 rows, the ratios
+to each opponent that is installed, and the size of the saved file.  The opponents take
+turns within a round; a ratio is that of the medians over all rounds.  Their outputs
+must agree, or the title says VOID.
 """
 
 from __future__ import annotations

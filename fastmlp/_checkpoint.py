@@ -23,7 +23,9 @@ from fastmlp._encoding import decode, encode, to_json
 FORMAT = "fastmlp checkpoint"
 FORMAT_VERSION = 1
 # What may differ: it does not change what an epoch does.
-_FREE_PARAMETERS = ("max_iter", "verbose", "n_threads", "warm_start")
+_FREE_PARAMETERS = ("max_iter", "verbose", "n_threads", "warm_start", "max_time")
+# A schedule is planned over max_iter epochs.
+_UNPLANNED = ("constant", "invscaling", "adaptive")
 # Attributes of a fit that are kept elsewhere, or follow from the data.
 _OTHER_ATTRIBUTES = (
     "coefs_",
@@ -33,7 +35,9 @@ _OTHER_ATTRIBUTES = (
     "_label_binarizer",
     "_optimizer_state",
     "_random_state",
+    "_scaling",
     "_skl_callbacks",
+    "_stream",
 )
 
 
@@ -54,18 +58,19 @@ class Checkpoint:
         self.path, self.every, self.resume = path, every, resume
         self.identity = self.start_state = self.saved = None
 
-    def begin(self, estimator, X, y, sample_weight):
+    def begin(self, task):
         """Look at data and parameters, and read the checkpoint to go on from.
 
-        Comes before the first draw of the fit loop: the generator is put where it was
-        there, so that the split into training and validation part is the same.
+        Comes before the split into training and validation part: the generator is put
+        where it was there, so that the split is the same.
         """
+        estimator = task.estimator
         self.identity = {
             "class": type(estimator).__name__,
             "params": _parameters(estimator),
-            "data": fingerprint(X, y, sample_weight),
-            "dtype": str(X.dtype),
-            "units": _units(estimator, X),
+            "data": fingerprint(task.X, task.y, task.sample_weight),
+            "dtype": str(task.X.dtype),
+            "units": list(task.network.units),
         }
         if self.path is not None:
             _safetensors.remove_left_over(self.path)
@@ -77,40 +82,52 @@ class Checkpoint:
         self.start_state = np.random.RandomState()
         self.start_state.set_state(estimator._random_state.get_state())
 
-    def restore(self, estimator, params, optimizer, order, validation):
-        """Put everything where it was; returns the order of the rows."""
+    def restore(self, monitor, order):
+        """Put everything where it was before the next epoch."""
+        task, optimizer = monitor.task, monitor.optimizer
+        self.identity["validation"] = _fingerprint_of_validation(task)
         if self.saved is None:
-            return order
-        saved = self.saved
+            return
+        saved, estimator = self.saved, task.estimator
+        if saved["identity"].get("validation") != self.identity["validation"]:
+            raise _refusal(self.resume, ["the validation rows are not the same"])
         vars(estimator).update(saved["attributes"])
-        params[:] = saved["params"]
+        estimator._history = list(map(tuple, saved["history"].tolist()))
+        monitor.record = estimator._history
+        vars(monitor.divergence).update(saved["divergence"])
+        vars(optimizer).update(saved["optimizer"])
         for moment, stored in zip(optimizer.moments, saved["moments"]):
             moment[:] = stored
-        vars(optimizer).update(saved["optimizer"])
-        if validation is not None:
-            validation.best_params[:] = saved["best_params"]
+        task.params[:] = saved["params"]
+        if task.holdout is not None:
+            task.holdout.best_params = saved["best_params"]
+        order.current = np.array(saved["order"], dtype=np.intp)
         estimator._random_state.set_state(saved["random_state"].get_state())
-        return np.array(saved["order"], dtype=np.intp)
 
-    def epoch_ends(self, estimator, params, optimizer, order, validation):
+    def epoch_ends(self, monitor, order):
         """Write the state after an epoch that is followed by another one."""
+        task, optimizer = monitor.task, monitor.optimizer
+        estimator, holdout = task.estimator, task.holdout
         if self.path is None or estimator.n_iter_ % self.every:
             return
-        tensors = {}
-        scalars = {k: v for k, v in vars(optimizer).items() if k != "moments"}
-        known = {*estimator.get_params(deep=False), *_OTHER_ATTRIBUTES}
-        attributes = {k: v for k, v in vars(estimator).items() if k not in known}
+        known = {*estimator.get_params(deep=False), *_OTHER_ATTRIBUTES, "_history"}
+        watched = vars(monitor.divergence)
         state = {
             "identity": self.identity,
             "start_random_state": self.start_state,
             "random_state": estimator._random_state,
-            "params": params,
+            "params": task.params,
             "moments": list(optimizer.moments),
-            "optimizer": scalars,
-            "order": order,
-            "best_params": None if validation is None else validation.best_params,
-            "attributes": attributes,
+            "optimizer": {k: v for k, v in vars(optimizer).items() if k != "moments"},
+            "divergence": {
+                k: watched[k] for k in ("best_loss", "n_reductions", "best")
+            },
+            "order": order.current,
+            "best_params": None if holdout is None else holdout.best_params,
+            "attributes": {k: v for k, v in vars(estimator).items() if k not in known},
+            "history": np.array(estimator._history, dtype=np.float64),
         }
+        tensors = {}
         encoded = {name: encode(value, name, tensors) for name, value in state.items()}
         metadata = {
             "format": FORMAT,
@@ -154,20 +171,32 @@ def make_checkpoint(estimator, checkpoint, checkpoint_every, resume):
 def _parameters(estimator):
     """The parameters that an epoch depends on, as JSON holds them."""
     found = {}
-    for name, value in estimator.get_params(deep=False).items():
-        if name in _FREE_PARAMETERS:
+    params = estimator.get_params(deep=False)
+    schedule = params["learning_rate"]
+    planned = not isinstance(schedule, str) or schedule not in _UNPLANNED
+    for name, value in params.items():
+        if name in _FREE_PARAMETERS and not (name == "max_iter" and planned):
             continue
-        if name == "random_state" and isinstance(value, np.random.RandomState):
-            value = "a RandomState"  # which has moved on since
         if isinstance(value, np.ndarray):
             value = value.tolist()
-        found[name] = encode(value, name, {})
+        if isinstance(value, np.random.RandomState):
+            value = "a RandomState"  # which has moved on since
+        try:
+            found[name] = encode(value, name, {})
+        except TypeError:  # a function or a splitter
+            kind = value if hasattr(value, "__qualname__") else type(value)
+            found[name] = f"{kind.__module__}.{kind.__qualname__}"
     return json.loads(to_json(found))
 
 
-def _units(estimator, X):
-    """Sizes of the layers."""
-    return [X.shape[1], *(len(b) for b in estimator.intercepts_)]
+def _fingerprint_of_validation(task):
+    """A hash of the held-out rows, or None."""
+    holdout = task.holdout
+    if holdout is None:
+        return None
+    if holdout.rows is not None:
+        return fingerprint(holdout.rows, holdout.y, holdout.sample_weight)
+    return fingerprint(holdout.X, holdout.y, holdout.sample_weight)
 
 
 def fingerprint(X, y, sample_weight):
@@ -232,10 +261,15 @@ def _compare(path, saved, now):
     if not reasons and saved["data"] != now["data"]:
         reasons.append("X, y or sample_weight are not the same data")
     if reasons:
-        raise ValueError(
-            f"resume: {path} was written by another fit: {'; '.join(reasons)}. Resume "
-            "with the same data and parameters, or fit without resume."
-        )
+        raise _refusal(path, reasons)
+
+
+def _refusal(path, reasons):
+    """The error about a checkpoint of another fit."""
+    return ValueError(
+        f"resume: {path} was written by another fit: {'; '.join(reasons)}. Resume with "
+        "the same data and parameters, or fit without resume."
+    )
 
 
 def _shown(value):

@@ -61,6 +61,9 @@ def encode(value, name, tensors):
         return {
             "$dict": {k: encode(v, f"{name}.{k}", tensors) for k, v in value.items()}
         }
+    if isinstance(value, dict):
+        pairs = [[key, item] for key, item in value.items()]
+        return {"$pairs": encode(pairs, name, tensors)}
     raise TypeError(
         f"{name} is {value!r} of type {type(value).__name__}, which a model file "
         "cannot hold; it takes numbers, texts, arrays and lists of such."
@@ -120,6 +123,12 @@ def _decode(value, name, tensors, depth):
             key: _decode(item, f"{name}.{key}", tensors, depth + 1)
             for key, item in content.items()
         }
+    if tag == "$pairs" and isinstance(content, list):
+        pairs = _decode_items(content, name, tensors, depth)
+        if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs) and all(
+            isinstance(key, bool | int | float | str | None) for key, _ in pairs
+        ):
+            return dict(pairs)
     if tag == "$array":
         return _tensor(name, tensors)
     if tag == "$floats":

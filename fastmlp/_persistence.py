@@ -19,7 +19,7 @@ FORMAT_VERSION = 1
 WEIGHTS = ("coefs_", "intercepts_")
 _CLASSES = ("MLPClassifier", "MLPRegressor")
 _OPTIMIZER = ("_optimizer_state", "_random_state")  # what goes on needs
-_OTHER_PRIVATE = ("_no_improvement_count",)
+_OTHER_PRIVATE = ("_no_improvement_count", "_scaling")
 _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
 _BINARIZER = "_label_binarizer"
 
@@ -327,11 +327,11 @@ def _restore_targets(estimator, targets):
 
 def _check_estimator(estimator):
     """Raise ValueError unless parameters and attributes can work together."""
-    from fastmlp import _validation
+    from fastmlp import _rules
 
-    _validation.check_parameters(estimator, estimator._parameter_rules)
-    _validation.hidden_sizes(estimator)
-    _validation.hidden_activation(estimator)
+    _rules.check_parameters(estimator, estimator._parameter_rules)
+    _rules.hidden_sizes(estimator)
+    _rules.hidden_activation(estimator)
     units = estimator._layers()[-1]
     if not hasattr(estimator, "out_activation_"):
         raise ValueError("it has no out_activation_.")
@@ -354,13 +354,34 @@ def _check_estimator(estimator):
                 f"classes_ must name the classes of {units[-1]} outputs, got "
                 f"{classes!r}."
             )
-    state = getattr(estimator, "_optimizer_state", None)
-    if state is not None:
-        _check_optimizer(estimator, state)
+    _check_scaling(getattr(estimator, "_scaling", None), units)
+    if hasattr(estimator, "_optimizer_state"):
+        state = _known_optimizer(estimator, estimator._optimizer_state)
+        estimator._optimizer_state = state
 
 
-def _check_optimizer(estimator, state):
-    """Raise ValueError unless this is the state of a stochastic solver."""
+def _check_scaling(scaling, units):
+    """Raise ValueError unless this can be what standardised features and targets."""
+    if scaling is None:
+        return
+    if not isinstance(scaling, dict) or not scaling.keys() <= {"X", "y"}:
+        raise ValueError(f"it has the impossible _scaling {scaling!r}.")
+    for name, statistics in scaling.items():
+        n_columns = units[0] if name == "X" else units[-1]
+        if not isinstance(statistics, dict) or not all(
+            isinstance(statistics.get(part), np.ndarray)
+            and statistics[part].dtype == np.float64
+            and statistics[part].shape == (n_columns,)
+            for part in ("mean", "scale")
+        ):
+            raise ValueError(f"it has impossible statistics of {name}.")
+
+
+def _known_optimizer(estimator, state):
+    """The state of a stochastic solver: what this version knows of a stored one.
+
+    Scalars that the file lacks, or has in another form, follow from the parameters.
+    """
     from fastmlp._optimizers import OPTIMIZERS
 
     n_params = sum(a.size for a in estimator.coefs_ + estimator.intercepts_)
@@ -371,9 +392,12 @@ def _check_optimizer(estimator, state):
     ):
         raise ValueError("it has impossible moments of the solver.")
     for kind in OPTIMIZERS.values():
-        fresh = vars(kind.from_parameters(estimator, 0, np.float64))
-        if fresh.keys() == state.keys() and all(
-            type(state[name]) is type(value) for name, value in fresh.items()
-        ):
-            return
-    raise ValueError("it has an impossible state of the solver.")
+        if kind.n_moments == len(moments):
+            known = vars(kind.from_parameters(estimator, 0, np.float64))
+            same = {
+                name: state[name]
+                for name, value in known.items()
+                if name in state and type(state[name]) is type(value)
+            }
+            return {**known, **same}
+    raise ValueError("it has an impossible number of moments of the solver.")

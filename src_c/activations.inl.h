@@ -17,22 +17,10 @@ static inline real FN(sigmoid)(real z)
     return q - q * (t - (d - R(1.0))) * (R(1.5) - R(0.5) * d);
 }
 
-/* tanh z = e / (2 + e) = 1 - 2 / (2 + e) with e = expm1(2 |z|), <= 2 ulp: the first form
- * near 0, where the second cancels, repaired as above; the second beyond */
-static inline real FN(tanh_)(real z)
-{
-    real size = RM(fabs)(z);
-    real e = FN(expm1)(R(2.0) * size);
-    real d = R(2.0) + e;
-    real q = (size < R(0.55) ? e : R(2.0)) / d;
-    real near = q - q * (e - (d - R(2.0))) * (R(0.75) - R(0.125) * d);
-    return RM(copysign)(size < R(0.55) ? near : R(1.0) - q, z);
-}
-
 /* log(1 + exp(z)), <= 2 ulp */
 static inline real FN(softplus_)(real z)
 {
-    return FN(relu_)(z) + FN(log1p)(FN(exp)(-RM(fabs)(z)));
+    return FN(relu_)(z) + FN(log1p_unit)(FN(exp)(-RM(fabs)(z)));
 }
 
 static inline real FN(identity)(real z, real p) { UNUSED(p); return z; }
@@ -76,29 +64,50 @@ static void FN(activate)(fm_activation f, real *restrict z, ptrdiff_t n, ptrdiff
 #undef CASE
 }
 
-/* Columns go in groups of ROOM, whose sums stay in registers while the rows pass */
-static void FN(activate_backward)(fm_activation f, const real *restrict a,
-                                  real *restrict delta, real *restrict db, ptrdiff_t n,
-                                  ptrdiff_t k, ptrdiff_t ld, real p)
+/* delta := delta f'(a) for rows 0 .. rows-1 of some columns, and their sums; `rows` is
+ * known where this is inlined: the sums are read and written once for all of them */
+#define COLUMNS 128
+static FM_ALWAYS_INLINE void FN(backward_rows)(fm_activation f, int rows, const real *a,
+                                               real *delta, real *sum, ptrdiff_t width,
+                                               ptrdiff_t ld, real p)
 {
 #define CASE(name)                                                                     \
     case FM_##name:                                                                    \
-        for (ptrdiff_t i = 0; i < n; ++i)                                              \
-            for (ptrdiff_t j = 0; j < ROOM; ++j) {                                     \
+        _Pragma("omp simd")                                                            \
+        for (ptrdiff_t j = 0; j < width; ++j) {                                        \
+            real total = 0;                                                            \
+            _Pragma("GCC unroll 4") for (int i = 0; i < rows; ++i)                     \
+            {                                                                          \
                 const real d = delta[i * ld + j] * FN(d_##name)(a[i * ld + j], p);     \
                 delta[i * ld + j] = d;                                                 \
-                sum[j] += d;                                                           \
+                total += d;                                                            \
             }                                                                          \
+            sum[j] += total;                                                           \
+        }                                                                              \
         break;
-    for (ptrdiff_t j = 0; j < k; j += ROOM, a += ROOM, delta += ROOM, db += ROOM) {
-        real sum[ROOM] = {0};
-        switch (f) {
-            FM_ACTIVATIONS(CASE)
-            case FM_N_ACTIVATIONS: break;
-        }
-        for (ptrdiff_t c = 0; c < ROOM && c < k - j; ++c) db[c] += sum[c];
+    switch (f) {
+        FM_ACTIVATIONS(CASE)
+        case FM_N_ACTIVATIONS: break;
     }
 #undef CASE
 }
+
+static void FN(activate_backward)(fm_activation f, const real *a, real *delta, real *db,
+                                  ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld, real p)
+{
+    for (ptrdiff_t j = 0; j < k; j += COLUMNS) {
+        const ptrdiff_t columns = k - j < COLUMNS ? k - j : COLUMNS;
+        real sum[COLUMNS] = {0};
+        ptrdiff_t i = 0;
+        for (; i + 4 <= n; i += 4)
+            FN(backward_rows)(f, 4, a + i * ld + j, delta + i * ld + j, sum,
+                              WHOLE(columns), ld, p);
+        for (; i < n; ++i)
+            FN(backward_rows)(f, 1, a + i * ld + j, delta + i * ld + j, sum,
+                              WHOLE(columns), ld, p);
+        for (ptrdiff_t c = 0; c < columns; ++c) db[j + c] += sum[c];
+    }
+}
+#undef COLUMNS
 #undef ROOM
 #undef WHOLE

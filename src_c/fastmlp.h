@@ -27,12 +27,17 @@ typedef enum { FM_LOSSES(FM_ENUM) FM_N_LOSSES } fm_loss;
 typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
 #undef FM_ENUM
 
-/* Blocks of a matrix product, and the room it needs for copies of them: a panel of B,
- * of three vectors, and rows of A. */
+/* Blocks of a matrix product, and the room it needs: for copies of a block of B and of
+ * rows of A, and for a transposed result of few columns.  BLOCK_N is a multiple of two
+ * vectors of any kind. */
 enum {
     FM_GEMM_BLOCK_K = 320,
     FM_GEMM_BLOCK_M = 192,
-    FM_GEMM_WORK = FM_GEMM_BLOCK_K * (FM_GEMM_BLOCK_M + 3 * 16)
+    FM_GEMM_BLOCK_N = 512,
+    FM_GEMM_NARROW = 16,
+    FM_GEMM_NARROW_ROWS = 1008,
+    FM_GEMM_WORK = FM_GEMM_BLOCK_K * (FM_GEMM_BLOCK_M + FM_GEMM_BLOCK_N) +
+                   FM_GEMM_NARROW * FM_GEMM_NARROW_ROWS
 };
 
 /* Rows of a batch in a CSR matrix: row i of the batch is row order[i] of the matrix,

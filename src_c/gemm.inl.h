@@ -21,6 +21,7 @@
 
 #define BLOCK_K FM_GEMM_BLOCK_K
 #define BLOCK_M FM_GEMM_BLOCK_M
+#define BLOCK_N FM_GEMM_BLOCK_N
 #define PACK_ROWS 12             /* rows of A that pay for a copy of a panel of B */
 #define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
 #define L1_BYTES 32768
@@ -195,30 +196,29 @@ static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const 
     }
 }
 
-/* out (k, vectors LANES) := a panel of B, its last vector as in FN(tile) */
-static FM_ALWAYS_INLINE void FN(pack_vectors)(int vectors, ptrdiff_t k, ptrdiff_t whole,
-                                              const real *b, ptrdiff_t ldb,
-                                              ptrdiff_t last, real *restrict out)
+/* Vectors of the next panel of columns: two, but three of an odd number */
+static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
 {
-    for (ptrdiff_t p = 0; p < k; ++p, b += ldb, out += vectors * LANES) {
-        UNROLL for (int j = 0; j < vectors; ++j)
-        {
-            const real *from = b + j * LANES;
-            V_STORE(out + j * LANES, j < vectors - 1 || p < whole
-                                         ? V_LOAD(from)
-                                         : V_LOAD_FIRST(from, last));
-        }
-    }
+    const ptrdiff_t vectors = (n + LANES - 1) / LANES;
+    return vectors == 1 ? 1 : 2 + vectors % 2;
 }
 
-static FM_NOINLINE void FN(pack_panel)(ptrdiff_t vectors, ptrdiff_t k, ptrdiff_t whole,
-                                       const real *b, ptrdiff_t ldb, ptrdiff_t last,
-                                       real *restrict out)
+/* out := the panels of B, (k, vectors LANES) each, in whole vectors; row by row, as B is
+ * read from memory */
+static FM_NOINLINE void FN(pack_panels)(ptrdiff_t k, ptrdiff_t n, const real *b,
+                                        ptrdiff_t ldb, real *restrict out)
 {
-    switch (vectors) {
-        case 1: FN(pack_vectors)(1, k, whole, b, ldb, last, out); break;
-        case 2: FN(pack_vectors)(2, k, whole, b, ldb, last, out); break;
-        case 3: FN(pack_vectors)(3, k, whole, b, ldb, last, out); break;
+    for (ptrdiff_t p = 0; p < k; ++p) {
+        const real *from = b + p * ldb;
+        real *panel = out;
+        for (ptrdiff_t left = n; left > 0;) {
+            const ptrdiff_t vectors = FN(panel_vectors)(left);
+            real *to = panel + p * vectors * LANES;
+            panel += k * vectors * LANES;
+            for (ptrdiff_t j = 0; j < vectors; ++j, left -= LANES, from += LANES)
+                V_STORE(to + j * LANES,
+                        left >= LANES ? V_LOAD(from) : V_LOAD_FIRST(from, left));
+        }
     }
 }
 
@@ -252,29 +252,19 @@ static inline int FN(is_crowded)(ptrdiff_t k, ptrdiff_t ld)
     return (size_t)k * LINE_BYTES * 2 > room || (distance >= 2048 && k > 64);
 }
 
-/* C := A B + S for one block of rows and of k */
-static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
-                           ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
-                           const real *s, ptrdiff_t lds, real *c, ptrdiff_t ldc,
-                           real *work)
+/* C := A B + S for one block of rows, columns and k; `panels` are those of B, or NULL */
+static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
+                          ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
+                          const real *panels, const real *s, ptrdiff_t lds, real *c,
+                          ptrdiff_t ldc, real *left)
 {
-    const int packs_b = m >= PACK_ROWS && FN(is_crowded)(k, ldb);
     const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
-    real *left = work + BLOCK_K * 3 * LANES;
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
-    for (ptrdiff_t n_vectors = (n + LANES - 1) / LANES; n_vectors > 0;) {
-        const ptrdiff_t vectors = n_vectors == 1 ? 1 : 2 + n_vectors % 2;
+    while (n > 0) {
+        const ptrdiff_t vectors = FN(panel_vectors)(n);
         const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
         const ptrdiff_t last = width - (vectors - 1) * LANES;
-        ptrdiff_t whole = FN(whole_rows)(k, n, ldb, width);
-        const real *right = b;
-        ptrdiff_t right_stride = ldb;
-        if (packs_b) {
-            FN(pack_panel)(vectors, k, whole, b, ldb, last, work);
-            right = work;
-            right_stride = vectors * LANES;
-            whole = k;
-        }
+        const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
         if (packs_a && packed_for != vectors) {
             const ptrdiff_t most = vectors == 3   ? TILE_ROWS_3
                                    : vectors == 2 ? TILE_ROWS_2
@@ -283,8 +273,9 @@ static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
             packed_for = vectors;
         }
 #define CALL(v, mode)                                                                  \
-    FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride, right,       \
-                        right_stride, s, lds, c, ldc, last)
+    FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
+                        panels ? panels : b, panels ? vectors * LANES : ldb, s, lds, c,  \
+                        ldc, last)
         if (vectors == 3) {
             if (across) CALL(3, _across); else CALL(3, );
         } else if (vectors == 2) {
@@ -293,11 +284,55 @@ static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
             if (across) CALL(1, _across); else CALL(1, );
         }
 #undef CALL
-        n_vectors -= vectors;
         n -= width;
         b += width;
+        if (panels) panels += k * vectors * LANES;
         if (s) s += width;
         c += width;
+    }
+}
+
+/* C := A B + S for one block of k */
+static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
+                           ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
+                           const real *s, ptrdiff_t lds, real *c, ptrdiff_t ldc,
+                           real *work)
+{
+    const int packs_b = m >= PACK_ROWS && FN(is_crowded)(k, ldb);
+    for (ptrdiff_t j = 0; j < n; j += BLOCK_N) {
+        const ptrdiff_t columns = n - j < BLOCK_N ? n - j : BLOCK_N;
+        if (packs_b) FN(pack_panels)(k, columns, b + j, ldb, work);
+        for (ptrdiff_t i = 0; i < m; i += BLOCK_M)
+            FN(gemm_rows)(m - i < BLOCK_M ? m - i : BLOCK_M, columns, k,
+                          a + i * (across ? 1 : stride), stride, across, b + j, ldb,
+                          packs_b ? work : NULL, s ? s + i * lds + j : s, lds,
+                          c + i * ldc + j, ldc, work + BLOCK_K * BLOCK_N);
+    }
+}
+
+static inline ptrdiff_t FN(padded)(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+/* Whether C^T = B^T A^T wastes fewer lanes than C = A B by a tenth */
+static inline int FN(is_better_transposed)(ptrdiff_t m, ptrdiff_t n)
+{
+    return n <= FM_GEMM_NARROW && 10 * FN(padded)(m) * n < 9 * m * FN(padded)(n);
+}
+
+/* C (m, n) := A B for a transposed A and few columns, as C^T := B^T A^T, which has the
+ * same sums */
+static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t block,
+                            const real *a, ptrdiff_t stride, const real *b,
+                            ptrdiff_t ldb, real *c, ptrdiff_t ldc, real *work)
+{
+    real *result = work + BLOCK_K * (BLOCK_M + BLOCK_N); /* (n, NARROW_ROWS) */
+    for (ptrdiff_t i = 0; i < m; i += FM_GEMM_NARROW_ROWS) {
+        const ptrdiff_t rows = m - i < FM_GEMM_NARROW_ROWS ? m - i : FM_GEMM_NARROW_ROWS;
+        const real *s = NULL;
+        for (ptrdiff_t start = 0; start < k; start += block, s = result)
+            FN(gemm_block)(n, rows, k - start < block ? k - start : block,
+                           b + start * ldb, ldb, 1, a + i + start * stride, stride, s,
+                           FM_GEMM_NARROW_ROWS, result, FM_GEMM_NARROW_ROWS, work);
+        FN(transpose)(result, FM_GEMM_NARROW_ROWS, c + i * ldc, ldc, n, rows);
     }
 }
 
@@ -318,6 +353,10 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         FN(row_times_matrix)(m, k, b, ldb, a, k_stride, s, c);
         return;
     }
+    if (across && !s && k > 0 && FN(is_better_transposed)(m, n)) {
+        FN(gemm_narrow)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
+        return;
+    }
     for (ptrdiff_t start = 0; start < k || start == 0; start += block, s = c, lds = ldc) {
         const ptrdiff_t depth = k - start < block ? k - start : block;
         const real *left = a + start * k_stride;
@@ -326,15 +365,14 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
             FN(row_times_matrix)(n, depth, left, k_stride, right, ldb, s, c);
             continue;
         }
-        for (ptrdiff_t i = 0; i < m; i += BLOCK_M)
-            FN(gemm_block)(m - i < BLOCK_M ? m - i : BLOCK_M, n, depth,
-                           left + i * row_stride, across ? k_stride : row_stride, across,
-                           right, ldb, s ? s + i * lds : s, lds, c + i * ldc, ldc, work);
+        FN(gemm_block)(m, n, depth, left, across ? k_stride : row_stride, across, right,
+                       ldb, s, lds, c, ldc, work);
         if (!block) break;
     }
 }
 #undef BLOCK_K
 #undef BLOCK_M
+#undef BLOCK_N
 #undef PACK_ROWS
 #undef L1_BYTES
 #undef LINE_BYTES

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX2__)
+#if defined(__AVX2__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
 
@@ -15,9 +15,11 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #define FM_ALWAYS_INLINE __forceinline
 #define FM_NOINLINE __declspec(noinline)
+#define FM_PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
 #else
 #define FM_ALWAYS_INLINE inline __attribute__((always_inline))
 #define FM_NOINLINE __attribute__((noinline))
+#define FM_PREFETCH(address) __builtin_prefetch(address)
 #endif
 
 #define FM_DOUBLE 0

@@ -26,7 +26,7 @@ static inline real FN(squared_error_value)(real z, real y)
 /* y log(y / exp(z)) - y + exp(z), with 0 log 0 = 0 */
 static inline real FN(poisson_value)(real z, real y)
 {
-    real log_ratio = y > 0 ? RM(log)(y > 0 ? y : R(1.0)) - z : 0;
+    real log_ratio = y > 0 ? FN(log_of)(y > 0 ? y : R(1.0), 0) - z : 0;
     return y * log_ratio - y + FN(exp)(z);
 }
 
@@ -34,7 +34,7 @@ static inline real FN(poisson_value)(real z, real y)
  * -log(1 - p) = max(z, 0) + t with t = log(1 + exp(-|z|)) */
 static inline real FN(binary_log_loss_value)(real z, real y)
 {
-    real t = FN(log1p)(FN(exp)(-RM(fabs)(z)));
+    real t = FN(log1p_unit)(FN(exp)(-RM(fabs)(z)));
     return y * FN(clamp_log_loss)(FN(relu_)(-z) + t) +
            (1 - y) * FN(clamp_log_loss)(FN(relu_)(z) + t);
 }
@@ -54,67 +54,123 @@ static real FN(softmax_row)(real *z, ptrdiff_t k, real *largest)
         z[j] = FN(exp)(z[j] - m);
         total += z[j];
     }
-    for (ptrdiff_t j = 0; j < k; ++j) z[j] /= total;
+    const real share = 1 / total;
+    for (ptrdiff_t j = 0; j < k; ++j) z[j] *= share;
     *largest = m;
-    return RM(log)(total);
+    return FN(log_of)(total, 0);
 }
 
-/* The same for GROUP rows of few columns: they stand side by side in vectors, since a
- * row of 10 fills none; n <= GROUP of them are real */
-static void FN(softmax_group)(real *restrict z, ptrdiff_t n, ptrdiff_t k,
-                              real *restrict log_sum, real *restrict largest)
+/* The same for a group of GROUP rows of few columns, transposed: z (k, GROUP), since a row
+ * of 10 fills no vector */
+static void FN(softmax_columns)(real *restrict z, ptrdiff_t k, real *restrict log_sum,
+                                real *restrict largest)
 {
-    real columns[NARROW * GROUP], total[GROUP];
-    for (ptrdiff_t i = 0; i < GROUP; ++i) {
-        largest[i] = -(real)INFINITY;
-        total[i] = 0;
-    }
-    for (ptrdiff_t j = 0; j < k; ++j) {
-        real *column = columns + j * GROUP;
-        for (ptrdiff_t i = 0; i < GROUP; ++i) column[i] = i < n ? z[i * k + j] : 0;
-        for (ptrdiff_t i = 0; i < GROUP; ++i)
-            largest[i] = column[i] > largest[i] ? column[i] : largest[i];
-    }
-    for (ptrdiff_t j = 0; j < k; ++j) {
-        real *column = columns + j * GROUP;
+    real total[GROUP] = {0};
+    for (ptrdiff_t i = 0; i < GROUP; ++i) largest[i] = z[i];
+    for (ptrdiff_t j = 1; j < k; ++j)
+#pragma omp simd
         for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            column[i] = FN(exp)(column[i] - largest[i]);
-            total[i] += column[i];
+            const real value = z[j * GROUP + i];
+            largest[i] = value > largest[i] ? value : largest[i];
         }
-    }
-    for (ptrdiff_t i = 0; i < GROUP; ++i) log_sum[i] = FN(log1p)(total[i] - 1);
     for (ptrdiff_t j = 0; j < k; ++j)
-        for (ptrdiff_t i = 0; i < n; ++i)
-            z[i * k + j] = columns[j * GROUP + i] / total[i];
-}
-
-/* z := softmax(z) over rows of k, n <= GROUP of them */
-static void FN(softmax_rows)(real *z, ptrdiff_t n, ptrdiff_t k, real *log_sum,
-                             real *largest)
-{
-    if (k <= NARROW)
-        FN(softmax_group)(z, n, k, log_sum, largest);
-    else
-        for (ptrdiff_t i = 0; i < n; ++i)
-            log_sum[i] = FN(softmax_row)(z + i * k, k, largest + i);
-}
-
-/* Loss and delta of n <= GROUP rows under softmax */
-static double FN(log_losses)(real *z, const real *y, const real *w, ptrdiff_t w_step,
-                             ptrdiff_t n, ptrdiff_t k)
-{
-    real log_sum[GROUP], largest[GROUP], raw[GROUP];
-    double total = 0;
-    for (ptrdiff_t i = 0; i < n; ++i) raw[i] = z[i * k + (ptrdiff_t)y[i]];
-    FN(softmax_rows)(z, n, k, log_sum, largest);
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        const real weight = w[i * w_step];
-        total += weight * FN(clamp_log_loss)(log_sum[i] + (largest[i] - raw[i]));
-        z[i * k + (ptrdiff_t)y[i]] -= 1;
-        if (weight != 1)
-            for (ptrdiff_t j = 0; j < k; ++j) z[i * k + j] *= weight;
+        for (ptrdiff_t i = 0; i < GROUP; ++i) {
+            z[j * GROUP + i] = FN(exp)(z[j * GROUP + i] - largest[i]);
+            total[i] += z[j * GROUP + i];
+        }
+    for (ptrdiff_t i = 0; i < GROUP; ++i) {
+        log_sum[i] = FN(log_of)(total[i], 0);
+        total[i] = 1 / total[i];
     }
+    for (ptrdiff_t j = 0; j < k; ++j)
+        for (ptrdiff_t i = 0; i < GROUP; ++i) z[j * GROUP + i] *= total[i];
+}
+
+/* columns (k, GROUP) := n <= GROUP rows of z, the others 0 */
+static inline void FN(to_columns)(const real *z, real *columns, ptrdiff_t n, ptrdiff_t k)
+{
+    if (n < GROUP) memset(columns, 0, (size_t)(k * GROUP) * sizeof(real));
+    FN(transpose)(z, k, columns, GROUP, n, k);
+}
+
+/* Loss and delta of n <= GROUP rows of few classes under softmax; db := db + the column
+ * sums of delta */
+static double FN(narrow_log_losses)(real *z, const real *y, const real *w,
+                                    ptrdiff_t w_step, real *db, ptrdiff_t n, ptrdiff_t k)
+{
+    real columns[NARROW * GROUP], target[GROUP] = {0}, weight[GROUP] = {0};
+    real raw[GROUP] = {0}, log_sum[GROUP], largest[GROUP];
+    double total = 0;
+    FN(to_columns)(z, columns, n, k);
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        target[i] = y[i];
+        weight[i] = w[i * w_step];
+    }
+    for (ptrdiff_t j = 0; j < k; ++j)
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < GROUP; ++i) {
+            const real column = columns[j * GROUP + i];
+            raw[i] = target[i] == (real)j ? column : raw[i];
+        }
+    FN(softmax_columns)(columns, k, log_sum, largest);
+    for (ptrdiff_t i = 0; i < GROUP; ++i)
+        raw[i] = weight[i] * FN(clamp_log_loss)(log_sum[i] + (largest[i] - raw[i]));
+    for (ptrdiff_t i = 0; i < n; ++i) total += raw[i];
+    for (ptrdiff_t j = 0; j < k; ++j) {
+        real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (ptrdiff_t i = 0; i < GROUP; ++i) {
+            const real hot = target[i] == (real)j ? R(1.0) : R(0.0);
+            columns[j * GROUP + i] = weight[i] * (columns[j * GROUP + i] - hot);
+            sum += columns[j * GROUP + i];
+        }
+        db[j] += sum;
+    }
+    FN(transpose)(columns, GROUP, z, k, k, n);
     return total;
+}
+
+/* The same for a row of any number of classes */
+static double FN(wide_log_loss)(real *restrict z, ptrdiff_t y, real weight,
+                                real *restrict db, ptrdiff_t k)
+{
+    real largest;
+    const real raw = z[y];
+    const real log_sum = FN(softmax_row)(z, k, &largest);
+    z[y] -= 1;
+    for (ptrdiff_t j = 0; j < k; ++j) {
+        z[j] *= weight;
+        db[j] += z[j];
+    }
+    return weight * FN(clamp_log_loss)(log_sum + (largest - raw));
+}
+
+static double FN(log_losses)(real *z, const real *y, const real *w, ptrdiff_t w_step,
+                             real *db, ptrdiff_t n, ptrdiff_t k)
+{
+    double total = 0;
+    if (k > NARROW)
+        for (ptrdiff_t i = 0; i < n; ++i)
+            total += FN(wide_log_loss)(z + i * k, (ptrdiff_t)y[i], w[i * w_step], db, k);
+    else
+        for (ptrdiff_t i = 0; i < n; i += GROUP)
+            total += FN(narrow_log_losses)(z + i * k, y + i, w + i * w_step, w_step, db,
+                                           n - i < GROUP ? n - i : GROUP, k);
+    return total;
+}
+
+static void FN(softmax)(real *z, ptrdiff_t n, ptrdiff_t k)
+{
+    real columns[NARROW * GROUP], log_sum[GROUP], largest[GROUP];
+    if (k > NARROW)
+        for (ptrdiff_t i = 0; i < n; ++i) FN(softmax_row)(z + i * k, k, largest);
+    else
+        for (ptrdiff_t i = 0; i < n; i += GROUP) {
+            const ptrdiff_t rows = n - i < GROUP ? n - i : GROUP;
+            FN(to_columns)(z + i * k, columns, rows, k);
+            FN(softmax_columns)(columns, k, log_sum, largest);
+            FN(transpose)(columns, GROUP, z + i * k, k, k, rows);
+        }
 }
 
 static void FN(output)(fm_loss loss, real *z, ptrdiff_t n, ptrdiff_t k)
@@ -125,13 +181,7 @@ static void FN(output)(fm_loss loss, real *z, ptrdiff_t n, ptrdiff_t k)
         break;
     switch (loss) {
         FM_ELEMENT_LOSSES(CASE)
-        case FM_LOSS_log_loss:
-            for (ptrdiff_t i = 0; i < n; i += GROUP) {
-                real log_sum[GROUP], largest[GROUP];
-                FN(softmax_rows)(z + i * k, n - i < GROUP ? n - i : GROUP, k, log_sum,
-                                 largest);
-            }
-            break;
+        case FM_LOSS_log_loss: FN(softmax)(z, n, k); break;
         case FM_N_LOSSES: break;
     }
 #undef CASE
@@ -182,9 +232,7 @@ static double FN(loss)(fm_loss loss, const real *y, const real *w, real *z, real
     double total = 0;
     if (!w) w = &one;
     if (loss == FM_LOSS_log_loss) {
-        for (ptrdiff_t i = 0; i < n; i += GROUP)
-            total += FN(log_losses)(z + i * k, y + i, w + i * w_step, w_step,
-                                    n - i < GROUP ? n - i : GROUP, k);
+        return FN(log_losses)(z, y, w, w_step, db, n, k);
     } else if (!w_step) {
         total = FN(element_losses)(loss, z, y, w, 0, n * k);
     } else if (k == 1) {

@@ -1,13 +1,13 @@
 /* All bodies for one precision, then their table; included with FM_DOUBLE set. */
 #include "real.h"
+#include "simd.h"
 #include "vecmath.inl.h"
 #include "activations.inl.h"
+#include "transpose.inl.h"
 #include "losses.inl.h"
 #include "optimizers.inl.h"
 #include "rows.inl.h"
-#include "simd.h"
 #include "gemm.inl.h"
-#include "transpose.inl.h"
 #include "calibration.inl.h"
 
 #if FM_HAS_GEMM

@@ -20,6 +20,7 @@
 #undef EXP_MIN
 #undef EXP_MAX
 #undef EXPM1_MIN
+#undef EXP_MODERATE
 #undef SQRT_HALF_BITS
 
 #if FM_DOUBLE
@@ -39,6 +40,7 @@
 #define EXP_MIN (-746.0)
 #define EXP_MAX 710.0
 #define EXPM1_MIN (-40.0)
+#define EXP_MODERATE 64.0
 #define SQRT_HALF_BITS UINT64_C(0x3fe6a09e667f3bcd)
 
 #else
@@ -58,6 +60,7 @@
 #define EXP_MIN (-104.0f)
 #define EXP_MAX 89.0f
 #define EXPM1_MIN (-20.0f)
+#define EXP_MODERATE 64.0f
 #define SQRT_HALF_BITS UINT32_C(0x3f3504f3)
 
 #endif

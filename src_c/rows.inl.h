@@ -1,16 +1,43 @@
 /* Rows of a batch: gathered from a dense matrix, or multiplied straight from CSR. */
 
+/* out := k values; with vectors, anything up to the end of the last one behind them */
+static FM_ALWAYS_INLINE void FN(copy_row)(const real *row, real *out, ptrdiff_t k)
+{
+#if FM_HAS_GEMM
+    ptrdiff_t j = 0;
+    for (; j + LANES <= k; j += LANES) V_STORE(out + j, V_LOAD(row + j));
+    if (j < k) V_STORE(out + j, V_LOAD_FIRST(row + j, k - j));
+#else
+    memcpy(out, row, (size_t)k * sizeof(real));
+#endif
+}
+
+/* Rows stand anywhere in memory: those AHEAD are asked for, by their first LINES lines,
+ * which then come while others are copied. */
+#define AHEAD 8
+#define LINES 8
+#define LINE (64 / (ptrdiff_t)sizeof(real))
 static void FN(gather_rows)(const real *x, const ptrdiff_t *order, real *out,
                             ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo)
 {
+    const ptrdiff_t near = k < LINES * LINE ? k : LINES * LINE;
+    if (ldo == 1) {
+        for (ptrdiff_t i = 0; i < n; ++i) out[i] = x[order[i]];
+        return;
+    }
     for (ptrdiff_t i = 0; i < n; ++i) {
-        const real *row = x + order[i] * k;
-        if (k == 1)
-            out[i * ldo] = *row;
+        if (i + AHEAD < n)
+            for (ptrdiff_t j = 0; j < near; j += LINE)
+                FM_PREFETCH(x + order[i + AHEAD] * k + j);
+        if (ldo % LINE == 0)
+            FN(copy_row)(x + order[i] * k, out + i * ldo, k);
         else
-            memcpy(out + i * ldo, row, (size_t)k * sizeof(real));
+            memcpy(out + i * ldo, x + order[i] * k, (size_t)k * sizeof(real));
     }
 }
+#undef AHEAD
+#undef LINES
+#undef LINE
 
 static inline ptrdiff_t FN(csr_row)(fm_csr_rows rows, ptrdiff_t i)
 {

@@ -40,7 +40,8 @@ typedef struct {
                           FM_REAL one_minus_beta_1, FM_REAL beta_2,
                           FM_REAL one_minus_beta_2, FM_REAL epsilon);
 
-    /* out := the rows order[0..n) of x; x (any, k), out (n, k), its rows ldo apart */
+    /* out := the rows order[0..n) of x; x (any, k), out (n, k), its rows ldo apart, with
+     * room as above where that is a multiple of 64 bytes */
     void (*gather_rows)(const FM_REAL *x, const ptrdiff_t *order, FM_REAL *out,
                         ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo);
 

@@ -56,17 +56,35 @@ static FM_ALWAYS_INLINE void FN(transpose_square)(const real *x, ptrdiff_t ldx, 
 }
 #endif
 
+/* The edge of a matrix: n rows of k values, SQUARE at most, by way of a whole square */
+static FM_NOINLINE void FN(transpose_edge)(const real *x, ptrdiff_t ldx, real *out,
+                                           ptrdiff_t ldo, ptrdiff_t n, ptrdiff_t k)
+{
+#if FM_HAS_GEMM && SQUARE == LANES
+    real from[SQUARE * SQUARE], to[SQUARE * SQUARE];
+    for (ptrdiff_t i = 0; i < n; ++i)
+        V_STORE(from + i * SQUARE, V_LOAD_FIRST(x + i * ldx, k));
+    for (ptrdiff_t i = n; i < SQUARE; ++i) V_STORE(from + i * SQUARE, V_ZERO());
+    FN(transpose_square)(from, SQUARE, to, SQUARE);
+    for (ptrdiff_t j = 0; j < k; ++j)
+        V_STORE_FIRST(out + j * ldo, n, V_LOAD(to + j * SQUARE));
+#else
+    for (ptrdiff_t i = 0; i < n; ++i)
+        for (ptrdiff_t j = 0; j < k; ++j) out[j * ldo + i] = x[i * ldx + j];
+#endif
+}
+
 static void FN(transpose)(const real *x, ptrdiff_t ldx, real *out, ptrdiff_t ldo,
                           ptrdiff_t n, ptrdiff_t k)
 {
-    const ptrdiff_t depth = k / SQUARE * SQUARE;
-    ptrdiff_t i = 0;
-    for (; i + SQUARE <= n; i += SQUARE) {
-        for (ptrdiff_t j = 0; j < depth; j += SQUARE)
-            FN(transpose_square)(x + i * ldx + j, ldx, out + j * ldo + i, ldo);
-        for (ptrdiff_t j = depth; j < k; ++j)
-            for (ptrdiff_t r = i; r < i + SQUARE; ++r) out[j * ldo + r] = x[r * ldx + j];
-    }
-    for (; i < n; ++i)
-        for (ptrdiff_t j = 0; j < k; ++j) out[j * ldo + i] = x[i * ldx + j];
+    for (ptrdiff_t i = 0; i < n; i += SQUARE)
+        for (ptrdiff_t j = 0; j < k; j += SQUARE) {
+            const real *from = x + i * ldx + j;
+            real *to = out + j * ldo + i;
+            if (i + SQUARE <= n && j + SQUARE <= k)
+                FN(transpose_square)(from, ldx, to, ldo);
+            else
+                FN(transpose_edge)(from, ldx, to, ldo, n - i < SQUARE ? n - i : SQUARE,
+                                   k - j < SQUARE ? k - j : SQUARE);
+        }
 }

@@ -3,8 +3,9 @@
  * a) Scalar, branch-free C: the compiler turns a loop over any of them into vector code
  *    of the instruction set it compiles for.  Selections are written so that a NaN
  *    argument passes through.
- * b) Series: Taylor polynomials on the reduced range (|r| <= ln 2 / 2), and the series
- *    of atanh for the logarithm, cut where the next term is below 1/8 ulp.
+ * b) Polynomials and the rational of tanh interpolate at Chebyshev points of the reduced
+ *    range (|r| <= ln 2 / 2, q = s^2 <= (3 - sqrt(8))^2, |x| <= 0.625), their coefficients
+ *    computed with 60 digits; what they leave out is below 1/8 ulp.
  * c) Bounds in ulp are those that tests/test_vecmath.py checks.
  */
 
@@ -41,109 +42,152 @@ static inline real FN(power_of_two)(real n_plus_rounder)
     return FN(from_bits)(u << MANTISSA_BITS);
 }
 
-/* exp(r) - 1 - r - r^2/2 over r^3, |r| <= ln 2 / 2 */
+/* (exp(r) - 1 - r) / r^2, |r| <= ln 2 / 2 */
 static inline real FN(exp_tail)(real r)
 {
 #if FM_DOUBLE
-    real p = 1.0 / 6227020800.0;
-    p = p * r + 1.0 / 479001600.0;
-    p = p * r + 1.0 / 39916800.0;
-    p = p * r + 1.0 / 3628800.0;
-    p = p * r + 1.0 / 362880.0;
-    p = p * r + 1.0 / 40320.0;
-    p = p * r + 1.0 / 5040.0;
+    real p = 0x1.1f731ea5352cap-29;
+    p = p * r + 0x1.af4e196027428p-26;
+    p = p * r + 0x1.27e4db57442fbp-22;
+    p = p * r + 0x1.71de021a90822p-19;
+    p = p * r + 0x1.a01a01a6dcaffp-16;
+    p = p * r + 0x1.a01a01abef415p-13;
+    p = p * r + 0x1.6c16c16c162ccp-10;
+    p = p * r + 0x1.11111111100cep-7;
+    p = p * r + 0x1.5555555555556p-5;
+    p = p * r + 0x1.5555555555557p-3;
+    return p * r + 0.5;
 #else
-    real p = R(1.0) / R(5040.0);
+    real p = 0x1.6d113cp-10f;
+    p = p * r + 0x1.120ba2p-7f;
+    p = p * r + 0x1.555520p-5f;
+    p = p * r + 0x1.5554dcp-3f;
+    return p * r + 0.5f;
 #endif
-    p = p * r + R(1.0) / R(720.0);
-    p = p * r + R(1.0) / R(120.0);
-    p = p * r + R(1.0) / R(24.0);
-    return p * r + R(1.0) / R(6.0);
 }
 
-/* x = n ln 2 + r + c with integer n, |r| <= ln 2 / 2 and c what the rounding of r lost;
+/* x = n ln 2 + r + lost with integer n, |r| <= ln 2 / 2 and what the rounding of r lost;
  * returns r */
-static inline real FN(reduce)(real x, real *n_rounded, real *c)
+static inline real FN(reduce)(real x, real *n_rounded, real *lost)
 {
     real n = (x * R(1.4426950408889634) + ROUNDER) - ROUNDER;
     real high = x - n * LN2_HI;
     real r = high - n * LN2_LO;
     *n_rounded = n;
-    *c = (high - r) - n * LN2_LO;
+    *lost = (high - r) - n * LN2_LO;
     return r;
 }
 
 /* exp(x); <= 1 ulp; exact at 0, +-inf; gradual underflow */
 static inline real FN(exp)(real x)
 {
-    real n, c, half, r, p;
+    real n, half, lost, r, p;
     x = x > EXP_MAX ? EXP_MAX : x;
     x = x < EXP_MIN ? EXP_MIN : x;
-    r = FN(reduce)(x, &n, &c);
-    p = R(1.0) + (r + (c + r * r * (R(0.5) + r * FN(exp_tail)(r))));
+    r = FN(reduce)(x, &n, &lost);
+    p = R(1.0) + (r + (lost + r * r * FN(exp_tail)(r)));
     /* two factors, since 2^n itself may be beyond the range of normal numbers */
     half = n * R(0.5) + ROUNDER;
     return p * FN(power_of_two)(half) *
            FN(power_of_two)((n - (half - ROUNDER)) + ROUNDER);
 }
 
+/* exp(x) for 0 <= x <= EXP_MODERATE, <= 1.1 ulp; larger x as EXP_MODERATE */
+static inline real FN(exp_moderate)(real x)
+{
+    real n, lost, r;
+    x = x > EXP_MODERATE ? EXP_MODERATE : x;
+    r = FN(reduce)(x, &n, &lost);
+    return (R(1.0) + (r + r * r * FN(exp_tail)(r))) * FN(power_of_two)(n + ROUNDER);
+}
+
 /* exp(x) - 1; <= 2 ulp; exact at +-0, +-inf */
 static inline real FN(expm1)(real x)
 {
-    real n, c, r, p, s, y, in_range;
+    real n, lost, r, p, s, y, in_range;
     in_range = x > EXP_MAX ? EXP_MAX : x;
     in_range = in_range < EXPM1_MIN ? EXPM1_MIN : in_range;
-    r = FN(reduce)(in_range, &n, &c);
-    p = r + (c + r * r * (R(0.5) + r * FN(exp_tail)(r)));
+    r = FN(reduce)(in_range, &n, &lost);
+    p = r + r * r * FN(exp_tail)(r);
     /* 2 (2^(n-1) p + 2^(n-1) - 1/2): 2^n alone would overflow for the largest x */
     s = FN(power_of_two)((n - R(1.0)) + ROUNDER);
     y = R(2.0) * (s * p + (s - R(0.5)));
     return x == R(0.0) ? x : y;
 }
 
-/* log(1 + x); <= 2 ulp; -inf at -1, NaN below; exact at +-0, +inf
+/* tanh x, <= 2 ulp: x + x q P(q) / Q(q) with q = x^2 near 0, 1 - 2 / (exp(2 |x|) + 1)
+ * beyond, with one division for either */
+static inline real FN(tanh_)(real x)
+{
+    const real size = RM(fabs)(x);
+    const int is_near = size < R(0.625);
+    const real e = FN(exp_moderate)(R(2.0) * size);
+    const real q = x * x;
+#if FM_DOUBLE
+    real p = -0x1.a185dc3f0eba7p-13, d = 0x1.b0ef95231a3eap-13;
+    p = p * q - 0x1.4fd1e55bc0fa1p-6;
+    p = p * q - 0x1.5555555555554p-2;
+    d = d * q + 0x1.7d8fdcaba4cb0p-6;
+    d = d * q + 0x1.d890f49acdb7bp-2;
+#else
+    real p = -0x1.942408p-10f, d = 0x1.9e52c8p-2f;
+    p = p * q - 0x1.555544p-2f;
+#endif
+    d = d * q + R(1.0);
+    const real y = (is_near ? p * q : R(2.0)) / (is_near ? d : e + R(1.0));
+    return RM(copysign)(is_near ? size + size * y : R(1.0) - y, x);
+}
+
+/* log(u) + c for a normal u > 0 and a small c
  *
- * 1 + x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, s = f / (2 + f):
- * log m = f - s (f - s^2 (2/3 + 2/5 s^2 + ..)), and c repairs the rounding of 1 + x. */
-static inline real FN(log1p)(real x)
+ * u = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, s = f / (2 + f):
+ * log m = f - s (f - s^2 (2/3 + 2/5 s^2 + ..)) */
+static inline real FN(log_of)(real u, real c)
 {
     const bits one = (bits)EXPONENT_BIAS << MANTISSA_BITS;
     const bits mantissa = ((bits)1 << MANTISSA_BITS) - 1;
     const real two_power = (real)((bits)1 << MANTISSA_BITS);
-    real u = R(1.0) + x;
-    real c = (u > R(2.0) ? R(1.0) - (u - x) : x - (u - R(1.0))) / u;
     bits i = FN(to_bits)(u) + (one - SQRT_HALF_BITS);
     real k = FN(from_bits)((i >> MANTISSA_BITS) | FN(to_bits)(two_power)) -
              (two_power + EXPONENT_BIAS);
     real f = FN(from_bits)((i & mantissa) + SQRT_HALF_BITS) - R(1.0);
     real s = f / (R(2.0) + f);
     real q = s * s;
-    real t, y;
+    real half_square = R(0.5) * f * f;
 #if FM_DOUBLE
-    t = 2.0 / 23.0;
-    t = t * q + 2.0 / 21.0;
-    t = t * q + 2.0 / 19.0;
-    t = t * q + 2.0 / 17.0;
-    t = t * q + 2.0 / 15.0;
-    t = t * q + 2.0 / 13.0;
-    t = t * q + 2.0 / 11.0;
+    real t = 0x1.2b5f68a50d903p-3;
+    t = t * q + 0x1.39fdcceb4bb45p-3;
+    t = t * q + 0x1.7462b91b8df65p-3;
+    t = t * q + 0x1.c71c62d5e53e0p-3;
+    t = t * q + 0x1.2492492dfd86cp-2;
+    t = t * q + 0x1.9999999995273p-2;
+    t = t * q + 0x1.5555555555558p-1;
 #else
-    t = R(2.0) / R(11.0);
+    real t = 0x1.ddd4dap-3f;
+    t = t * q + 0x1.245c28p-2f;
+    t = t * q + 0x1.9999ecp-2f;
+    t = t * q + 0x1.555554p-1f;
 #endif
-    t = t * q + R(2.0) / R(9.0);
-    t = t * q + R(2.0) / R(7.0);
-    t = t * q + R(2.0) / R(5.0);
-    t = t * q + R(2.0) / R(3.0);
-    t = t * q;
-    {
-        real half_square = R(0.5) * f * f;
-        y = k * LN2_LO + c;
-        y = s * (half_square + t) + y;
-        y = k * LN2_HI + (f - (half_square - y));
-    }
+    return k * LN2_HI + (f - (half_square - (s * (half_square + t * q) + (k * LN2_LO + c))));
+}
+
+/* log(1 + x); <= 2 ulp; -inf at -1, NaN below; exact at +-0, +inf; c repairs the rounding
+ * of 1 + x */
+static inline real FN(log1p)(real x)
+{
+    real u = R(1.0) + x;
+    real c = (u > R(2.0) ? R(1.0) - (u - x) : x - (u - R(1.0))) / u;
+    real y = FN(log_of)(u, c);
     y = x > REAL_HUGE ? x : y;
     y = x == R(-1.0) ? -(real)INFINITY : y;
     y = x < R(-1.0) ? (real)NAN : y;
     return x == R(0.0) ? x : y;
+}
+
+/* log(1 + t) for 0 <= t <= 1; <= 2 ulp; NaN passes */
+static inline real FN(log1p_unit)(real t)
+{
+    real u = R(1.0) + t;
+    return FN(log_of)(u, (t - (u - R(1.0))) / u);
 }
 #undef ROUNDER

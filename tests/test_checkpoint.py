@@ -77,6 +77,11 @@ def test_every_task(tmp_path, monkeypatch, task, dtype):
     same_fit(part.fit(X, y, resume=tmp_path / "c"), whole)
 
 
+def falling(epoch):
+    """A learning rate."""
+    return 0.01 / (1 + epoch)
+
+
 VARIANTS = {
     "adam": {},
     "sgd": {"solver": "sgd"},
@@ -92,6 +97,15 @@ VARIANTS = {
     "activation": {"activation": ("leaky_relu", 0.2)},
     "threads": {"n_threads": 2},
     "no seed": {"random_state": None},
+    "cosine": {"learning_rate": "cosine"},
+    "one cycle, sgd": {"learning_rate": "one_cycle", "solver": "sgd"},
+    "plateau": {"learning_rate": "plateau", "tol": 10, "n_iter_no_change": 2},
+    "callable": {"learning_rate": falling},
+    "standardized": {"standardize_X": True},
+    "split": {"validation_split": np.arange(0, 120, 5), "early_stopping": True},
+    "scoring": {"scoring": "loss", "early_stopping": True},
+    "divergence": {"on_divergence": "reduce_lr"},
+    "class_weight": {"class_weight": {"ant": 2.0, "bee": 0.5}},
     "array": {"hidden_layer_sizes": np.array([4, 3]), "alpha": np.float32(0.1)},
 }  # fmt: skip
 
@@ -103,7 +117,7 @@ def test_every_variant(tmp_path, monkeypatch, variant):
     path = tmp_path / "c"
     for weights in (None, np.linspace(0.1, 2, len(X))):
         for every, n_epochs in ((1, 3), (2, 5), (4, 9), (1, 1)):
-            if n_epochs > 6 and variant in ("stops", "adaptive"):
+            if n_epochs > 6 and variant in ("stops", "adaptive", "plateau"):
                 n_epochs = 6
             np.random.seed(7)
             model = MLPClassifier(**params)
@@ -116,6 +130,36 @@ def test_every_variant(tmp_path, monkeypatch, variant):
             np.random.seed(8)
             resumed = clone(model).fit(X, y, weights, resume=path)
             same_fit(resumed, whole)
+
+
+def test_validation_data(tmp_path, monkeypatch):
+    X, y = data("multiclass")
+    path = tmp_path / "c"
+    model = MLPClassifier(
+        max_iter=9, random_state=0, early_stopping=True, on_divergence="warn"
+    )
+    given = {"X_val": X[:30], "y_val": y[:30], "sample_weight_val": np.ones(30)}
+    whole = clone(model).fit(X, y, **given)
+    killed_after(clone(model), 5, path, X, y, monkeypatch, **given)
+    resumed = clone(model).fit(X, y, resume=path, **given)
+    same_fit(resumed, whole)
+    assert resumed.validation_loss_curve_ == whole.validation_loss_curve_
+    history = {k: v for k, v in whole.history_.items() if k != "seconds"}
+    for name, column in history.items():
+        np.testing.assert_array_equal(resumed.history_[name], column)
+    given["X_val"] = X[1:31]
+    with pytest.raises(ValueError, match="the validation rows are not the same"):
+        clone(model).fit(X, y, resume=path, **given)
+    with pytest.raises(ValueError, match="the validation rows are not the same"):
+        clone(model).fit(X, y, resume=path)
+
+
+def test_a_planned_rate_fixes_max_iter(tmp_path):
+    X, y = data("binary")
+    model = MLPClassifier(max_iter=4, random_state=0, learning_rate="cosine")
+    model.fit(X, y, checkpoint=tmp_path / "c")
+    with pytest.raises(ValueError, match="max_iter was 4, now it is 8"):
+        model.set_params(max_iter=8).fit(X, y, resume=tmp_path / "c")
 
 
 def test_random_state_instance_sparse_and_warm_start(tmp_path, monkeypatch):

@@ -11,7 +11,17 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._optimizers import AdamOptimizer, SGDOptimizer
 from fastmlp._snapshot import snapshot
 
-_NOT_COPIED = ("_optimizer", "_best_coefs", "_best_intercepts", "_optimizer_state")
+_NOT_COPIED = (
+    "_optimizer",
+    "_best_coefs",
+    "_best_intercepts",
+    "_optimizer_state",
+    "_history",
+    "_scaling",
+    "_stream",
+    "_skl_callbacks",
+    "validation_loss_curve_",
+)
 _MOMENTS = {"adam": ("ms", "vs"), "sgd": ("velocities",)}
 
 
