@@ -225,7 +225,7 @@ def fuzz(content, path, n, seed):
 
 
 def test_fuzz(content, tmp_path):
-    assert fuzz(content, tmp_path / "m", 3000, 0) > 1000
+    assert fuzz(content, tmp_path / "m", 2000, 0) > 700
     tracemalloc.start()
     fuzz(content, tmp_path / "m", 300, 1)
     peak = tracemalloc.get_traced_memory()[1]
