@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastmlp
 from fastmlp._table import REGRESSION, Problem, UsageError, load_problem, one_line
-from fastmlp._training import INTERRUPTED
+from fastmlp._task import INTERRUPTED
 
 DESCRIPTION = """\
 Fit a multi-layer perceptron and print its test score and time beside scikit-learn's,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from scipy.special import log_expit, log_softmax
@@ -13,23 +15,23 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import _training, _validation
+from fastmlp import _history, _rules, _validation
+from fastmlp._callbacks import CallbackSupportMixin, announced_fit, with_callbacks
+from fastmlp._class_weight import expanded
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
 from fastmlp._core.prediction import predict
+from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
+from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
+from fastmlp._scaling import standardize
+from fastmlp._stream import Stream, restarts
+from fastmlp._task import FitOptions, Task
+from fastmlp._training import fit_stochastic
 
 _LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
-_STOCHASTIC_ATTRIBUTES = (
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "_no_improvement_count",
-    "_optimizer_state",
-)
 
 
 def _solver_is_stochastic(estimator):
@@ -42,10 +44,10 @@ def _solver_is_stochastic(estimator):
     return True
 
 
-class _BaseMLP(BaseEstimator):
+class _BaseMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share."""
 
-    _parameter_rules = _validation.RULES
+    _parameter_rules = _rules.RULES
 
     def __init__(
         self,
@@ -77,6 +79,13 @@ class _BaseMLP(BaseEstimator):
         fit_intercept,
         weight_init,
         n_threads,
+        validation_split,
+        scoring,
+        target_score,
+        max_time,
+        on_divergence,
+        standardize_X,
+        random_stream,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -106,8 +115,29 @@ class _BaseMLP(BaseEstimator):
         self.fit_intercept = fit_intercept
         self.weight_init = weight_init
         self.n_threads = n_threads
+        self.validation_split = validation_split
+        self.scoring = scoring
+        self.target_score = target_score
+        self.max_time = max_time
+        self.on_divergence = on_divergence
+        self.standardize_X = standardize_X
+        self.random_stream = random_stream
 
-    def fit(self, X, y, sample_weight=None, *, coefs_init=None, intercepts_init=None):
+    @with_callbacks
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        coefs_init=None,
+        intercepts_init=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
+        callback=None,
+    ):
         """Fit the model to data.
 
         Parameters
@@ -122,6 +152,22 @@ class _BaseMLP(BaseEstimator):
             Weights to start from in place of random ones.
         intercepts_init : list of array-like of shape (fan_out,), default=None
             Intercepts to start from in place of random ones.
+        X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
+                default=None
+            Validation data, judged after each epoch. With ``early_stopping`` it takes
+            the place of the held-out fraction; without, it is only recorded. A
+            pipeline transforms it with ``Pipeline(..., transform_input=["X_val"])``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation data.
+        sample_weight_val : float or array-like of shape (n_val,), default=None
+            Weights of the validation rows, in loss and score.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, handed to the splitter in ``validation_split``.
+        callback : callable, default=None
+            Called at the end of each epoch with a record: ``epoch``, ``loss``,
+            ``validation_loss``, ``validation_score``, ``learning_rate``, ``seconds``
+            and ``fitted_estimator()``, which gives a copy with the current weights.
+            Returning True stops the fit.
 
         Returns
         -------
@@ -140,24 +186,34 @@ class _BaseMLP(BaseEstimator):
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
-        self._fit(X, y, sample_weight, False, coefs_init, intercepts_init)
+        _rules.check_callback(callback)
+        options = FitOptions(
+            coefs_init=coefs_init,
+            intercepts_init=intercepts_init,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            groups=groups,
+            callback=callback,
+        )
+        with announced_fit(self, X, y, sample_weight) as options.context:
+            self._fit(X, y, sample_weight, options)
         return self
 
-    def _fit(
-        self, X, y, sample_weight, incremental, coefs_init=None, intercepts_init=None
-    ):
+    def _fit(self, X, y, sample_weight, options):
         """Train by any solver; on an error the attributes stay as they were."""
+        incremental = options.incremental
         with _validation.restored_on_error(self):
-            _validation.check_parameters(self, self._parameter_rules)
-            hidden = _validation.hidden_sizes(self)
-            activation = _validation.hidden_activation(self)
+            _rules.check_parameters(self, self._parameter_rules)
+            hidden = _rules.hidden_sizes(self)
+            activation = _rules.hidden_activation(self)
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
             dtype = self._training_dtype(cold)
             X, y = self._validate_input(X, y, incremental, cold, dtype)
-            sample_weight = _validation.check_sample_weight(
-                sample_weight, X.shape[0], X.dtype
-            )
-            self._random_state = check_random_state(self.random_state)
+            sample_weight = self._row_weights(y, sample_weight, X.dtype)
+            goes_on = self.random_stream == "continue" and not cold
+            if not (goes_on and hasattr(self, "_random_state")):
+                self._random_state = check_random_state(self.random_state)
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
             network = self._network(units, activation, self._loss_name())
@@ -165,22 +221,54 @@ class _BaseMLP(BaseEstimator):
                 self._start_cold(network, activation[0])
             else:
                 self._start_warm(network, incremental)
-            self._take_weights(units, coefs_init, intercepts_init)
+            self._take_weights(units, options.coefs_init, options.intercepts_init)
             params = self._packed(network, X.dtype)
-            if self.solver in OPTIMIZERS:
-                _training.fit_stochastic(
-                    self, network, params, X, y, sample_weight, incremental
-                )
-            else:
-                _training.fit_lbfgs(self, network, params, X, y, sample_weight)
-            if not np.isfinite(params).all():
-                raise ValueError(
-                    "Solver produced non-finite parameter weights. The input data may "
-                    "contain large values and need to be preprocessed. Scale X and y, "
-                    "for example with sklearn.preprocessing.StandardScaler, or lower "
-                    f"learning_rate_init (now {self.learning_rate_init:g})."
-                )
+            task = Task(self, network, params, X, y, sample_weight, options)
+            hold_out(task)
+            standardize(task, is_raw=options.gives_weights or not cold)
+            _history.begin(self, task)
+            train = fit_stochastic if self.solver in OPTIMIZERS else fit_lbfgs
+            machinery = train(task)
+            task.check_finite()
+            if task.scaling is not None:
+                task.scaling.fold(params)
             self.coefs_, self.intercepts_ = network.split(params)
+            self._stream = None
+            # a first call draws weights before the order of the rows, later ones do not
+            if incremental and self._may_stream(task) and not (cold and restarts(self)):
+                self._stream = Stream(task, *machinery)
+
+    def _may_stream(self, task):
+        """Whether the next ``partial_fit`` may go on with the machinery of this one."""
+        return not (self._scaling or task.holdout is not None or issparse(task.X))
+
+    def _streamed(self, X, y, sample_weight, options):
+        """Train by the machinery of the last ``partial_fit``; False if it has none."""
+        stream = getattr(self, "_stream", None)
+        if stream is None or options.X_val is not None or options.y_val is not None:
+            return False
+        if not stream.takes(self, options):
+            return False
+        rows = stream.rows(X, y, sample_weight, self._encode_plain)
+        if rows is None:
+            return False
+        with _validation.restored_on_error(self):
+            stream.train(self, rows, options)
+        return True
+
+    def _incremental(self, n_epochs, X_val, y_val, sample_weight_val, callback):
+        """The options of a call of ``partial_fit``, after a check."""
+        if not isinstance(n_epochs, Integral) or n_epochs < 1:
+            raise ValueError(f"n_epochs must be an int >= 1, got {n_epochs!r}.")
+        _rules.check_callback(callback)
+        return FitOptions(
+            incremental=True,
+            n_epochs=int(n_epochs),
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            callback=callback,
+        )
 
     def _training_dtype(self, cold):
         """The dtypes that X may have in training, the first one preferred."""
@@ -193,6 +281,14 @@ class _BaseMLP(BaseEstimator):
     def _layers(self):
         """What stands in ``coefs_`` and ``intercepts_``, checked, and the units."""
         return _validation.check_layers(self.coefs_, self.intercepts_, None)
+
+    def _row_weights(self, y, sample_weight, dtype):
+        """The weights that count in training, in a precision, or None."""
+        return self._plain_weights(y, sample_weight, dtype)
+
+    def _plain_weights(self, y, sample_weight, dtype):
+        """The weights of the rows in a precision, after a check, or None."""
+        return _validation.check_sample_weight(sample_weight, len(y), dtype)
 
     def _network(self, units, activation, loss):
         """The network of the core for these sizes."""
@@ -211,10 +307,8 @@ class _BaseMLP(BaseEstimator):
             intercepts = [np.zeros_like(b) for b in intercepts]
         self.coefs_, self.intercepts_ = coefs, intercepts
         self.t_ = 0
-        for name in _STOCHASTIC_ATTRIBUTES:
-            vars(self).pop(name, None)
-        if self.solver in OPTIMIZERS:
-            self._start_history()
+        self._scaling = None
+        _history.forget(self)
 
     def _start_warm(self, network, incremental):
         """Go on from the weights there are; the history goes on growing."""
@@ -235,23 +329,6 @@ class _BaseMLP(BaseEstimator):
             )
         self.out_activation_, self.n_layers_ = output, len(known)
         self.t_ = getattr(self, "t_", 0)
-        if self.solver in OPTIMIZERS:
-            lists = ("loss_curve_", "validation_scores_")
-            grown = {name: list(getattr(self, name, None) or []) for name in lists}
-            if not incremental or getattr(self, "best_loss_", None) is None:
-                self._start_history()
-            self.loss_curve_ = grown["loss_curve_"]
-            if self.early_stopping and not incremental:
-                self.validation_scores_ = grown["validation_scores_"]
-
-    def _start_history(self):
-        """Reset the record of losses and scores."""
-        self.loss_curve_ = []
-        self._no_improvement_count = 0
-        early = self.early_stopping
-        self.best_loss_ = None if early else np.inf
-        self.validation_scores_ = [] if early else None
-        self.best_validation_score_ = -np.inf if early else None
 
     def _take_weights(self, units, coefs_init, intercepts_init):
         """Replace the initial weights by given ones, after a check."""
@@ -284,8 +361,8 @@ class _BaseMLP(BaseEstimator):
     def _outputs(self, X, activated=True):
         """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        _validation.check_parameters(self, {"dtype": _validation.RULES["dtype"]})
-        activation = _validation.hidden_activation(self)
+        _rules.check_parameters(self, {"dtype": _rules.RULES["dtype"]})
+        activation = _rules.hidden_activation(self)
         coefs, intercepts, units = self._layers()
         X = _validation.check_predict_data(self, X, units[0])
         dtype = np.result_type(X.dtype, coefs[0].dtype)
@@ -323,12 +400,10 @@ class _BaseMLP(BaseEstimator):
         intercept_grads : list of ndarray of shape (fan_out,)
         """
         check_is_fitted(self, "coefs_")
-        _validation.check_parameters(self, self._parameter_rules)
+        _rules.check_parameters(self, self._parameter_rules)
         dtype = self._training_dtype(False)
         X, y = self._validate_input(X, y, True, False, dtype, exact=False)
-        sample_weight = _validation.check_sample_weight(
-            sample_weight, X.shape[0], X.dtype
-        )
+        sample_weight = self._row_weights(y, sample_weight, X.dtype)
         return self._loss_gradient(X, y, sample_weight)
 
     def _loss_gradient(self, X, y, sample_weight, packed=None):
@@ -339,7 +414,7 @@ class _BaseMLP(BaseEstimator):
                 f"the model has {units[0]} features and {units[-1]} outputs; X has "
                 f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
             )
-        activation = _validation.hidden_activation(self)
+        activation = _rules.hidden_activation(self)
         network = self._network(units, activation, self._fitted_loss())
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
@@ -389,6 +464,14 @@ class _BaseMLP(BaseEstimator):
         return y.shape[1]
 
     @property
+    def history_(self):
+        """Record of the epochs: a dict of arrays, see the attributes of the class."""
+        try:
+            return _history.as_arrays(self._history)
+        except AttributeError:
+            raise AttributeError("history_: the model was not fitted") from None
+
+    @property
     def _optimizer(self):
         """State of the stochastic solver: learning_rate, moments, and t of adam."""
         try:
@@ -409,7 +492,7 @@ class _BaseMLP(BaseEstimator):
 
     def _best(self, arrays):
         """Copies of the kept weights; they are the best ones with early stopping."""
-        if getattr(self, "validation_scores_", None) is None:
+        if getattr(self, "best_loss_", 0) is not None:
             raise AttributeError("there are best weights with early_stopping=True only")
         return [array.copy() for array in arrays]
 
@@ -454,11 +537,20 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     batch_size : int or "auto", default="auto"
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : str, (str, float) or callable, default="constant"
         Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
         it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
         divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
         improvement by ``tol``, and stops below 1e-6.
+        Schedules of sgd and adam, planned over ``max_iter`` epochs:
+
+        - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
+        - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
+          of the epochs, then falls to 0;
+        - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
+          that share (0.3), then down to nearly 0;
+        - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
+        - a callable: the rate as a function of the epoch, from 0 on.
 
     learning_rate_init : float, default=0.001
         Step size of sgd and adam at the start.
@@ -481,7 +573,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         counts; for lbfgs the tolerance of the projected gradient.
 
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        True prints scikit-learn's line about each epoch; the int 1 one progress line
+        that is written over; 2 or more a line about each epoch with all figures.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last fit.
@@ -532,6 +625,53 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
         are the same bits for any number.
 
+    class_weight : "balanced", dict, list of dict or None, default=None
+        Weights of the classes: each row counts ``sample_weight`` times the weight of
+        its class, which is the same as passing the products as ``sample_weight``.
+        A dict ``{class: weight}`` gives 1 to classes that it does not name;
+        "balanced" is ``n_samples / (n_classes * count)`` of the labels of the call
+        (in ``partial_fit`` too, where a dict is steadier). A multi-label task takes
+        "balanced" or a list with one dict ``{0: weight, 1: weight}`` per label,
+        whose weights are multiplied.
+
+    validation_split : array-like of int or bool, splitter or None, default=None
+        Rows to hold out as validation data: their numbers, a mask, or a splitter of
+        scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
+        ``TimeSeriesSplit``, of which the last split counts. They are judged after
+        each epoch; with ``early_stopping`` they decide, in place of the random
+        fraction. Works for all solvers.
+
+    scoring : str, callable or None, default=None
+        Score of the validation data: None is accuracy (classifier) or R2
+        (regressor), "loss" minus the validation loss, else a name or a callable
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+
+    target_score : float or None, default=None
+        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
+
+    max_time : float or None, default=None
+        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
+        the weights of the last step.
+
+    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
+        What to do when the weights are no longer finite: "raise" an error (with
+        ``early_stopping`` train on and keep the best weights); "warn" and keep the
+        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
+        learning rate, at most ten times.
+
+    standardize_X : bool, default=False
+        Whether training sees each feature with mean 0 and variance 1 (sparse X:
+        variance only; so too without intercepts), by the weighted statistics of the
+        training rows of the first fit. The weights that result are folded into the
+        first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
+        of X.
+
+    random_stream : {"restart", "continue"}, default="restart"
+        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
+        "restart" draws the same numbers in each call, as scikit-learn does, so that
+        batches of one size are all shuffled alike; "continue" goes on where the last
+        call ended.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -563,10 +703,19 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         Smallest loss of an epoch (sgd, adam); None with early stopping.
 
     validation_scores_ : list of float or None
-        Score of the validation part after each epoch, with early stopping.
+        Score of the validation data after each epoch, where there are any.
 
     best_validation_score_ : float or None
         Largest of them.
+
+    validation_loss_curve_ : list of float
+        Loss of the validation data after each epoch, without penalty; only where
+        there are validation data.
+
+    history_ : dict of ndarray of shape (n_epochs,)
+        "loss", "validation_loss", "validation_score", "learning_rate" (of adam before
+        the bias corrections) and "seconds" of each epoch or iteration of lbfgs, NaN
+        where there is none; grows over warm starts and ``partial_fit``.
 
     n_iter_ : int
         Epochs or iterations of the last fit.
@@ -604,6 +753,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     0.88
     """
 
+    _parameter_rules = _rules.CLASSIFIER_RULES | _rules.RULES
     _output_activations = ("softmax", "logistic")
 
     def __init__(
@@ -636,6 +786,14 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         fit_intercept=True,
         weight_init="glorot_uniform",
         n_threads=None,
+        class_weight=None,
+        validation_split=None,
+        scoring=None,
+        target_score=None,
+        max_time=None,
+        on_divergence="raise",
+        standardize_X=False,
+        random_stream="restart",
     ):
         super().__init__(
             loss="log_loss",
@@ -666,7 +824,15 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             fit_intercept=fit_intercept,
             weight_init=weight_init,
             n_threads=n_threads,
+            validation_split=validation_split,
+            scoring=scoring,
+            target_score=target_score,
+            max_time=max_time,
+            on_divergence=on_divergence,
+            standardize_X=standardize_X,
+            random_stream=random_stream,
         )
+        self.class_weight = class_weight
 
     def _loss_name(self):
         """The loss of the core: cross entropy over classes or of each label."""
@@ -708,6 +874,38 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             encoded = order[places][:, None]
         return np.ascontiguousarray(encoded, dtype=dtype)
 
+    def _row_weights(self, y, sample_weight, dtype):
+        """The weights of the rows times those of their classes, or None."""
+        if self.class_weight is not None:
+            sample_weight = expanded(self, y, sample_weight)
+        return super()._row_weights(y, sample_weight, dtype)
+
+    def _known_classes(self, classes):
+        """Whether ``classes`` are certainly those of the model."""
+        if classes is None:
+            return True
+        known = getattr(self, "classes_", None)
+        return known is not None and np.array_equal(np.asarray(classes), known)
+
+    def _encode_plain(self, y, dtype):
+        """Encoded targets of plain labels; None where they need a closer look."""
+        known = self.classes_
+        if y.ndim != 1 or y.dtype != known.dtype or y.dtype.kind not in "iu":
+            return None
+        if self.class_weight is not None:
+            return None
+        places = known.searchsorted(y)
+        if not (known.take(places, mode="clip") == y).all():
+            return None
+        return places.astype(dtype)[:, None]
+
+    def _decoded(self, y):
+        """Labels of encoded targets."""
+        codes = y.astype(int)
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            return codes
+        return self.classes_[codes[:, 0]]
+
     def _stratifies(self):
         """Whether the early-stopping split is stratified: for two classes."""
         return self.n_outputs_ == 1
@@ -727,8 +925,23 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         return accuracy_score(y.astype(int), codes, sample_weight=sample_weight)
 
     @available_if(_solver_is_stochastic)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Update the model with one epoch over the given data.
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        classes=None,
+        *,
+        n_epochs=1,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        callback=None,
+    ):
+        """Update the model with some epochs over the given data.
+
+        A loop over small float arrays of one shape costs about 30 us a call beside the
+        training itself; ``coefs_`` are then changed in place.
 
         Parameters
         ----------
@@ -740,18 +953,35 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             Weights of the rows.
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever occur; needed in the first call.
+        n_epochs : int, default=1
+            Epochs over the data.
+        X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
+                default=None
+            Validation data, as in ``fit``. With ``early_stopping`` it is needed, and
+            the best epoch of this call is kept.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation data.
+        sample_weight_val : float or array-like of shape (n_val,), default=None
+            Weights of the validation rows.
+        callback : callable, default=None
+            Called at the end of each epoch, as in ``fit``.
 
         Returns
         -------
         self : object
         """
+        options = self._incremental(n_epochs, X_val, y_val, sample_weight_val, callback)
+        if self._known_classes(classes) and self._streamed(
+            X, y, sample_weight, options
+        ):
+            return self
         with _validation.restored_on_error(self):
             if _validation.first_partial_fit(self, classes):
                 y_type = type_of_target(y)
                 self._label_binarizer = LabelBinarizer().fit(
                     y if y_type.startswith("multilabel") else classes
                 )
-            self._fit(X, y, sample_weight, True)
+            self._fit(X, y, sample_weight, options)
         return self
 
     def predict(self, X):
@@ -863,11 +1093,20 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     batch_size : int or "auto", default="auto"
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : str, (str, float) or callable, default="constant"
         Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
         it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
         divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
         improvement by ``tol``, and stops below 1e-6.
+        Schedules of sgd and adam, planned over ``max_iter`` epochs:
+
+        - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
+        - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
+          of the epochs, then falls to 0;
+        - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
+          that share (0.3), then down to nearly 0;
+        - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
+        - a callable: the rate as a function of the epoch, from 0 on.
 
     learning_rate_init : float, default=0.001
         Step size of sgd and adam at the start.
@@ -890,7 +1129,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         counts; for lbfgs the tolerance of the projected gradient.
 
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        True prints scikit-learn's line about each epoch; the int 1 one progress line
+        that is written over; 2 or more a line about each epoch with all figures.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last fit.
@@ -940,6 +1180,49 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
         are the same bits for any number.
 
+    validation_split : array-like of int or bool, splitter or None, default=None
+        Rows to hold out as validation data: their numbers, a mask, or a splitter of
+        scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
+        ``TimeSeriesSplit``, of which the last split counts. They are judged after
+        each epoch; with ``early_stopping`` they decide, in place of the random
+        fraction. Works for all solvers.
+
+    scoring : str, callable or None, default=None
+        Score of the validation data: None is accuracy (classifier) or R2
+        (regressor), "loss" minus the validation loss, else a name or a callable
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+
+    target_score : float or None, default=None
+        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
+
+    max_time : float or None, default=None
+        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
+        the weights of the last step.
+
+    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
+        What to do when the weights are no longer finite: "raise" an error (with
+        ``early_stopping`` train on and keep the best weights); "warn" and keep the
+        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
+        learning rate, at most ten times.
+
+    standardize_X : bool, default=False
+        Whether training sees each feature with mean 0 and variance 1 (sparse X:
+        variance only; so too without intercepts), by the weighted statistics of the
+        training rows of the first fit. The weights that result are folded into the
+        first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
+        of X.
+
+    standardize_y : bool, default=False
+        The same for the targets under squared_error, folded into the last layer.
+        ``loss_curve_`` and ``tol`` are then in units of the standard deviation of
+        each output.
+
+    random_stream : {"restart", "continue"}, default="restart"
+        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
+        "restart" draws the same numbers in each call, as scikit-learn does, so that
+        batches of one size are all shuffled alike; "continue" goes on where the last
+        call ended.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -968,10 +1251,19 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         Smallest loss of an epoch (sgd, adam); None with early stopping.
 
     validation_scores_ : list of float or None
-        Score of the validation part after each epoch, with early stopping.
+        Score of the validation data after each epoch, where there are any.
 
     best_validation_score_ : float or None
         Largest of them.
+
+    validation_loss_curve_ : list of float
+        Loss of the validation data after each epoch, without penalty; only where
+        there are validation data.
+
+    history_ : dict of ndarray of shape (n_epochs,)
+        "loss", "validation_loss", "validation_score", "learning_rate" (of adam before
+        the bias corrections) and "seconds" of each epoch or iteration of lbfgs, NaN
+        where there is none; grows over warm starts and ``partial_fit``.
 
     n_iter_ : int
         Epochs or iterations of the last fit.
@@ -1006,7 +1298,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     0.98
     """
 
-    _parameter_rules = _validation.REGRESSOR_RULES | _validation.RULES
+    _parameter_rules = _rules.REGRESSOR_RULES | _rules.RULES
     _output_activations = ("identity", "exp")
 
     def __init__(
@@ -1040,6 +1332,14 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         fit_intercept=True,
         weight_init="glorot_uniform",
         n_threads=None,
+        validation_split=None,
+        scoring=None,
+        target_score=None,
+        max_time=None,
+        on_divergence="raise",
+        standardize_X=False,
+        standardize_y=False,
+        random_stream="restart",
     ):
         super().__init__(
             loss=loss,
@@ -1070,7 +1370,15 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             fit_intercept=fit_intercept,
             weight_init=weight_init,
             n_threads=n_threads,
+            validation_split=validation_split,
+            scoring=scoring,
+            target_score=target_score,
+            max_time=max_time,
+            on_divergence=on_divergence,
+            standardize_X=standardize_X,
+            random_stream=random_stream,
         )
+        self.standardize_y = standardize_y
 
     def _loss_name(self):
         """The loss of the core."""
@@ -1079,6 +1387,19 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
         X, y = _validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
         return X, _validation.check_targets(y, X.dtype, self.loss)
+
+    def _encode_plain(self, y, dtype):
+        """Targets of the core from plain ones; None where they need a closer look."""
+        if y.dtype != dtype or y.ndim > 2 or self.loss != "squared_error":
+            return None
+        if not np.isfinite(y.sum()):
+            return None
+        y = np.ascontiguousarray(y).reshape(len(y), -1)
+        return y if y.shape[1] == self.n_outputs_ else None
+
+    def _decoded(self, y):
+        """Targets as predict gives them."""
+        return y[:, 0] if y.shape[1] == 1 else y
 
     def _stratifies(self):
         """Whether the early-stopping split is stratified: never."""
@@ -1091,8 +1412,22 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         return r2_score(y, outputs, sample_weight=sample_weight)
 
     @available_if(_solver_is_stochastic)
-    def partial_fit(self, X, y, sample_weight=None):
-        """Update the model with one epoch over the given data.
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        n_epochs=1,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        callback=None,
+    ):
+        """Update the model with some epochs over the given data.
+
+        A loop over small float arrays of one shape costs about 30 us a call beside the
+        training itself; ``coefs_`` are then changed in place.
 
         Parameters
         ----------
@@ -1102,12 +1437,26 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             Targets.
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows.
+        n_epochs : int, default=1
+            Epochs over the data.
+        X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
+                default=None
+            Validation data, as in ``fit``. With ``early_stopping`` it is needed, and
+            the best epoch of this call is kept.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation data.
+        sample_weight_val : float or array-like of shape (n_val,), default=None
+            Weights of the validation rows.
+        callback : callable, default=None
+            Called at the end of each epoch, as in ``fit``.
 
         Returns
         -------
         self : object
         """
-        self._fit(X, y, sample_weight, True)
+        options = self._incremental(n_epochs, X_val, y_val, sample_weight_val, callback)
+        if not self._streamed(X, y, sample_weight, options):
+            self._fit(X, y, sample_weight, options)
         return self
 
     def predict(self, X):

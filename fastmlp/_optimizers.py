@@ -8,12 +8,38 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp._schedules import plateau_divisor
+
 
 class _Optimizer:
     """Named scalars and the arrays of the moments."""
 
     def __init__(self, **state):
         vars(self).update(state)
+
+    def start_again(self, rate):
+        """Forget the moments, and go on at another rate."""
+        for moment in self.moments:
+            moment[:] = 0
+        self.set_rate(rate)
+
+    def trigger_stopping(self, say):
+        """Say whether to stop, or lower a rate that waits for a plateau and go on."""
+        if self.divisor is None:
+            say("Stopping.")
+            return True
+        if self.rate <= 1e-6:
+            say("Learning rate too small. Stopping.")
+            return True
+        self.set_rate(self.rate / self.divisor)
+        say(f"Setting learning rate to {self.rate:f}")
+        return False
+
+
+def _is(estimator, name):
+    """Whether the schedule of an estimator has this name."""
+    value = estimator.learning_rate
+    return isinstance(value, str) and value == name
 
 
 class SGDOptimizer(_Optimizer):
@@ -29,13 +55,25 @@ class SGDOptimizer(_Optimizer):
 
     n_moments = 1
 
+    @property
+    def rate(self):
+        """Learning rate of the coming epoch."""
+        return self.learning_rate
+
+    def set_rate(self, rate):
+        """Go on at another rate."""
+        self.learning_rate = rate
+
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
         """Start from the parameters of an estimator."""
         return cls(
             learning_rate_init=float(estimator.learning_rate_init),
             learning_rate=float(estimator.learning_rate_init),
-            lr_schedule=estimator.learning_rate,
+            invscaling=_is(estimator, "invscaling"),
+            divisor=5.0
+            if _is(estimator, "adaptive")
+            else plateau_divisor(estimator.learning_rate),
             momentum=float(estimator.momentum),
             nesterov=bool(estimator.nesterovs_momentum),
             power_t=float(estimator.power_t),
@@ -48,22 +86,9 @@ class SGDOptimizer(_Optimizer):
 
     def epoch_ends(self, epoch, time_step):
         """Follow the schedule; time_step counts the samples seen."""
-        if self.lr_schedule == "invscaling":
+        if self.invscaling:
             shrinkage = (time_step + 1) ** self.power_t
             self.learning_rate = self.learning_rate_init / shrinkage
-
-    def trigger_stopping(self, message, verbose):
-        """Say whether to stop, or lower an adaptive rate and go on."""
-        is_adaptive = self.lr_schedule == "adaptive"
-        if not is_adaptive or self.learning_rate <= 1e-6:
-            if verbose:
-                reason = " Learning rate too small." if is_adaptive else ""
-                print(f"{message}{reason} Stopping.")
-            return True
-        self.learning_rate /= 5.0
-        if verbose:
-            print(f"{message} Setting learning rate to {self.learning_rate:f}")
-        return False
 
 
 class AdamOptimizer(_Optimizer):
@@ -81,6 +106,20 @@ class AdamOptimizer(_Optimizer):
 
     n_moments = 2
 
+    @property
+    def rate(self):
+        """Learning rate of the coming epoch, before the bias corrections."""
+        return self.learning_rate_init
+
+    def set_rate(self, rate):
+        """Go on at another rate."""
+        self.learning_rate_init = rate
+
+    def start_again(self, rate):
+        """Forget the moments and the steps, and go on at another rate."""
+        super().start_again(rate)
+        self.t = 0
+
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
         """Start from the parameters of an estimator."""
@@ -90,6 +129,7 @@ class AdamOptimizer(_Optimizer):
             beta_1=float(estimator.beta_1),
             beta_2=float(estimator.beta_2),
             epsilon=float(estimator.epsilon),
+            divisor=plateau_divisor(estimator.learning_rate),
             t=0,
             moments=[np.zeros(n_params, dtype=dtype) for _ in range(2)],
         )
@@ -103,12 +143,6 @@ class AdamOptimizer(_Optimizer):
     def epoch_ends(self, epoch, time_step):
         """Take over the number of steps and the rate of the last one."""
         self.t, self.learning_rate = epoch.t, epoch.last_rate
-
-    def trigger_stopping(self, message, verbose):
-        """Stop: Adam has no rate to lower."""
-        if verbose:
-            print(f"{message} Stopping.")
-        return True
 
 
 OPTIMIZERS = {"sgd": SGDOptimizer, "adam": AdamOptimizer}

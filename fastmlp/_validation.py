@@ -1,12 +1,11 @@
-"""Checks of parameters and arrays: every error message that users read."""
+"""Checks of arrays: the error messages about data and weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import contextmanager
 from itertools import pairwise
-from numbers import Integral, Real
-from typing import NamedTuple
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, issparse
@@ -14,175 +13,26 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastmlp._core.kernels import activation_names
-
-DTYPES = ("auto", "float32", "float64")
-WEIGHT_INITS = (
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_normal",
-    "orthogonal",
-    "standard_normal",
-)
-# Parameter of each activation that has one: its name and default.
-ACTIVATION_PARAMETERS = {"leaky_relu": ("slope", 0.01)}
-
-
-class InvalidParameterError(ValueError, TypeError):
-    """A constructor parameter is of a wrong type or out of range."""
-
-
-class Rule(NamedTuple):
-    """What a parameter must be, in words and as a test."""
-
-    text: str
-    accepts: Callable[[object], bool]
-
-
-def _interval(kind, low, high, closed):
-    """A number of some kind between two bounds; '[' and ']' include them."""
-    text = f"{closed[0]}{low}, {high}{closed[1]}"
-
-    def accepts(value):
-        if not isinstance(value, kind) or value != value:
-            return False
-        above = value >= low if closed[0] == "[" else value > low
-        return above and (value <= high if closed[1] == "]" else value < high)
-
-    return Rule(
-        f"{'an int' if kind is Integral else 'a float'} in the range {text}", accepts
-    )
-
-
-def _one_of(names):
-    """A name out of a list."""
-    listed = ", ".join(repr(name) for name in names)
-    return Rule(
-        f"a str among {{{listed}}}",
-        lambda value: isinstance(value, str) and value in names,
-    )
-
-
-_BOOLEAN = Rule("a bool", lambda value: isinstance(value, bool | np.bool_))
-_AT_LEAST_ONE = _interval(Integral, 1, np.inf, "[)")
-_NOT_NEGATIVE = _interval(Real, 0, np.inf, "[)")
-_POSITIVE = _interval(Real, 0, np.inf, "()")
-_FRACTION = _interval(Real, 0, 1, "[)")
-
-RULES = {
-    "solver": [_one_of(("lbfgs", "sgd", "adam"))],
-    "alpha": [_NOT_NEGATIVE],
-    "batch_size": [_one_of(("auto",)), _AT_LEAST_ONE],
-    "learning_rate": [_one_of(("constant", "invscaling", "adaptive"))],
-    "learning_rate_init": [_POSITIVE],
-    "power_t": [_NOT_NEGATIVE],
-    "max_iter": [_AT_LEAST_ONE],
-    "shuffle": [_BOOLEAN],
-    "random_state": [
-        _interval(Integral, 0, 2**32 - 1, "[]"),
-        Rule(
-            "a numpy RandomState instance",
-            lambda value: isinstance(value, np.random.RandomState),
-        ),
-        Rule("None", lambda value: value is None),
-    ],
-    "tol": [_NOT_NEGATIVE],
-    "verbose": [_BOOLEAN, _interval(Integral, 0, np.inf, "[)")],
-    "warm_start": [_BOOLEAN],
-    "momentum": [_interval(Real, 0, 1, "[]")],
-    "nesterovs_momentum": [_BOOLEAN],
-    "early_stopping": [_BOOLEAN],
-    "validation_fraction": [_FRACTION],
-    "beta_1": [_FRACTION],
-    "beta_2": [_FRACTION],
-    "epsilon": [_POSITIVE],
-    "n_iter_no_change": [
-        _AT_LEAST_ONE,
-        Rule("inf", lambda value: isinstance(value, Real) and value == np.inf),
-    ],
-    "max_fun": [_AT_LEAST_ONE],
-    "dtype": [_one_of(DTYPES)],
-    "fit_intercept": [_BOOLEAN],
-    "weight_init": [_one_of(WEIGHT_INITS)],
-    "n_threads": [_AT_LEAST_ONE, Rule("None", lambda value: value is None)],
-}
-REGRESSOR_RULES = {"loss": [_one_of(("squared_error", "poisson"))]}
-
-
-def _invalid(estimator, name, text, hint=""):
-    """The error about one parameter."""
-    value = getattr(estimator, name)
-    return InvalidParameterError(
-        f"The {name!r} parameter of {type(estimator).__name__} must be {text}. "
-        f"Got {value!r} instead.{hint}"
-    )
-
-
-def check_parameters(estimator, rules):
-    """Raise InvalidParameterError for the first parameter that breaks its rules."""
-    for name, alternatives in rules.items():
-        value = getattr(estimator, name)
-        if not any(rule.accepts(value) for rule in alternatives):
-            hint = ""
-            if name == "loss" and not isinstance(value, str):
-                hint = (
-                    " 'loss' is the first positional parameter; write "
-                    "hidden_layer_sizes=... by name."
-                )
-            text = " or ".join(rule.text for rule in alternatives)
-            raise _invalid(estimator, name, text, hint)
-
-
-def hidden_sizes(estimator):
-    """Resolve ``hidden_layer_sizes`` to a tuple of ints, () for a linear model."""
-    sizes = estimator.hidden_layer_sizes
-    rule = "an int >= 1 or an array-like of ints >= 1"
-    if isinstance(sizes, Integral):
-        sizes = (sizes,)
-    listed = isinstance(sizes, Iterable) and np.ndim(sizes) == 1
-    if isinstance(sizes, str | bytes) or not listed:
-        raise _invalid(estimator, "hidden_layer_sizes", rule)
-    sizes = tuple(sizes)
-    if not all(isinstance(size, Integral) for size in sizes):
-        raise _invalid(estimator, "hidden_layer_sizes", rule)
-    if any(size <= 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
-    return tuple(int(size) for size in sizes)
-
-
-def hidden_activation(estimator):
-    """Resolve ``activation`` to a name and its parameter."""
-    value = estimator.activation
-    name, parameter = value, None
-    if isinstance(value, tuple) and len(value) == 2:
-        name, parameter = value
-    known = isinstance(name, str) and name in activation_names
-    if known and parameter is None and not isinstance(value, tuple):
-        return name, ACTIVATION_PARAMETERS.get(name, (None, 0.0))[1]
-    if known and name in ACTIVATION_PARAMETERS:
-        tiny = float(np.finfo(np.float32).tiny)
-        if _interval(Real, tiny, np.inf, "[)").accepts(parameter):
-            return name, float(parameter)
-    raise _invalid(
-        estimator,
-        "activation",
-        f"{_one_of(activation_names).text} or a pair ('leaky_relu', slope) with a "
-        "finite slope > 0",
-    )
-
 
 @contextmanager
 def restored_on_error(estimator):
-    """Put the attributes of an estimator back if the block raises."""
+    """Put the attributes of an estimator back if the block raises.
+
+    So too the state of its generator where that outlives a call.
+    """
     before = vars(estimator).copy()
+    stream = state = None
+    if before.get("random_stream") == "continue":
+        stream = before.get("_random_state")
+        state = stream.get_state() if stream is not None else None
     try:
         yield
     except BaseException:
         for name in vars(estimator).keys() - before.keys():
             del vars(estimator)[name]
         vars(estimator).update(before)  # never empty: other threads may predict
+        if stream is not None:
+            stream.set_state(state)
         raise
 
 

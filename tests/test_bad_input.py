@@ -38,7 +38,7 @@ BAD_PARAMETERS = [
     ("alpha", "1", "a float"),
     ("batch_size", 0, r"'auto'.* or an int in the range \[1, inf\)"),
     ("batch_size", 2.5, "an int"),
-    ("learning_rate", "cosine", "'constant', 'invscaling', 'adaptive'"),
+    ("learning_rate", "linear", "'constant', 'invscaling', 'adaptive'"),
     ("learning_rate_init", 0, r"in the range \(0, inf\)"),
     ("learning_rate_init", np.nan, "in the range"),
     ("power_t", -1, "in the range"),

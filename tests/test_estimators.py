@@ -16,7 +16,23 @@ from fastmlp import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
-ADDED = ["dtype", "fit_intercept", "weight_init", "n_threads"]
+BOTH = [
+    "dtype",
+    "fit_intercept",
+    "weight_init",
+    "n_threads",
+    "validation_split",
+    "scoring",
+    "target_score",
+    "max_time",
+    "on_divergence",
+    "standardize_X",
+    "random_stream",
+]
+ADDED = {
+    "MLPClassifier": [*BOTH[:4], "class_weight", *BOTH[4:]],
+    "MLPRegressor": [*BOTH[:-1], "standardize_y", BOTH[-1]],
+}
 
 
 @pytest.fixture
@@ -30,11 +46,11 @@ def regression():
 def test_signature_is_scikit_learns_and_additions_are_keyword_only(name):
     ours = inspect.signature(getattr(fastmlp, name)).parameters
     theirs = inspect.signature(getattr(upstream, name)).parameters
-    assert list(ours) == list(theirs) + ADDED
+    assert list(ours) == list(theirs) + ADDED[name]
     for parameter in theirs:
         assert ours[parameter].default == theirs[parameter].default
         assert ours[parameter].kind == theirs[parameter].kind
-    assert all(ours[p].kind == inspect.Parameter.KEYWORD_ONLY for p in ADDED)
+    assert all(ours[p].kind == inspect.Parameter.KEYWORD_ONLY for p in ADDED[name])
 
 
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
@@ -46,7 +62,7 @@ def test_public_surface_holds_scikit_learns(name):
         {a for a in vars(cls(max_iter=2).fit(X_IRIS, Y_IRIS)) if not a.startswith("_")}
         for cls in (theirs, ours)
     ]
-    assert fitted[1] == fitted[0] | set(ADDED)
+    assert fitted[1] == fitted[0] | set(ADDED[name])
     model = ours(max_iter=2, early_stopping=True).fit(X_IRIS, Y_IRIS)
     for a in ("_optimizer", "_random_state", "_no_improvement_count", "_best_coefs"):
         assert hasattr(model, a)

@@ -13,10 +13,13 @@
 # d) Strips: in the forward pass a strip of rows goes through the product and the
 #    activation of a layer at once, while it is in L1.
 
+from time import perf_counter
+
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
+from libc.math cimport INFINITY
 from libc.string cimport memset
 
 cimport fastmlp._core.kernels as kernels
@@ -451,7 +454,7 @@ cdef class BatchSum:
         per_block = rows * row_work + 20.0 * net.c.n_params
         self.blocks_per_call = max(1, int(CALL_WORK / per_block))
 
-    def loss_gradient(self, double alpha):
+    def loss_gradient(self, double alpha, double deadline=INFINITY):
         """Mean loss over all rows and, in ``grad``, its gradient.
 
         Both hold the L2 penalty ``alpha / (2 S) sum(W^2)``, S the sum of the weights.
@@ -461,6 +464,8 @@ cdef class BatchSum:
         Parameters
         ----------
         alpha : float
+        deadline : float
+            In the seconds of ``time.perf_counter``; TimeoutError after it.
 
         Returns
         -------
@@ -486,5 +491,7 @@ cdef class BatchSum:
                         break
                 kernels.restore_denormals(before)
             PyErr_CheckSignals()
+            if deadline < INFINITY and perf_counter() > deadline:
+                raise TimeoutError
         self.grad[net.n_trainable :] = 0
         return s.loss * data_scale(s) + penalty(s)

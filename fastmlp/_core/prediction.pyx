@@ -6,7 +6,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport block_of, forward, rows_t
+from fastmlp._core.batch cimport block_of, data_scale, forward, rows_t, sum_t
 from fastmlp._core.network cimport (
     Data,
     Layers,
@@ -81,3 +81,53 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
             kernels.restore_denormals(before)
         PyErr_CheckSignals()
     return out
+
+
+def activate_outputs(Network net, z):
+    """z := the output activation of z, in place.
+
+    Parameters
+    ----------
+    net : Network
+    z : ndarray of shape (n_rows, n_outputs)
+    """
+    cdef size_t at = address_of(z, z.dtype)
+    if z.dtype == np.float32:
+        kernels.output(net.c.loss, <float *> at, len(z), net.c.n_outputs)
+    else:
+        kernels.output(net.c.loss, <double *> at, len(z), net.c.n_outputs)
+
+
+def mean_loss(Network net, z, y, w=None):
+    """Weighted mean of the loss over rows, without penalty.
+
+    Parameters
+    ----------
+    net : Network
+    z : ndarray of shape (n_rows, n_outputs)
+        The outputs before their activation; overwritten.
+    y : ndarray of shape (n_rows, n_outputs), or (n_rows, 1) class numbers for log_loss
+    w : ndarray of shape (n_rows,) or None
+        All in one dtype.
+
+    Returns
+    -------
+    loss : float
+    """
+    cdef sum_t s
+    cdef Py_ssize_t n = len(z)
+    cdef size_t at = address_of(z, z.dtype), y_at = address_of(y, z.dtype), w_at = 0
+    sums = np.zeros(net.c.n_outputs, dtype=z.dtype)
+    cdef size_t sums_at = address_of(sums, z.dtype)
+    s.net, s.weight = &net.c, n
+    if w is not None:
+        w_at, s.weight = address_of(w, z.dtype), w.sum(dtype=np.float64)
+    if z.dtype == np.float32:
+        s.loss = kernels.loss_delta(
+            net.c.loss, <const float *> y_at, <const float *> w_at, <float *> at,
+            <float *> sums_at, n, net.c.n_outputs)
+    else:
+        s.loss = kernels.loss_delta(
+            net.c.loss, <const double *> y_at, <const double *> w_at, <double *> at,
+            <double *> sums_at, n, net.c.n_outputs)
+    return s.loss * data_scale(&s)

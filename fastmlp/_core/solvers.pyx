@@ -7,7 +7,7 @@
 # c) A batch whose weights sum to 0 is skipped: no step, no count.
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport pow, sqrt
+from libc.math cimport INFINITY, pow, sqrt
 
 cimport fastmlp._core.kernels as kernels
 
@@ -24,7 +24,9 @@ from fastmlp._core.batch cimport (
     sum_t,
     update_t,
 )
-from fastmlp._core.network cimport Data, Network, address_of
+from fastmlp._core.network cimport Data, Network, address_of, data_t
+
+from time import perf_counter
 
 import numpy as np
 
@@ -64,6 +66,24 @@ cdef class Epoch:
         self.batch_size = batch_size
         self.alpha = alpha
 
+    def use_data(self, Data data):
+        """Go on with other rows, of the same kind as before and checked as they were.
+
+        Parameters
+        ----------
+        data : Data
+            With as many features and targets a row, in the same precision.
+        """
+        cdef const data_t *old = self.sum.data
+        if (
+            data.c.is_float32 != old.is_float32 or data.c.is_sparse != old.is_sparse
+            or data.c.n_features != old.n_features or data.c.y_width != old.y_width
+            or data.n_targets != data.n_samples
+        ):
+            raise ValueError("the data are of another kind than those before")
+        self.sum.data = &data.c
+        self.owners = (*self.owners[:3], data)
+
     def use_sgd(self, learning_rate, momentum, nesterov):
         """Take steps of gradient descent with momentum."""
         cdef update_t *update = &self.sum.update
@@ -92,8 +112,11 @@ cdef class Epoch:
         """
         return self.loss_sum / self.rows_counted if self.rows_counted else np.inf
 
-    def run(self, order=None, n_rows=None):
+    def run(self, order=None, n_rows=None, double deadline=INFINITY):
         """Train on all batches of one epoch.
+
+        It ends early, between two batches or blocks, after the deadline if a step was
+        taken, and where the loss is no longer a number.
 
         Parameters
         ----------
@@ -101,6 +124,8 @@ cdef class Epoch:
             The rows in the order of training; None for the first n_rows as they are.
         n_rows : int or None
             Needed where there is no order.
+        deadline : float
+            In the seconds of ``time.perf_counter``.
         """
         cdef sum_t *batch = self.sum
         cdef Py_ssize_t _i
@@ -122,6 +147,10 @@ cdef class Epoch:
                         break
                 kernels.restore_denormals(before)
             PyErr_CheckSignals()
+            if self.loss_sum != self.loss_sum:
+                break
+            if deadline < INFINITY and self.rows_counted and perf_counter() > deadline:
+                break
 
     cdef void next_block(self) noexcept nogil:
         """Add a block of rows; after the last one of a batch take the step"""

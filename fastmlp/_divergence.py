@@ -1,0 +1,70 @@
+"""Weights that are no longer finite, and what ``on_divergence`` makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp._warnings import warn
+
+REDUCTION, MOST_REDUCTIONS = 0.1, 10
+
+
+class Divergence:
+    """Watches the weights of a task.
+
+    With "raise" it only looks when the loss is not finite, and leaves a run that stops
+    by its score alone, since that keeps the best weights as scikit-learn does. With
+    "warn" and "reduce_lr" it keeps a copy of the weights after the epoch with the
+    smallest loss.
+    """
+
+    def __init__(self, task):
+        self.task, self.mode = task, task.estimator.on_divergence
+        self.best_loss, self.n_reductions = np.inf, 0
+        self.best = None if self.mode == "raise" else task.params.copy()
+
+    @property
+    def reduction(self):
+        """What is left of the learning rate."""
+        return REDUCTION**self.n_reductions
+
+    def stops(self, loss, optimizer):
+        """Whether training stops after an epoch of this loss."""
+        if self.mode == "raise" and (np.isfinite(loss) or self.task.stops_by_score):
+            return False
+        if np.isfinite(self.task.params).all():
+            if self.best is not None and loss < self.best_loss:
+                self.best_loss, self.best = loss, self.task.params.copy()
+            return False
+        estimator = self.task.estimator
+        what = (
+            f"Training diverged in epoch {estimator.n_iter_}: the weights are no "
+            f"longer finite at a learning rate of {optimizer.rate:g}, where "
+            f"{self.task.scale_of_data()}."
+        )
+        if self.mode == "reduce_lr" and self.n_reductions < MOST_REDUCTIONS:
+            self.n_reductions += 1
+            self.restore()
+            optimizer.start_again(optimizer.rate * REDUCTION)
+            estimator._no_improvement_count = 0
+            self._warn(
+                f"{what} Training goes on from the best weights so far at "
+                f"{optimizer.rate:g}."
+            )
+            return False
+        remedy = "Lower learning_rate_init or scale the data (standardize_X=True)."
+        if self.mode != "raise":
+            self.restore()
+            remedy = f"The best weights so far are kept. {remedy}"
+        self._warn(f"{what} {remedy}")
+        return True
+
+    def restore(self):
+        """Put the best weights so far in place."""
+        best = self.task.holdout.best_params if self.task.stops_by_score else self.best
+        self.task.params[:] = best
+
+    @staticmethod
+    def _warn(message):
+        warn(message, ConvergenceWarning)

@@ -1,0 +1,185 @@
+"""The ends of an epoch: its record, and whether training goes on."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp._divergence import Divergence
+from fastmlp._progress import EpochRecord, reporter
+from fastmlp._schedules import schedule
+from fastmlp._warnings import warn
+
+
+class Monitor:
+    """Records the epochs (iterations of lbfgs) of a fit, and judges them.
+
+    Parameters
+    ----------
+    task : Task
+    optimizer : SGDOptimizer, AdamOptimizer or None
+        None for lbfgs.
+    """
+
+    def __init__(self, task, optimizer=None):
+        estimator = task.estimator
+        self.task, self.optimizer, self.estimator = task, optimizer, estimator
+        self.holdout, self.scope = task.holdout, task.options.context
+        self.stops_by_score = task.stops_by_score
+        if self.stops_by_score:
+            self.holdout.keep()  # for a run without any score
+        self.record = estimator._history
+        self.report = reporter(estimator.verbose, task.n_epochs)
+        self.hook = task.options.callback
+        self.divergence = Divergence(task)
+        self.deadline = np.inf
+        if estimator.max_time is not None:
+            self.deadline = task.options.started + estimator.max_time
+        self.schedule = self.first_epoch = None
+        if optimizer is not None:
+            self.schedule = schedule(
+                estimator.learning_rate,
+                float(estimator.learning_rate_init),
+                estimator.max_iter,
+            )
+            in_stream = task.options.incremental
+            self.first_epoch = len(estimator.loss_curve_) if in_stream else 0
+        estimator.n_iter_ = 0
+        self.count = 0  # iterations of lbfgs without improvement
+        self.clock = perf_counter()
+
+    def epoch_begins(self, epoch):
+        """Hand the rates of an epoch to the core."""
+        if self.schedule is not None:
+            rate = self.schedule(self.first_epoch + self.estimator.n_iter_)
+            self.optimizer.set_rate(rate * self.divergence.reduction)
+        self.optimizer.prepare(epoch)
+        if self.scope is not None:
+            self.scope.epoch_begins()
+
+    def epoch_ends(self, epoch):
+        """Record an epoch; says whether training stops."""
+        estimator, optimizer = self.estimator, self.optimizer
+        if not epoch.rows_counted:
+            raise ValueError(
+                "sample_weight must not sum to zero in every batch: no step can be "
+                "taken."
+            )
+        loss = estimator.loss_ = epoch.loss
+        estimator.t_ += epoch.rows_done if np.isfinite(loss) else self.task.n_train
+        estimator.loss_curve_.append(loss)
+        rate = optimizer.rate
+        improved, score = self._judged(loss)
+        if not self.stops_by_score:
+            improved = not loss > estimator.best_loss_ - estimator.tol
+            estimator.best_loss_ = min(estimator.best_loss_, loss)
+        optimizer.epoch_ends(epoch, estimator.t_)
+        count = 0 if improved else estimator._no_improvement_count + 1
+        estimator._no_improvement_count = count
+        if self._recorded(loss, score, rate) or self.divergence.stops(loss, optimizer):
+            return True
+        if self._score_is_reached(score) or self.time_is_up():
+            return True
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            if optimizer.trigger_stopping(self._say_why):
+                return True
+            estimator._no_improvement_count = 0
+        return False
+
+    def iteration_ends(self, loss):
+        """Record an iteration of lbfgs; says whether it stops."""
+        self.estimator.loss_ = loss
+        improved, score = self._judged(loss)
+        self.count = 0 if improved else self.count + 1
+        stops = self._recorded(loss, score, np.nan) or self._score_is_reached(score)
+        flat = self.stops_by_score and self.count > self.estimator.n_iter_no_change
+        if flat:
+            self._say_why("Stopping.")
+        return stops or flat
+
+    def interrupted(self, epoch):
+        """Finish the books of an epoch that Ctrl-C ended."""
+        self.optimizer.epoch_ends(epoch, self.estimator.t_)
+        self.estimator.loss_ = epoch.loss
+
+    def finish(self):
+        """Put the best weights in place, and keep the state of the optimizer."""
+        if self.stops_by_score and self.estimator.n_iter_ > 0:
+            self.task.params[:] = self.holdout.best_params
+        if self.optimizer is not None:
+            self.estimator._optimizer_state = vars(self.optimizer)
+        if self.report is not None:
+            self.report.close()
+
+    def time_is_up(self):
+        """Whether ``max_time`` is over; warns if so."""
+        if perf_counter() <= self.deadline:
+            return False
+        warn(
+            f"Training stopped after max_time={self.estimator.max_time:g} seconds, in "
+            f"epoch {self.estimator.n_iter_}, and the optimization hasn't converged "
+            "yet.",
+            ConvergenceWarning,
+        )
+        return True
+
+    def _judged(self, loss):
+        """Judge the weights by the held-out rows: whether they improved, the score."""
+        if self.holdout is None:
+            return True, np.nan
+        estimator = self.estimator
+        self.validation_loss, score = self.holdout.judge()
+        estimator.validation_loss_curve_.append(self.validation_loss)
+        estimator.validation_scores_.append(score)
+        improved = not score < estimator.best_validation_score_ + estimator.tol
+        if score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            if self.stops_by_score:
+                self.holdout.keep()
+        return improved, score
+
+    def _recorded(self, loss, score, rate):
+        """Add the row of an epoch, tell who listens; says whether they want to stop."""
+        now = perf_counter()
+        seconds, self.clock = now - self.clock, now
+        self.estimator.n_iter_ += 1
+        validation_loss = np.nan if self.holdout is None else self.validation_loss
+        self.record.append((loss, validation_loss, score, rate, seconds))
+        stops = False
+        if self.report is not None or self.hook is not None:
+            record = EpochRecord(
+                self.estimator.n_iter_, *self.record[-1], self.task.fitted_copy
+            )
+            if self.report is not None:
+                self.report.epoch_ends(record)
+            if self.hook is not None:
+                stops = self.hook(record) is True
+        if self.scope is not None:
+            stops = self.scope.epoch_ends(self.task.fitted_layers) or stops
+        return stops
+
+    def _score_is_reached(self, score):
+        """Whether the validation score is as high as asked."""
+        target = self.estimator.target_score
+        if target is None or not score >= target:
+            return False
+        self._say(f"Validation score {score:g} reached target_score={target:g}.")
+        return True
+
+    def _say(self, message):
+        """Print a message if ``verbose`` asks for messages."""
+        if self.report is not None:
+            self.report.say(message)
+
+    def _say_why(self, what_follows):
+        """Print why training has to change, as scikit-learn words it."""
+        if self.report is None:
+            return
+        estimator = self.estimator
+        what = "Validation score" if self.stops_by_score else "Training loss"
+        self.report.say(
+            f"{what} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs. {what_follows}"
+        )

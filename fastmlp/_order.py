@@ -1,0 +1,40 @@
+"""The order in which the epochs of a fit take the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class ShuffledOrder:
+    """Each epoch shuffles the order of the last, as scikit-learn does.
+
+    Parameters
+    ----------
+    estimator : _BaseMLP
+        With ``shuffle`` and ``_random_state``.
+    rows : ndarray of intp
+        The rows to train on.
+    """
+
+    def __init__(self, estimator, rows):
+        self.current = rows
+        self.shuffle = estimator._random_state.shuffle if estimator.shuffle else None
+
+    def next(self):
+        """The rows of the next epoch."""
+        if self.shuffle is not None:
+            permutation = np.arange(len(self.current))
+            self.shuffle(permutation)
+            self.current = self.current[permutation]
+        return self.current
+
+
+class RepeatedOrder:
+    """The same order again: what a generator draws that restarts from its seed."""
+
+    def __init__(self, rows):
+        self.current = rows
+
+    def next(self):
+        """The rows of the next epoch."""
+        return self.current

@@ -1,0 +1,241 @@
+"""What every constructor parameter must be, and the errors that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import get_scorer_names
+
+from fastmlp._core.kernels import activation_names
+from fastmlp._schedules import PARAMETERS as SCHEDULES
+
+DTYPES = ("auto", "float32", "float64")
+WEIGHT_INITS = (
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_normal",
+    "orthogonal",
+    "standard_normal",
+)
+# Parameter of each activation that has one: its name and default.
+ACTIVATION_PARAMETERS = {"leaky_relu": ("slope", 0.01)}
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A constructor parameter is of a wrong type or out of range."""
+
+
+class Rule(NamedTuple):
+    """What a parameter must be, in words and as a test."""
+
+    text: str
+    accepts: Callable[[object], bool]
+
+
+def interval(kind, low, high, closed):
+    """A number of some kind between two bounds; '[' and ']' include them."""
+    text = f"{closed[0]}{low}, {high}{closed[1]}"
+
+    def accepts(value):
+        if not isinstance(value, kind) or value != value:
+            return False
+        above = value >= low if closed[0] == "[" else value > low
+        return above and (value <= high if closed[1] == "]" else value < high)
+
+    return Rule(
+        f"{'an int' if kind is Integral else 'a float'} in the range {text}", accepts
+    )
+
+
+def one_of(names):
+    """A name out of a list."""
+    listed = ", ".join(repr(name) for name in names)
+    return Rule(
+        f"a str among {{{listed}}}",
+        lambda value: isinstance(value, str) and value in names,
+    )
+
+
+NONE = Rule("None", lambda value: value is None)
+_BOOLEAN = Rule("a bool", lambda value: isinstance(value, bool | np.bool_))
+_AT_LEAST_ONE = interval(Integral, 1, np.inf, "[)")
+_NOT_NEGATIVE = interval(Real, 0, np.inf, "[)")
+_POSITIVE = interval(Real, 0, np.inf, "()")
+_FRACTION = interval(Real, 0, 1, "[)")
+_SCORING = Rule(
+    "'loss' or a name among sklearn.metrics.get_scorer_names()",
+    lambda value: (
+        isinstance(value, str) and (value == "loss" or value in get_scorer_names())
+    ),
+)
+
+
+def _is_schedule(value):
+    """Whether a value is the name of a schedule and its parameter."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    name, share = value
+    low = "[" if name == "cosine" else "("
+    return (
+        isinstance(name, str)
+        and name in SCHEDULES
+        and interval(Real, 0, 1, f"{low})").accepts(share)
+    )
+
+
+def _is_split(value):
+    """Whether a value may choose the validation rows."""
+    return hasattr(value, "split") and not isinstance(value, str | bytes)
+
+
+RULES = {
+    "solver": [one_of(("lbfgs", "sgd", "adam"))],
+    "alpha": [_NOT_NEGATIVE],
+    "batch_size": [one_of(("auto",)), _AT_LEAST_ONE],
+    "learning_rate": [
+        one_of(("constant", "invscaling", "adaptive", *SCHEDULES)),
+        Rule(
+            "a pair (str, float) such as ('cosine', floor in [0, 1)), ('one_cycle', "
+            "rise in (0, 1)), ('warmup_cosine', warmup in (0, 1)) or ('plateau', "
+            "factor in (0, 1))",
+            lambda value: _is_schedule(value),
+        ),
+        Rule("a callable of the epoch", callable),
+    ],
+    "learning_rate_init": [_POSITIVE],
+    "power_t": [_NOT_NEGATIVE],
+    "max_iter": [_AT_LEAST_ONE],
+    "shuffle": [_BOOLEAN],
+    "random_state": [
+        interval(Integral, 0, 2**32 - 1, "[]"),
+        Rule(
+            "a numpy RandomState instance",
+            lambda value: isinstance(value, np.random.RandomState),
+        ),
+        NONE,
+    ],
+    "tol": [_NOT_NEGATIVE],
+    "verbose": [_BOOLEAN, interval(Integral, 0, np.inf, "[)")],
+    "warm_start": [_BOOLEAN],
+    "momentum": [interval(Real, 0, 1, "[]")],
+    "nesterovs_momentum": [_BOOLEAN],
+    "early_stopping": [_BOOLEAN],
+    "validation_fraction": [_FRACTION],
+    "beta_1": [_FRACTION],
+    "beta_2": [_FRACTION],
+    "epsilon": [_POSITIVE],
+    "n_iter_no_change": [
+        _AT_LEAST_ONE,
+        Rule("inf", lambda value: isinstance(value, Real) and value == np.inf),
+    ],
+    "max_fun": [_AT_LEAST_ONE],
+    "dtype": [one_of(DTYPES)],
+    "fit_intercept": [_BOOLEAN],
+    "weight_init": [one_of(WEIGHT_INITS)],
+    "n_threads": [_AT_LEAST_ONE, NONE],
+    "validation_split": [
+        NONE,
+        Rule(
+            "an array of row numbers or a mask",
+            lambda value: isinstance(value, np.ndarray | list | tuple | range),
+        ),
+        Rule("a splitter with a split method", _is_split),
+    ],
+    "scoring": [NONE, _SCORING, Rule("a callable", callable)],
+    "target_score": [NONE, interval(Real, -np.inf, np.inf, "()")],
+    "max_time": [NONE, _POSITIVE],
+    "standardize_X": [_BOOLEAN],
+    "random_stream": [one_of(("restart", "continue"))],
+    "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
+}
+CLASSIFIER_RULES = {
+    "class_weight": [
+        one_of(("balanced",)),
+        Rule("a dict", lambda value: isinstance(value, Mapping)),
+        Rule(
+            "a list of dicts",
+            lambda value: (
+                isinstance(value, list | tuple)
+                and all(isinstance(weights, Mapping) for weights in value)
+            ),
+        ),
+        NONE,
+    ]
+}
+REGRESSOR_RULES = {
+    "loss": [one_of(("squared_error", "poisson"))],
+    "standardize_y": [_BOOLEAN],
+}
+
+
+def invalid(estimator, name, text, hint=""):
+    """The error about one parameter."""
+    value = getattr(estimator, name)
+    return InvalidParameterError(
+        f"The {name!r} parameter of {type(estimator).__name__} must be {text}. "
+        f"Got {value!r} instead.{hint}"
+    )
+
+
+def check_parameters(estimator, rules):
+    """Raise InvalidParameterError for the first parameter that breaks its rules."""
+    for name, alternatives in rules.items():
+        value = getattr(estimator, name)
+        if not any(rule.accepts(value) for rule in alternatives):
+            hint = ""
+            if name == "loss" and not isinstance(value, str):
+                hint = (
+                    " 'loss' is the first positional parameter; write "
+                    "hidden_layer_sizes=... by name."
+                )
+            text = " or ".join(rule.text for rule in alternatives)
+            raise invalid(estimator, name, text, hint)
+
+
+def check_callback(callback):
+    """Raise ValueError if the hook of a fit cannot be called."""
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback must be callable or None, got {callback!r}.")
+
+
+def hidden_sizes(estimator):
+    """Resolve ``hidden_layer_sizes`` to a tuple of ints, () for a linear model."""
+    sizes = estimator.hidden_layer_sizes
+    rule = "an int >= 1 or an array-like of ints >= 1"
+    if isinstance(sizes, Integral):
+        sizes = (sizes,)
+    listed = isinstance(sizes, Iterable) and np.ndim(sizes) == 1
+    if isinstance(sizes, str | bytes) or not listed:
+        raise invalid(estimator, "hidden_layer_sizes", rule)
+    sizes = tuple(sizes)
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise invalid(estimator, "hidden_layer_sizes", rule)
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
+    return tuple(int(size) for size in sizes)
+
+
+def hidden_activation(estimator):
+    """Resolve ``activation`` to a name and its parameter."""
+    value = estimator.activation
+    name, parameter = value, None
+    if isinstance(value, tuple) and len(value) == 2:
+        name, parameter = value
+    known = isinstance(name, str) and name in activation_names
+    if known and parameter is None and not isinstance(value, tuple):
+        return name, ACTIVATION_PARAMETERS.get(name, (None, 0.0))[1]
+    if known and name in ACTIVATION_PARAMETERS:
+        tiny = float(np.finfo(np.float32).tiny)
+        if interval(Real, tiny, np.inf, "[)").accepts(parameter):
+            return name, float(parameter)
+    raise invalid(
+        estimator,
+        "activation",
+        f"{one_of(activation_names).text} or a pair ('leaky_relu', slope) with a "
+        "finite slope > 0",
+    )
