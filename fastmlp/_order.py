@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp._core.permutation import shuffle
+
 
 class ShuffledOrder:
     """Each epoch shuffles the order of the last, as scikit-learn does.
@@ -17,15 +19,13 @@ class ShuffledOrder:
     """
 
     def __init__(self, estimator, rows):
-        self.current = rows
-        self.shuffle = estimator._random_state.shuffle if estimator.shuffle else None
+        self.current = np.array(rows, dtype=np.intp)  # a copy: it is shuffled in place
+        self.random_state = estimator._random_state if estimator.shuffle else None
 
     def next(self):
         """The rows of the next epoch."""
-        if self.shuffle is not None:
-            permutation = np.arange(len(self.current))
-            self.shuffle(permutation)
-            self.current = self.current[permutation]
+        if self.random_state is not None:
+            shuffle(self.current, self.random_state)
         return self.current
 
 
