@@ -47,7 +47,12 @@ def unstamped(state, name):
     state : dict
     """
     state = dict(state)
-    stored = state.pop("_fastmlp_version", None)
+    warn_of_version(state.pop("_fastmlp_version", None), name)
+    return state
+
+
+def warn_of_version(stored, name):
+    """Warn if a pickle was written by another version than this one."""
     if stored != version("fastmlp"):
         warnings.warn(
             f"this {name} was pickled by fastmlp {stored or 'of an unknown version'} "
@@ -55,9 +60,8 @@ def unstamped(state, name):
             "only: its predictions may differ or fail. For other versions use "
             "fastmlp.save_model and load_model.",
             ModelVersionWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return state
 
 
 def save_model(estimator, path, *, optimizer=False):

@@ -17,6 +17,7 @@ array(['yes', 'no'], dtype='<U3')
 from __future__ import annotations
 
 from functools import partial
+from importlib.metadata import version
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from fastmlp._core.prediction import (
     class_numbers,
     predict,
 )
+from fastmlp._persistence import read_model_file, warn_of_version
 from fastmlp._rows import (
     PIECE,
     Frozen,
@@ -114,7 +116,8 @@ class Predictor:
         raise AttributeError(f"a Predictor cannot be changed ({name!r}).")
 
     def __reduce__(self):
-        return type(self), (self._snapshot, self.n_threads)
+        written_by = version("fastmlp")
+        return _unpickled, (type(self), self._snapshot, self.n_threads, written_by)
 
     def __repr__(self):
         units = "-".join(map(str, self._snapshot.units))
@@ -229,6 +232,12 @@ class Predictor:
                 f"{self.n_features_in_} features as input."
             )
         return X
+
+
+def _unpickled(kind, snapshot, n_threads, written_by):
+    """A predictor out of a pickle; warns if that is of another version."""
+    warn_of_version(written_by, kind.__name__)
+    return kind(snapshot, n_threads)
 
 
 def make_predictor(snapshot, n_threads=1):
@@ -357,8 +366,6 @@ def load_predictor(path, *, n_threads=1, check=True, copy=False):
     ValueError
         If the file is truncated, damaged, hostile, or of a newer format.
     """
-    from fastmlp._persistence import read_model_file
-
     model = read_model_file(path, check=check, copy=copy)
     try:
         return make_predictor(_snapshot_of_file(model), n_threads)

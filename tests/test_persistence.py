@@ -284,13 +284,15 @@ def test_skops(task):
 
 
 def test_another_version_warns(monkeypatch):
-    state = pickle.dumps(fitted("binary"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        pickle.loads(state)
-    monkeypatch.setattr("fastmlp._persistence.version", lambda name: "9.9")
-    with pytest.warns(fastmlp.ModelVersionWarning, match="is loaded by 9.9"):
-        pickle.loads(state)
+    for one in (fitted("binary"), fitted("binary").compile()):
+        with monkeypatch.context() as patch:
+            state = pickle.dumps(one)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                pickle.loads(state)
+            patch.setattr("fastmlp._persistence.version", lambda name: "9.9")
+            with pytest.warns(fastmlp.ModelVersionWarning, match="is loaded by 9.9"):
+                pickle.loads(state)
 
 
 def test_loading_imports_nothing_named_in_the_file(tmp_path):
