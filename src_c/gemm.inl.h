@@ -10,7 +10,7 @@
  *    three rows of A are addressed from one pointer: x86 adds 0, 1 or 2 strides within
  *    the load.  More pointers spill (60 % of the speed, measured).
  * c) Every entry of C is a chain of multiply-adds over k in one order, whatever the
- *    number of rows of A and the tile it falls into: even blocks of at most BLOCK_K, each
+ *    number of rows of A and the tile it falls into: even blocks of bounded depth, each
  *    from first to last (single columns: vectors over k).  So a row alone gives the bits
  *    it gives among others.
  * d) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and an odd number of
@@ -20,6 +20,7 @@
  */
 
 #define BLOCK_K FM_GEMM_BLOCK_K
+#define BLOCK_K_ACROSS 192 /* a line of A and one of B for each k stay in L1 together */
 #define BLOCK_M FM_GEMM_BLOCK_M
 #define BLOCK_N FM_GEMM_BLOCK_N
 #define PACK_ROWS 12             /* rows of A that pay for a copy of a panel of B */
@@ -342,9 +343,10 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t ldb, const real *s, ptrdiff_t lds, real *c,
                      ptrdiff_t ldc, real *work)
 {
-    const ptrdiff_t n_blocks = k > BLOCK_K ? (k + BLOCK_K - 1) / BLOCK_K : 1;
-    const ptrdiff_t block = (k + n_blocks - 1) / n_blocks;
     const int across = k_stride != 1;
+    const ptrdiff_t deepest = across ? BLOCK_K_ACROSS : BLOCK_K;
+    const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
+    const ptrdiff_t block = (k + n_blocks - 1) / n_blocks;
     if (n == 1 && !across && ldb == 1) {
         FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, c, ldc);
         return;
@@ -371,6 +373,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     }
 }
 #undef BLOCK_K
+#undef BLOCK_K_ACROSS
 #undef BLOCK_M
 #undef BLOCK_N
 #undef PACK_ROWS

@@ -10,8 +10,8 @@
 # c) Same bits for any number of threads: a row's outputs do not depend on the rows
 #    beside it, a weight's gradient is summed by one thread, and sums over rows (losses,
 #    intercepts) go through slots of SUM_ROWS rows each, which are added in order.
-# d) Strips: in the forward pass a strip of rows goes through the product and the
-#    activation of a layer at once, while it is in L1.
+# d) Strips: a strip of rows goes through the product and the activation of a layer, or its
+#    derivative, at once, while it is in cache.
 
 from time import perf_counter
 
@@ -42,8 +42,8 @@ CALL_WORK = 1e8  # floating-point operations between two looks at pending signal
 THREAD_WORK = 2.5e7  # operations of a batch from which threads pay (about 200 us)
 
 cdef enum:
-    STRIP_BYTES = 16384
-    STRIP_WEIGHTS = 262144
+    STRIP_BYTES = 131072
+    STRIP_ROWS = 256
     PART_BYTES = 524288
     PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
 
@@ -88,16 +88,14 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
 
 
 cdef inline Py_ssize_t strip_rows(
-    Py_ssize_t n, Py_ssize_t fan_in, Py_ssize_t fan_out, size_t itemsize
+    Py_ssize_t n, Py_ssize_t fan_out, size_t itemsize
 ) noexcept nogil:
-    """Rows of a strip: a multiple of SUM_ROWS whose outputs fit L1
+    """Rows of a strip: a multiple of SUM_ROWS whose outputs fit L2, but not few
 
-    All rows where the weights are large, since each strip reads them anew.
+    Each strip reads the weights anew, and a product copies them if they lie badly.
     """
     cdef Py_ssize_t fitting = <Py_ssize_t> (STRIP_BYTES // (fan_out * itemsize))
-    if not kernels.has_gemm() or fan_in * fan_out * itemsize > STRIP_WEIGHTS:
-        return n
-    return min(n, max(SUM_ROWS, fitting // SUM_ROWS * SUM_ROWS))
+    return min(n, max(STRIP_ROWS, fitting // SUM_ROWS * SUM_ROWS))
 
 
 cdef void forward(
@@ -123,7 +121,7 @@ cdef void forward(
         z = z_last
         if layer < net.n_layers - 1:
             z = <floating *> work.a[layer + 1] + at * ldz
-        strip = strip_rows(rows.n, fan_in, fan_out, sizeof(floating))
+        strip = strip_rows(rows.n, fan_out, sizeof(floating))
         if layer == 0 and data.is_sparse:
             kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, b, z,
                                 rows.n, fan_out, ldz)
@@ -158,7 +156,7 @@ cdef void backward(
         above = <const floating *> s.work.delta[layer + 1] + at * stride[layer + 1]
         delta = <floating *> s.work.delta[layer] + at * stride[layer]
         a = <const floating *> s.work.a[layer] + at * stride[layer]
-        strip = strip_rows(n_rows, fan_out, fan_in, sizeof(floating))
+        strip = strip_rows(n_rows, fan_in, sizeof(floating))
         first = done = 0
         while first < n_rows:
             n = min(strip, n_rows - first)
