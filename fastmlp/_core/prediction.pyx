@@ -46,7 +46,7 @@ from fastmlp._core.network cimport (
 
 from fastmlp._core.batch import CALL_WORK
 
-BLOCK_BYTES = 96 * 1024  # of a block's activations where the weights are small
+BLOCK_BYTES = 192 * 1024  # of a block's activations where the weights are small
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which blocks are long
 ROW_WORK = 2e5  # floating-point operations of a row from which the GIL is released
 THREAD_WORK = 2e6  # operations from which threads pay
@@ -135,7 +135,7 @@ cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
 
 
 def block_rows(Network net, dtype, n_rows):
-    """Rows of a block: few enough for L1 and L2, or many where weights are large."""
+    """Rows of a block: few enough for L2, or many where weights are large."""
     widest = max(a * b for a, b in zip(net.units, net.units[1:])) * dtype.itemsize
     if widest > LARGE_WEIGHTS:
         return net.block_rows(n_rows, dtype)
