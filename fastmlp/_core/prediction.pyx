@@ -6,7 +6,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport block_of, data_scale, forward, rows_t, sum_t
+from fastmlp._core.batch cimport data_scale, forward, rows_t, sum_t, x_block
 from fastmlp._core.network cimport (
     Data,
     Layers,
@@ -29,7 +29,7 @@ cdef void predict_rows(
     """z := the outputs for some rows"""
     cdef const floating *x = NULL
     if not data.is_sparse:
-        x = block_of(data.x, data.n_features, work.x, work.stride[0], rows, z)
+        x = x_block(data, work.x, work.stride[0], rows, z)
     forward(net, data, layers, work, rows, 0, x, z, <floating *> work.products)
     if activated:
         kernels.output(net.loss, z, rows.n, net.n_outputs)
