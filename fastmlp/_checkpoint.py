@@ -214,7 +214,10 @@ def fingerprint(X, y, sample_weight):
     """
     digest = hashlib.blake2b(digest_size=16)
     arrays = [y, sample_weight]
-    arrays += [X.data, X.indices, X.indptr] if issparse(X) else [X]
+    if issparse(X):
+        arrays += [X.data, X.indices, X.indptr]
+    else:
+        arrays.append(getattr(X, "source", X))  # of CastRows what it reads
     digest.update(repr(X.shape).encode())
     for array in arrays:
         if array is None:

@@ -13,6 +13,8 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
+from fastmlp._core.network import CastRows
+
 
 @contextmanager
 def restored_on_error(estimator):
@@ -47,7 +49,15 @@ def native_rows(X):
 
 
 def check_fit_data(estimator, X, y, reset, dtype, **options):
-    """Validate X and y for training; returns X in native form and y 1-D or 2-D."""
+    """Validate X and y for training; returns X in native form and y 1-D or 2-D.
+
+    A memory-mapped float64 X that is wanted in float32 is not converted as a whole.
+    """
+    is_wide = dtype == np.float32 and is_mapped(X) and X.dtype == np.float64
+    if is_wide and X.ndim == 2 and X.flags.c_contiguous:
+        dtype = np.float64
+    else:
+        is_wide = False
     # A cast to float32 may overflow; the check of finiteness then says so.
     with np.errstate(over="ignore", invalid="ignore"):
         X, y = validate_data(
@@ -62,7 +72,26 @@ def check_fit_data(estimator, X, y, reset, dtype, **options):
         )
     if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    if is_wide:
+        check_range(X)
+        return CastRows(X), y
     return native_rows(X), y
+
+
+def is_mapped(X):
+    """Whether X is a memory-mapped array."""
+    return isinstance(X, np.memmap)
+
+
+def check_range(X, rows=4096):
+    """Raise ValueError if X holds values beyond float32; looks at some rows at a time."""
+    largest = np.finfo(np.float32).max
+    for start in range(0, len(X), rows):
+        if np.abs(X[start : start + rows]).max() > largest:
+            raise ValueError(
+                f"X contains values too large for float32 (rows {start} to "
+                f"{min(start + rows, len(X)) - 1}); rescale X or use dtype='float64'."
+            )
 
 
 def cast_rows(X, dtype):

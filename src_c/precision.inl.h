@@ -32,10 +32,11 @@ static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdif
 }
 
 const FM_TABLE FN(table) = {
-    FN(activate),     FN(activate_backward), FN(output),        FN(loss),
-    FN(sum),          FN(finish_gradient),   FN(sgd_update),    FN(adam_update),
-    FN(gather_rows),  FN(csr_forward),       FN(csr_backward),  GEMM,
-    FN(transpose),    FN(math),              MULTIPLY_ADD,      FN(read),
+    FN(activate),     FN(activate_backward), FN(output),      FN(loss),
+    FN(sum),          FN(finish_gradient),   FN(sgd_update),  FN(adam_update),
+    FN(gather_rows),  FN(cast_rows),         FN(csr_forward), FN(csr_backward),
+    GEMM,             FN(transpose),         FN(math),        MULTIPLY_ADD,
+    FN(read),
 };
 #undef GEMM
 #undef MULTIPLY_ADD

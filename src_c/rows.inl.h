@@ -39,6 +39,15 @@ static void FN(gather_rows)(const real *x, const ptrdiff_t *order, real *out,
 #undef LINES
 #undef LINE
 
+static void FN(cast_rows)(const double *x, const ptrdiff_t *order, ptrdiff_t first,
+                          real *out, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo)
+{
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        const double *row = x + (order ? order[first + i] : first + i) * k;
+        for (ptrdiff_t j = 0; j < k; ++j) out[i * ldo + j] = (real)row[j];
+    }
+}
+
 static inline ptrdiff_t FN(csr_row)(fm_csr_rows rows, ptrdiff_t i)
 {
     return rows.order ? rows.order[i] : rows.first + i;

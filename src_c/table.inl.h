@@ -45,6 +45,11 @@ typedef struct {
     void (*gather_rows)(const FM_REAL *x, const ptrdiff_t *order, FM_REAL *out,
                         ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo);
 
+    /* out := n rows of x in this precision: order[first ..], or first .. where order is
+     * NULL; x (any, k), out (n, k), its rows ldo apart */
+    void (*cast_rows)(const double *x, const ptrdiff_t *order, ptrdiff_t first,
+                      FM_REAL *out, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo);
+
     /* z := X w + b for n rows of a CSR matrix X; w (n_features, k), b (k,), z (n, k),
      * its rows ldz apart */
     void (*csr_forward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *w,

@@ -54,6 +54,10 @@ cdef const floating *block_of(
     const void *values, Py_ssize_t width, size_t gathered, Py_ssize_t stride,
     rows_t rows, const floating *precision,
 ) noexcept nogil
+cdef const floating *x_block(
+    const data_t *data, size_t gathered, Py_ssize_t stride, rows_t rows,
+    const floating *precision,
+) noexcept nogil
 cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
     const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,

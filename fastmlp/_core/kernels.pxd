@@ -47,6 +47,10 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_rows)(
             const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
+        void (*cast_rows)(
+            const double *, const ptrdiff_t *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t,
+            ptrdiff_t
+        ) noexcept nogil
         void (*csr_forward)(
             fm_csr_rows, const float *, const float *, const float *, float *, ptrdiff_t,
             ptrdiff_t, ptrdiff_t
@@ -91,6 +95,10 @@ cdef extern from "fastmlp.h" nogil:
         ) noexcept nogil
         void (*gather_rows)(
             const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*cast_rows)(
+            const double *, const ptrdiff_t *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         void (*csr_forward)(
             fm_csr_rows, const double *, const double *, const double *, double *, ptrdiff_t,
@@ -245,6 +253,17 @@ cdef inline void gather_rows(
         fm_f32.gather_rows(x, order, out, n, k, ldo)
     else:
         fm_f64.gather_rows(x, order, out, n, k, ldo)
+
+
+cdef inline void cast_rows(
+    const double *x, const ptrdiff_t *order, Py_ssize_t first, floating *out,
+    Py_ssize_t n, Py_ssize_t k, Py_ssize_t ldo,
+) noexcept nogil:
+    """out := rows of x in another precision"""
+    if floating is float:
+        fm_f32.cast_rows(x, order, first, out, n, k, ldo)
+    else:
+        fm_f64.cast_rows(x, order, first, out, n, k, ldo)
 
 
 cdef inline void csr_forward(

@@ -18,6 +18,7 @@ ctypedef struct network_t:
 ctypedef struct data_t:
     Py_ssize_t n_features, y_width
     bint is_sparse, is_float32
+    bint is_wide                        # x is float64, to be read as float32
     const void *x                       # dense rows, or the stored values of CSR
     const ptrdiff_t *indices
     const ptrdiff_t *indptr

@@ -112,12 +112,37 @@ cdef class Network:
         return min(batch_size, max(SUM_ROWS, min(rows, brief)))
 
 
+class CastRows:
+    """Rows of a float64 array that are read as float32, batch by batch.
+
+    Parameters
+    ----------
+    source : C-contiguous ndarray of float64, of shape (n_samples, n_features)
+        For example a memory-mapped one, larger than memory.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, source):
+        self.source = source
+        self.shape = source.shape
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, rows):
+        return self.source[rows].astype(self.dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.source, dtype=dtype or self.dtype)
+
+
 cdef class Data:
     """Rows to train on or to predict, with their targets and weights.
 
     Parameters
     ----------
-    X : C-contiguous ndarray or CSR matrix of shape (n_samples, n_features)
+    X : C-contiguous ndarray, CastRows or CSR matrix of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, n_outputs), or (n_samples, 1) class numbers for
         log_loss, or None
     sample_weight : ndarray of shape (n_samples,) or None
@@ -140,7 +165,10 @@ cdef class Data:
             self.owners = (X, indices, indptr, y, sample_weight)
         else:
             self.owners = (X, y, sample_weight)
-        self.c.x = <const void *> address_of(X, self.dtype)
+        self.c.is_wide = isinstance(X, CastRows)
+        if self.c.is_wide:
+            X = X.source
+        self.c.x = <const void *> address_of(X, X.dtype)
         if y is not None:
             self.targets = y
             self.c.y = <const void *> address_of(y, self.dtype)

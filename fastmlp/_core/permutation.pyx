@@ -46,7 +46,8 @@ def shuffle(order, random_state):
     cdef Py_ssize_t n = len(order)
     cdef fm_bitgen *generator
     generators = getattr(random_state, "_bit_generator", None)
-    if generators is None or n >= MOST_ROWS:
+    is_plain = type(random_state) is np.random.RandomState  # no shuffle of its own
+    if not is_plain or generators is None or n >= MOST_ROWS:
         random_state.shuffle(order)
         return
     generator = <fm_bitgen *> PyCapsule_GetPointer(generators.capsule, "BitGenerator")

@@ -31,7 +31,7 @@ from cython cimport floating
 from libc.math cimport isfinite
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport block_of, data_scale, forward, rows_t, sum_t
+from fastmlp._core.batch cimport data_scale, forward, rows_t, sum_t, x_block
 from fastmlp._core.network cimport (
     Data,
     Layers,
@@ -116,8 +116,7 @@ cdef void block_item(
     if p.n_columns != net.n_outputs:
         z = <floating *> p.work.a[net.n_layers] + at * net.n_outputs
     if not p.data.is_sparse:
-        x = block_of(p.data.x, p.data.n_features,
-                     p.work.x + at * stride * sizeof(floating), stride, rows, out)
+        x = x_block(p.data, p.work.x + at * stride * sizeof(floating), stride, rows, out)
         if p.check_finite and not all_finite(x, rows.n * p.data.n_features):
             p.is_infinite = True
             return
@@ -192,9 +191,9 @@ def predict(
     p.rows.order, p.rows.first, p.rows.n = NULL, 0, n_rows
     p.check_finite, p.is_infinite = check_finite, False
     p.out = <void *> address_of(out, data.dtype)
+    if check_finite and (order is not None or data.c.is_wide):
+        raise ValueError("check_finite needs all rows, in the precision of the network")
     if order is not None:
-        if check_finite:
-            raise ValueError("check_finite needs all rows")
         p.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
     per_block = p.block * data.work_per_row(net.units) + 1
     per_call = max(1, int(CALL_WORK / per_block)) * threads
