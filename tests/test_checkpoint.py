@@ -316,3 +316,13 @@ def test_kill_9_at_random_moments(tmp_path):
         same_fit(again, whole)
         assert [p.name for p in tmp_path.glob(f"*{path.name}*")] == [path.name]
     assert n_resumed > 20
+
+
+def test_memory_mapped_data_in_float32(tmp_path, monkeypatch):
+    X, y = data("multioutput")
+    np.save(tmp_path / "X.npy", X)
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    model = MLPRegressor(max_iter=7, random_state=0, dtype="float32")
+    whole = clone(model).fit(X, y)
+    killed_after(clone(model), 3, tmp_path / "c", X, y, monkeypatch)
+    same_fit(clone(model).fit(X, y, resume=tmp_path / "c"), whole)

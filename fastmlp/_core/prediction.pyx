@@ -116,7 +116,8 @@ cdef void block_item(
     if p.n_columns != net.n_outputs:
         z = <floating *> p.work.a[net.n_layers] + at * net.n_outputs
     if not p.data.is_sparse:
-        x = x_block(p.data, p.work.x + at * stride * sizeof(floating), stride, rows, out)
+        x = x_block(p.data, p.work.x + at * stride * sizeof(floating), stride, rows,
+                    out)
         if p.check_finite and not all_finite(x, rows.n * p.data.n_features):
             p.is_infinite = True
             return
