@@ -120,7 +120,7 @@ def loss_ns(loss, k, dtype):
 
 
 def update_ns(solver, dtype):
-    """Nanoseconds per parameter of a step of Adam, or of SGD with Nesterov's momentum."""
+    """Nanoseconds per parameter of a step of Adam, or of SGD with momentum."""
     n_arrays = 4 if solver == "adam" else 3
     n = L1_BYTES // np.dtype(dtype).itemsize // n_arrays
     rng = np.random.RandomState(0)

@@ -7,9 +7,10 @@ import warnings
 
 import numpy as np
 from cells import SEED, make_data
-from opponents import CHECKED_ITERATIONS
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
+
+from opponents import CHECKED_ITERATIONS
 
 
 class Estimator:

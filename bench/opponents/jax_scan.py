@@ -13,16 +13,78 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cells import ALPHA, BETA_1, BETA_2, EPSILON, MOMENTUM, RATE, Draws, adam_rate
-from cells import dense_targets, make_data
+from cells import (
+    ALPHA,
+    BETA_1,
+    BETA_2,
+    EPSILON,
+    MOMENTUM,
+    RATE,
+    Draws,
+    adam_rate,
+    dense_targets,
+    make_data,
+)
 from jax import lax
-from opponents import CHECKED_ITERATIONS
-from opponents.variants import ORDERS, fastest
 from scipy.optimize import minimize
 
+from opponents import CHECKED_ITERATIONS
+from opponents.variants import ORDERS, fastest
+
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "logistic": jax.nn.sigmoid}
-# Where the rows of a batch are gathered: in its step, or for the epoch at once.
-VARIANTS = ("by batch", "by epoch")
+
+
+class Tree:
+    """The weights as they are: lists of coefficients and intercepts."""
+
+    def __init__(self, draws):
+        self.parts = (draws.coefs, draws.intercepts)
+
+    def initial(self, dtype):
+        """The initial weights, in buffers of their own."""
+        return tuple([jnp.array(w, dtype=dtype) for w in part] for part in self.parts)
+
+    def unpack(self, params):
+        """Coefficients and intercepts."""
+        return params
+
+    def penalise(self, grad, params, decay):
+        """The gradient with decay times the coefficients."""
+        coefs = [g + decay * w for g, w in zip(grad[0], params[0])]
+        return coefs, grad[1]
+
+
+class Flat:
+    """The weights in one vector: fewer, longer updates."""
+
+    def __init__(self, draws):
+        parts = [*draws.coefs, *draws.intercepts]
+        self.n_layers, self.shapes = len(draws.coefs), [w.shape for w in parts]
+        self.ends = np.cumsum([w.size for w in parts])
+        self.values = np.concatenate([w.ravel() for w in parts])
+        self.is_coef = np.arange(self.ends[-1]) < self.ends[self.n_layers - 1]
+
+    def initial(self, dtype):
+        """The initial weights, in a buffer of their own."""
+        return jnp.array(self.values, dtype=dtype)
+
+    def unpack(self, params):
+        """Coefficients and intercepts."""
+        pieces = jnp.split(params, self.ends[:-1])
+        weights = [x.reshape(shape) for x, shape in zip(pieces, self.shapes)]
+        return weights[: self.n_layers], weights[self.n_layers :]
+
+    def penalise(self, grad, params, decay):
+        """The gradient with decay times the coefficients."""
+        return grad + jnp.where(self.is_coef, decay, 0.0).astype(grad.dtype) * params
+
+
+# The weights, and whether the rows are gathered for the epoch at once.
+VARIANTS = {
+    "tree, rows by epoch": (Tree, True),
+    "tree, rows by batch": (Tree, False),
+    "flat, rows by batch": (Flat, False),
+}
 
 
 def data_loss(cell, params, x, y):
@@ -45,18 +107,18 @@ def penalty(params, n):
     return 0.5 * ALPHA / n * sum(jnp.sum(coef**2) for coef in params[0])
 
 
-def step_of(cell, penalised, state, batch):
+def step_of(cell, layout, penalised, state, batch):
     """One step of Adam or of SGD with Nesterov's momentum; the loss before it."""
     x, y, rate = batch
     params, moments = state
-    loss, (d_coefs, d_intercepts) = jax.value_and_grad(partial(data_loss, cell))(
-        params, x, y
-    )
+
+    def loss_of(params):
+        return data_loss(cell, layout.unpack(params), x, y)
+
+    loss, grad = jax.value_and_grad(loss_of)(params)
     if penalised:
-        loss += penalty(params, len(x))
-    decay = ALPHA / len(x)
-    d_coefs = [d + decay * coef for d, coef in zip(d_coefs, params[0])]
-    grad = (d_coefs, d_intercepts)
+        loss += penalty(layout.unpack(params), len(x))
+    grad = layout.penalise(grad, params, ALPHA / len(x))
     if cell.solver == "sgd":
         v = jax.tree.map(lambda v, g: MOMENTUM * v - rate * g, moments[0], grad)
         params = jax.tree.map(
@@ -71,29 +133,28 @@ def step_of(cell, penalised, state, batch):
     return (params, (m, v)), loss
 
 
-def epoch_of(cell, variant, penalised, state, X, Y, order, rates):
+def epoch_of(cell, layout, by_epoch, penalised, state, X, Y, order, rates):
     """All steps of an epoch; the state and the mean loss."""
     n_full, batch = cell.n // cell.batch, cell.batch
     full, rest = order[: n_full * batch], order[n_full * batch :]
-    step = partial(step_of, cell, penalised)
-    if variant == "by batch":
+    step = partial(step_of, cell, layout, penalised)
 
-        def scanned(state, xs):
-            rows, rate = xs
-            return step(state, (X[rows], Y[rows], rate))
+    def gathering_step(state, xs):
+        rows, rate = xs
+        return step(state, (X[rows], Y[rows], rate))
 
-        xs = (full.reshape(n_full, batch), rates[:n_full])
-    else:
-        scanned = step
-        xs = (
+    if by_epoch:
+        batches = (
             X[full].reshape(n_full, batch, -1),
             Y[full].reshape(n_full, batch, -1),
-            rates[:n_full],
         )
-    state, losses = lax.scan(scanned, state, xs)
+        state, losses = lax.scan(step, state, (*batches, rates[:n_full]))
+    else:
+        batches = full.reshape(n_full, batch)
+        state, losses = lax.scan(gathering_step, state, (batches, rates[:n_full]))
     total = jnp.sum(losses) * batch
     if len(rest):
-        state, loss = step(state, (X[rest], Y[rest], rates[n_full]))
+        state, loss = gathering_step(state, (rest, rates[n_full]))
         total += loss * len(rest)
     return state, total / cell.n
 
@@ -117,18 +178,19 @@ class Scan:
             return
         self.orders = [jnp.asarray(self.draws.next_order()) for _ in range(ORDERS)]
         self.rates = []
-        epochs = {
-            variant: jax.jit(partial(epoch_of, cell, variant, False), donate_argnums=0)
-            for variant in VARIANTS
-        }
-        self.variant, self.epoch = fastest(epochs, self._seconds)
+        compiled = {name: self._compiled(name, False) for name in VARIANTS}
+        self.variant, self.chosen = fastest(compiled, self._seconds)
 
-    def _initial(self):
+    def _compiled(self, variant, penalised):
+        """The layout of the weights and the compiled epoch."""
+        kind, by_epoch = VARIANTS[variant]
+        layout = kind(self.draws)
+        epoch = partial(epoch_of, self.cell, layout, by_epoch, penalised)
+        return layout, jax.jit(epoch, donate_argnums=0)
+
+    def _initial(self, layout):
         """The initial state, in buffers of its own."""
-        params = tuple(
-            [jnp.array(w, dtype=self.dtype) for w in weights]
-            for weights in (self.draws.coefs, self.draws.intercepts)
-        )
+        params = layout.initial(self.dtype)
         n_moments = 1 if self.cell.solver == "sgd" else 2
         moments = tuple(jax.tree.map(jnp.zeros_like, params) for _ in range(n_moments))
         return jax.block_until_ready((params, moments))
@@ -142,9 +204,10 @@ class Scan:
             self.rates.append(jnp.asarray(rates, dtype=self.dtype))
         return jax.block_until_ready(self.rates[:epochs])
 
-    def _run(self, epoch, epochs):
+    def _run(self, compiled, epochs):
         """Seconds of some epochs and their losses."""
-        rates, state, losses = self._rates_of(epochs), self._initial(), []
+        layout, epoch = compiled
+        rates, state, losses = self._rates_of(epochs), self._initial(layout), []
         start = time.perf_counter()
         for i in range(epochs):
             order = self.orders[i % ORDERS]
@@ -154,42 +217,35 @@ class Scan:
         seconds = time.perf_counter() - start
         return seconds, [float(loss) for loss in losses]
 
-    def _seconds(self, epoch):
+    def _seconds(self, compiled):
         """Seconds of an epoch, after a first one that compiles."""
-        self._run(epoch, 1)
-        return min(self._run(epoch, 2)[0] / 2 for _ in range(3))
+        self._run(compiled, 1)
+        return min(self._run(compiled, 2)[0] / 2 for _ in range(3))
 
     def train(self, epochs):
         """Seconds of some epochs and their losses, without the penalty."""
         if self.cell.solver == "lbfgs":
             return self._run_lbfgs(epochs)
-        return self._run(self.epoch, epochs)
+        return self._run(self.chosen, epochs)
 
     def check(self):
         """The loss by which the contestants are compared."""
         if self.cell.solver == "lbfgs":
             return self._run_lbfgs(CHECKED_ITERATIONS)[1][0]
-        epoch = partial(epoch_of, self.cell, self.variant, True)
-        _, with_penalty = self._run(jax.jit(epoch, donate_argnums=0), 1)
-        return with_penalty[0]
+        return self._run(self._compiled(self.variant, True), 1)[1][0]
 
     def _compile_lbfgs(self):
         """The loss of a flat vector and its gradient, in one call."""
-        cell, dtype = self.cell, self.dtype
-        parts = [*self.draws.coefs, *self.draws.intercepts]
-        ends = np.cumsum([w.size for w in parts])
-        self.packed = np.concatenate([w.ravel() for w in parts]).astype(dtype)
+        cell, layout = self.cell, Flat(self.draws)
+        self.packed = layout.values.astype(self.dtype)
 
         @jax.jit
         def value_and_grad(packed, X, Y):
-            def loss(flat):
-                pieces = jnp.split(flat, ends[:-1])
-                weights = [x.reshape(w.shape) for x, w in zip(pieces, parts)]
-                k = len(self.draws.coefs)
-                params = (weights[:k], weights[k:])
-                return data_loss(cell, params, X, Y) + penalty(params, len(X))
+            def loss(params):
+                weights = layout.unpack(params)
+                return data_loss(cell, weights, X, Y) + penalty(weights, len(X))
 
-            value, grad = jax.value_and_grad(loss)(packed.astype(dtype))
+            value, grad = jax.value_and_grad(loss)(packed.astype(self.dtype))
             return value, grad.astype(jnp.float64)
 
         self.value_and_grad = value_and_grad
