@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for ``import common``
+sys.path.insert(0, str(Path(__file__).parent))  # for ``import cells``
 
 PER_UNIT = pytest.StashKey()
 
