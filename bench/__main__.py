@@ -17,21 +17,13 @@ from bars import bars
 from cells import CELLS
 from contest import Contest, import_seconds
 from machine import load, machine, stolen_seconds, usable_cores
-from opponents import REFERENCE, SUBJECT, is_installed
+from opponents import REFERENCE, SUBJECT, present
 from options import options
 from summary import judge, rows_of
 
 HERE = Path(__file__).parent
 BUSY = 0.5  # load average over a minute before the run
 IRIS_EPOCHS, IRIS_ROUNDS, IMPORT_ROUNDS = 100, 15, 15
-
-
-def contestants(chosen):
-    """The names of those that compete; says who is missing."""
-    missing = [name for name in chosen.opponents if not is_installed(name)]
-    for name in missing:
-        print(f"MISSING: {name} is not installed and does not compete")
-    return [SUBJECT, *(name for name in chosen.opponents if name not in missing)]
 
 
 def possible_threads(chosen):
@@ -124,7 +116,8 @@ def main(argv=None):
             print(f"{cell.name:14}{cell}")
         return 0
     facts = machine()
-    names, threads = contestants(chosen), possible_threads(chosen)
+    names = [SUBJECT, *present(chosen.opponents)]
+    threads = possible_threads(chosen)
     if not threads:
         return 1
     if facts.get("load before") and load()[0] > BUSY:

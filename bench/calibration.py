@@ -66,7 +66,7 @@ def peak(dtype):
         return operations / best_seconds(lambda: testing.multiply_add(dtype, n)) / 1e9
     except NotImplementedError:
         a, c = np.ones((256, 256), dtype), np.empty((256, 256), dtype)
-        seconds = best_seconds(lambda: testing.gemm(False, False, a, a, 0, c))
+        seconds = best_seconds(lambda: testing.gemm(False, a, a, 0, c))
         return 2 * 256**3 / seconds / 1e9
 
 
@@ -94,14 +94,14 @@ def math_ns(name, dtype):
 
 def activation_ns(name, dtype):
     """Nanoseconds per element of an activation, forward and backward."""
-    n = L1_BYTES // np.dtype(dtype).itemsize // 2
-    rng = np.random.RandomState(0)
-    z = rng.uniform(-4, 4, n).astype(dtype)
-    a = np.full(n, AT_ONE[name], dtype)
-    delta, db, none = z.copy(), np.zeros(64, dtype), z[:0]
-    forward = ns_each(testing.activate, (name, z), (name, none), n)
+    k = 128
+    shape = (L1_BYTES // np.dtype(dtype).itemsize // 2 // k, k)
+    z = np.random.RandomState(0).uniform(-4, 4, shape).astype(dtype)
+    a = np.full(shape, AT_ONE[name], dtype)
+    delta, db, none = z.copy(), np.zeros(k, dtype), z[:0]
+    forward = ns_each(testing.activate, (name, z, k), (name, none, k), z.size)
     backward = ns_each(
-        testing.activate_backward, (name, a, delta, db), (name, none, none, db), n
+        testing.activate_backward, (name, a, delta, db), (name, none, none, db), z.size
     )
     return forward + backward
 

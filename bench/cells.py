@@ -18,8 +18,8 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 class Cell(NamedTuple):
     """A task: sizes of the data and of the network, rows of a step, method.
 
-    ``outputs`` counts the classes, the labels or the targets of a regression; two
-    classes share one logistic output.
+    ``outputs`` counts the classes or the labels and is 1 for a regression; two classes
+    share one logistic output.
     """
 
     name: str
@@ -111,7 +111,7 @@ def make_data(cell, dtype):
         return X, scores.argmax(axis=1)
     if cell.task == "labels":
         return X, (scores > 0).astype(np.int64)
-    return X, scores[:, 0].astype(dtype) if cell.outputs == 1 else scores.astype(dtype)
+    return X, scores[:, 0].astype(dtype)
 
 
 def dense_targets(cell, y, dtype):

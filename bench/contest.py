@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import subprocess
@@ -39,13 +40,18 @@ class Process:
             text=True,
         )
 
+    @property
+    def has_ended(self):
+        """Whether it can answer no more."""
+        return self.process.poll() is not None
+
     def ask(self, method, *args):
         """The answer to a request."""
         try:
             self.process.stdin.write(json.dumps([method, *args]) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             line = ""
         if not line:
             self.messages.seek(0)
@@ -57,7 +63,8 @@ class Process:
 
     def close(self):
         """End the process."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -83,17 +90,18 @@ class Contest:
 
     def __init__(self, names, threads, rounds, target):
         self.rounds, self.target = rounds, target
-        self.processes = {
-            (name, n): Process(name, n) for n in threads for name in names
-        }
-        self.facts = {}
-        for (name, n), process in list(self.processes.items()):
+        self.processes, self.facts = {}, {}
+        for name, n in ((name, n) for n in threads for name in names):
+            process = Process(name, n)
             try:
                 self.facts[f"{name} x{n}"] = process.ask("describe")
+                self.processes[name, n] = process
             except ContestantError as error:
                 self.facts[f"{name} x{n}"] = {"error": str(error)}
                 process.close()
-                del self.processes[name, n]
+        if not any(name == SUBJECT for name, _ in self.processes):
+            self.__exit__()
+            raise ContestantError(f"{SUBJECT} does not start: {self.facts}")
 
     def __enter__(self):
         return self
@@ -136,6 +144,9 @@ class Contest:
     def _prepared(self, name, threads, cell, dtype):
         """The entry of a contestant, after its first calls."""
         entry = {"contestant": name, "threads": threads, "error": "", "rounds": []}
+        if self.processes[name, threads].has_ended:  # in an earlier cell
+            self.processes[name, threads].close()
+            self.processes[name, threads] = Process(name, threads)
         try:
             facts = self.processes[name, threads].ask("prepare", cell, dtype)
         except ContestantError as error:

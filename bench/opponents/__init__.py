@@ -50,6 +50,15 @@ def is_installed(name):
     return all(find_spec(_MODULES.get(package, package)) for package in packages)
 
 
+def present(names):
+    """Those of the names that are installed; says which are not."""
+    found = [name for name in names if is_installed(name)]
+    for name in names:
+        if name not in found:
+            print(f"MISSING: {name} is not installed, no opponent")
+    return found
+
+
 def competes(name, cell):
     """Whether a contestant has the solver of a cell."""
     return cell.solver != "lbfgs" or CONTESTANTS[name].lbfgs

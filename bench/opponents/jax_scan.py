@@ -94,7 +94,7 @@ def data_loss(cell, params, x, y):
         x = ACTIVATIONS[cell.activation](x @ coef + intercept)
     z = x @ coefs[-1] + intercepts[-1]
     if cell.loss == "squared_error":
-        value = 0.5 * (z - y) ** 2 / z.shape[1]
+        value = 0.5 * (z - y) ** 2
     elif cell.loss == "log_loss":
         value = jax.nn.logsumexp(z, axis=1) - jnp.sum(z * y, axis=1)
     else:
