@@ -1,9 +1,9 @@
 """Multi-layer perceptrons on the CPU behind scikit-learn's estimator interface."""
 
-from importlib.metadata import version as _version
+from importlib import import_module as _import_module
 
 try:
-    from fastmlp._mlp import MLPClassifier, MLPRegressor
+    import fastmlp._core.kernels as _kernels  # noqa: F401
 except ModuleNotFoundError as error:
     if not (error.name or "").startswith("fastmlp._core."):
         raise
@@ -11,7 +11,39 @@ except ModuleNotFoundError as error:
         "the compiled core of fastmlp is missing: this is a source folder that has not "
         "been built. Run `pip install .` in it, with the Python you are using now."
     ) from error
-from fastmlp._show_versions import show_versions
 
-__version__ = _version("fastmlp")
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "show_versions"]
+# Where each public name stands.  They are imported on first use, so that
+# `import fastmlp.runtime` does without scikit-learn.
+_MODULES = {
+    "MLPClassifier": "fastmlp._mlp",
+    "MLPRegressor": "fastmlp._mlp",
+    "ModelVersionWarning": "fastmlp._persistence",
+    "from_sklearn": "fastmlp.export",
+    "from_torch": "fastmlp.export",
+    "load_model": "fastmlp._persistence",
+    "save_model": "fastmlp._persistence",
+    "register_skl2onnx": "fastmlp.export",
+    "show_versions": "fastmlp._show_versions",
+    "to_c": "fastmlp.export",
+    "to_onnx": "fastmlp.export",
+    "to_sklearn": "fastmlp.export",
+    "to_torch": "fastmlp.export",
+}
+__all__ = ["__version__", *_MODULES]
+
+
+def __getattr__(name):
+    """Import a public name on first use (PEP 562)."""
+    if name == "__version__":
+        value = _import_module("importlib.metadata").version("fastmlp")
+    elif name in _MODULES:
+        value = getattr(_import_module(_MODULES[name]), name)
+    else:
+        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    """All public names, also those not imported yet."""
+    return sorted({*globals(), *__all__})

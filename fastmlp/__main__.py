@@ -1,4 +1,7 @@
-"""``python -m fastmlp``: fit the digits or a table, beside scikit-learn."""
+"""``python -m fastmlp``: fit the digits or a table, beside scikit-learn.
+
+The subcommands ``predict`` and ``export`` stand in ``_commands.py``.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastmlp
+from fastmlp._commands import is_command, run_command
 from fastmlp._table import REGRESSION, Problem, UsageError, load_problem, one_line
 from fastmlp._task import INTERRUPTED
 
@@ -35,6 +39,9 @@ Without --data it learns the digits that come with scikit-learn.
 The task follows from the target: text, categories and bools are classes; whole numbers
 are classes up to 20 different ones; other numbers are quantities (regression). Several
 targets are labels where all are 0 or 1, quantities otherwise. --task overrides this.
+
+"fastmlp predict MODEL DATA --out FILE" and "fastmlp export MODEL --onnx|--c FILE" use a
+saved model; they have a --help of their own.
 """
 
 
@@ -122,8 +129,12 @@ def main(argv=None):
     code : int
         0; 2 after an error of usage, which is one line on stderr; 130 after Ctrl-C.
     """
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        options = _parser().parse_args(argv)
+        if is_command(arguments):
+            run_command(_Parser(prog="fastmlp"), arguments)
+            return 0
+        options = _parser().parse_args(arguments)
         if bool(options.data) != bool(options.target):
             raise UsageError("--data FILE and --target COLUMN go together")
         if options.save and not Path(options.save).parent.is_dir():

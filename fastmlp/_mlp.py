@@ -15,20 +15,25 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import _history, _rules, _validation
+from fastmlp import _history, _rules, _shortcut, _validation
 from fastmlp._callbacks import CallbackSupportMixin, announced_fit, with_callbacks
+from fastmlp._checkpoint import make_checkpoint
 from fastmlp._class_weight import expanded
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network
-from fastmlp._core.prediction import predict
+from fastmlp._core.prediction import class_numbers, predict
 from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
 from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
+from fastmlp._persistence import stamped, unstamped
 from fastmlp._scaling import standardize
+from fastmlp._shortcut import OUTPUTS, PROBA, RAW
+from fastmlp._snapshot import Snapshot
 from fastmlp._stream import Stream, restarts
 from fastmlp._task import FitOptions, Task
+from fastmlp._threads import allowed_threads
 from fastmlp._training import fit_stochastic
 
 _LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
@@ -137,6 +142,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         sample_weight_val=None,
         groups=None,
         callback=None,
+        checkpoint=None,
+        checkpoint_every=1,
+        resume=None,
     ):
         """Fit the model to data.
 
@@ -168,6 +176,15 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             ``validation_loss``, ``validation_score``, ``learning_rate``, ``seconds``
             and ``fitted_estimator()``, which gives a copy with the current weights.
             Returning True stops the fit.
+        checkpoint : str or path-like, default=None
+            File for the state of a fit by sgd or adam, written as a whole after each
+            ``checkpoint_every`` epochs, so that a fit that is killed can go on.
+        checkpoint_every : int, default=1
+            Epochs between two writes.
+        resume : str or path-like, default=None
+            File of ``checkpoint`` to go on from, with the same data and parameters (but
+            for ``max_iter``, ``verbose``, ``n_threads`` and ``warm_start``): the model
+            has the same bits as that of a fit without interruption.
 
         Returns
         -------
@@ -176,8 +193,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are not valid, or if the weights do not stay
-            finite. An earlier fit is then left as it was.
+            If a parameter or the data are not valid, if the weights do not stay finite,
+            or if ``resume`` is the file of another fit. An earlier fit is then left as
+            it was.
 
         Warns
         -----
@@ -195,6 +213,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             sample_weight_val=sample_weight_val,
             groups=groups,
             callback=callback,
+            checkpoint=make_checkpoint(self, checkpoint, checkpoint_every, resume),
         )
         with announced_fit(self, X, y, sample_weight) as options.context:
             self._fit(X, y, sample_weight, options)
@@ -216,7 +235,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 self._random_state = check_random_state(self.random_state)
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
-            network = self._network(units, activation, self._loss_name())
+            activations = [activation] * len(hidden)
+            network = self._network(units, activations, self._loss_name())
             if cold:
                 self._start_cold(network, activation[0])
             else:
@@ -224,6 +244,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._take_weights(units, options.coefs_init, options.intercepts_init)
             params = self._packed(network, X.dtype)
             task = Task(self, network, params, X, y, sample_weight, options)
+            if options.checkpoint is not None:
+                options.checkpoint.begin(task)
             hold_out(task)
             standardize(task, is_raw=options.gives_weights or not cold)
             _history.begin(self, task)
@@ -290,11 +312,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """The weights of the rows in a precision, after a check, or None."""
         return _validation.check_sample_weight(sample_weight, len(y), dtype)
 
-    def _network(self, units, activation, loss):
+    def _network(self, units, activations, loss):
         """The network of the core for these sizes."""
-        return Network(
-            units, [activation] * (len(units) - 2), loss, bool(self.fit_intercept)
-        )
+        return Network(units, activations, loss, bool(self.fit_intercept))
 
     def _start_cold(self, network, activation):
         """Draw initial weights and reset what earlier fits recorded."""
@@ -358,23 +378,72 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 view[:] = array
         return params
 
-    def _outputs(self, X, activated=True):
+    def _outputs(self, X, what=OUTPUTS):
         """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
+        outputs = _shortcut.outputs(self, X, what)
+        if outputs is not None:
+            return outputs
+        step = _shortcut.rows_at_once(X, self.dtype)
+        if step:  # what follows copies X
+            first = self._outputs(X[:step], what)
+            outputs = np.empty((len(X), first.shape[1]), dtype=first.dtype)
+            outputs[:step] = first
+            for start in range(step, len(X), step):
+                rows = slice(start, start + step)
+                outputs[rows] = self._outputs(X[rows], what)
+            return outputs
+        model = self._snapshot()
+        X = _validation.check_predict_data(self, X, model.units[0])
+        dtype = model.dtype or np.result_type(X.dtype, model.coefs[0].dtype)
+        network = self._network(model.units, model.activations, model.loss)
+        layers = Layers(
+            [w.astype(dtype, copy=False) for w in model.coefs],
+            [b.astype(dtype, copy=False) for b in model.intercepts],
+            dtype,
+        )
+        data = Data(_validation.cast_rows(X, dtype))
+        n_threads = _shortcut.threads(self, network, data)
+        return predict(network, data, layers, what=what, n_threads=n_threads)
+
+    def _snapshot(self):
+        """The fitted model as plain data, checked; arrays are not copied."""
         check_is_fitted(self, "coefs_")
         _rules.check_parameters(self, {"dtype": _rules.RULES["dtype"]})
         activation = _rules.hidden_activation(self)
         coefs, intercepts, units = self._layers()
-        X = _validation.check_predict_data(self, X, units[0])
-        dtype = np.result_type(X.dtype, coefs[0].dtype)
-        dtype = np.dtype(self.dtype if self.dtype != "auto" else dtype)
-        network = self._network(units, activation, self._fitted_loss())
-        layers = Layers(
-            [w.astype(dtype, copy=False) for w in coefs],
-            [b.astype(dtype, copy=False) for b in intercepts],
-            dtype,
+        self._fitted_loss()
+        names = getattr(self, "feature_names_in_", None)
+        return Snapshot(
+            coefs,
+            intercepts,
+            [activation] * (len(units) - 2),
+            self.out_activation_,
+            None if self.dtype == "auto" else np.dtype(self.dtype),
+            getattr(self, "classes_", None),
+            None if names is None else list(names),
         )
-        rows = Data(_validation.cast_rows(X, dtype))
-        return predict(network, rows, layers, activated=activated)
+
+    def compile(self, *, n_threads=None):
+        """Freeze the fitted model for fast prediction.
+
+        Parameters
+        ----------
+        n_threads : int or None, default=None
+            Threads that share the blocks of many rows; None takes the ``n_threads`` of
+            the estimator.
+
+        Returns
+        -------
+        predictor : fastmlp.runtime.Predictor
+            Holds copies of the weights, so that later training does not change it. It
+            needs no scikit-learn: unpickle it in a process that never imports that.
+        """
+        from fastmlp.runtime import make_predictor
+
+        n_threads = self.n_threads if n_threads is None else n_threads
+        asked = type(self)(n_threads=n_threads)
+        _rules.check_parameters(asked, {"n_threads": _rules.RULES["n_threads"]})
+        return make_predictor(self._snapshot(), allowed_threads(n_threads))
 
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.
@@ -415,7 +484,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
             )
         activation = _rules.hidden_activation(self)
-        network = self._network(units, activation, self._fitted_loss())
+        activations = [activation] * (len(units) - 2)
+        network = self._network(units, activations, self._fitted_loss())
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
             packed = packed.astype(X.dtype, copy=False)
@@ -495,6 +565,15 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         if getattr(self, "best_loss_", 0) is not None:
             raise AttributeError("there are best weights with early_stopping=True only")
         return [array.copy() for array in arrays]
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "_stream" in state:
+            state = {**state, "_stream": None}
+        return stamped(state)
+
+    def __setstate__(self, state):
+        super().__setstate__(unstamped(state, type(self).__name__))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -913,7 +992,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     def _predicted_codes(self, outputs):
         """Class numbers (n,) or label indicators (n, L) of the outputs."""
         if self.out_activation_ == "softmax":
-            return outputs.argmax(axis=1)
+            return class_numbers(outputs)
         codes = (outputs > 0.5).astype(int)
         if outputs.shape[1] > 1:
             return codes
@@ -1018,12 +1097,10 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             In the order of ``classes_``; for a multi-label model the probability of
             each label.
         """
-        outputs = self._outputs(X)
-        if outputs.shape[1] > 1:
-            return outputs
+        proba = self._outputs(X, PROBA)
         if len(self.classes_) == 1:
-            return np.ones_like(outputs)
-        return np.hstack([1 - outputs, outputs])
+            return np.ones_like(proba[:, :1])
+        return proba
 
     def predict_log_proba(self, X):
         """Predict logarithms of the probabilities, without underflow.
@@ -1042,7 +1119,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         lost = proba < np.finfo(proba.dtype).tiny  # too small for all its digits
         log_proba = np.log(proba, where=~lost, out=np.zeros_like(proba))
         if lost.any():
-            z = self._outputs(X, activated=False)
+            z = self._outputs(X, RAW)
             if self.out_activation_ == "softmax":
                 log_proba[lost] = log_softmax(z, axis=1)[lost]
             else:

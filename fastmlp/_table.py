@@ -63,7 +63,7 @@ def load_problem(path, names, task):
     UsageError
         If the file or a column cannot be used.
     """
-    frame = _read(path)
+    frame = read_table(path)
     names = list(dict.fromkeys(names))
     _check_names(frame, names)
     facts = [f"{path}: {len(frame):,} rows, {frame.shape[1]} columns"]
@@ -87,8 +87,23 @@ def load_problem(path, names, task):
     return Problem(facts, X, y, task, prepare)
 
 
-def _read(path):
-    """The table of a file."""
+def read_table(path):
+    """Read the table of a file.
+
+    Parameters
+    ----------
+    path : str
+        With one of the ``SUFFIXES``.
+
+    Returns
+    -------
+    frame : DataFrame
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read.
+    """
     try:
         import pandas as pd
     except ImportError:

@@ -33,6 +33,7 @@ class FitOptions:
     groups: Any = None
     callback: Any = None
     context: Any = None
+    checkpoint: Any = None
     started: float = field(default_factory=perf_counter)
 
     @property

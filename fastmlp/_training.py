@@ -24,14 +24,19 @@ def fit_stochastic(task):
 def run_epochs(task, optimizer, epoch, order):
     """Train for at most max_iter epochs, n_epochs in partial_fit."""
     monitor = Monitor(task, optimizer)
+    checkpoint = task.options.checkpoint
+    if checkpoint is not None:
+        checkpoint.restore(monitor, order)
     in_order = not task.estimator.shuffle and task.rows is None
     try:
-        for _ in range(task.n_epochs):
+        for _ in range(task.estimator.n_iter_, task.n_epochs):
             rows = order.next()
             monitor.epoch_begins(epoch)
             epoch.run(None if in_order else rows, len(rows), monitor.deadline)
             if monitor.epoch_ends(epoch):
                 break
+            if checkpoint is not None:
+                checkpoint.epoch_ends(monitor, order)
         else:
             if not task.options.incremental:
                 warn(

@@ -1,9 +1,34 @@
-# Prediction: blocks of rows through all layers.
+# Prediction: blocks of rows through all layers, and the short way for a single row.
+#
+# a) Blocks: a block of rows goes through all layers while its activations are in cache,
+#    so memory is bounded for any number of rows; threads share the blocks.  A row's
+#    outputs depend neither on its block nor on the thread (see gemm.inl.h c).
+# b) X is read once: whether it is finite is seen block by block, just before the block
+#    is used (check_finite).
+# c) A single row costs about a microsecond, less than a look at it in Python.  Forward
+#    keeps what the call needs; a second thread that comes at the same time, or a row
+#    that is long work, takes the way of blocks, which allocates its own workspace.
 
 import numpy as np
 
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_FORMAT,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pythread cimport (
+    NOWAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+)
 from cython cimport floating
+from libc.math cimport isfinite
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.batch cimport data_scale, forward, rows_t, sum_t, x_block
@@ -21,21 +46,106 @@ from fastmlp._core.network cimport (
 
 from fastmlp._core.batch import CALL_WORK
 
+BLOCK_BYTES = 192 * 1024  # of a block's activations where the weights are small
+LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which blocks are long
+ROW_WORK = 2e5  # floating-point operations of a row from which the GIL is released
+THREAD_WORK = 2e6  # operations from which threads pay
 
-cdef void predict_rows(
-    const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, bint activated, floating *z,
+OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
+cdef enum:
+    AS_OUTPUTS = 0
+    AS_RAW = 1
+    AS_PROBA = 2
+
+cdef object new_array = np.empty
+
+ctypedef struct predict_t:
+    const network_t *net
+    const data_t *data
+    const layers_t *layers
+    const workspace_t *work
+    rows_t rows                         # all of them
+    Py_ssize_t block                    # rows of a block
+    Py_ssize_t n_columns                # of out
+    int what
+    bint check_finite
+    bint is_infinite                    # whether a value of X was found not to be
+    void *out
+
+
+cdef bint all_finite(const floating *x, Py_ssize_t n) noexcept nogil:
+    """Whether no value is infinite or NaN; their sum tells, unless it overflows"""
+    cdef Py_ssize_t i
+    if isfinite(kernels.sum_values(x, n)):
+        return True
+    for i in range(n):
+        if not isfinite(x[i]):
+            return False
+    return True
+
+
+cdef inline void finish_rows(
+    const network_t *net, int what, Py_ssize_t n_columns, floating *z, floating *out,
+    Py_ssize_t n,
 ) noexcept nogil:
-    """z := the outputs for some rows"""
+    """The output activation, in place, and both probabilities of a binary model"""
+    cdef Py_ssize_t i
+    if what != AS_RAW:
+        kernels.output(net.loss, z, n, net.n_outputs)
+    if z != out:
+        for i in range(n):
+            out[i * n_columns] = 1 - z[i]
+            out[i * n_columns + 1] = z[i]
+
+
+cdef void block_item(
+    predict_t *p, Py_ssize_t item, int worker, floating *out
+) noexcept nogil:
+    """Predict one block of rows"""
+    cdef rows_t rows = p.rows
+    cdef Py_ssize_t done = item * p.block, at = worker * p.block
+    cdef const network_t *net = p.net
     cdef const floating *x = NULL
-    if not data.is_sparse:
-        x = x_block(data, work.x, work.stride[0], rows, z)
-    forward(net, data, layers, work, rows, 0, x, z, <floating *> work.products)
-    if activated:
-        kernels.output(net.loss, z, rows.n, net.n_outputs)
+    cdef floating *z
+    cdef floating *products = <floating *> p.work.products
+    cdef Py_ssize_t stride = p.work.stride[0]
+    rows.first += done
+    rows.n = min(p.block, p.rows.n - done)
+    out += rows.first * p.n_columns
+    z = out
+    if p.n_columns != net.n_outputs:
+        z = <floating *> p.work.a[net.n_layers] + at * net.n_outputs
+    if not p.data.is_sparse:
+        x = x_block(p.data, p.work.x + at * stride * sizeof(floating), stride, rows, out)
+        if p.check_finite and not all_finite(x, rows.n * p.data.n_features):
+            p.is_infinite = True
+            return
+    forward(net, p.data, p.layers, p.work, rows, at, x, z,
+            products + worker * kernels.FM_GEMM_WORK)
+    finish_rows(net, p.what, p.n_columns, z, out, rows.n)
 
 
-def predict(Network net, Data data, Layers layers, order=None, bint activated=True):
+cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
+    """block_item in the precision of the data"""
+    if (<predict_t *> p).data.is_float32:
+        block_item(<predict_t *> p, item, worker, <float *> (<predict_t *> p).out)
+    else:
+        block_item(<predict_t *> p, item, worker, <double *> (<predict_t *> p).out)
+
+
+def block_rows(Network net, dtype, n_rows):
+    """Rows of a block: few enough for L2, or many where weights are large."""
+    widest = max(a * b for a, b in zip(net.units, net.units[1:])) * dtype.itemsize
+    if widest > LARGE_WEIGHTS:
+        return net.block_rows(n_rows, dtype)
+    rows = BLOCK_BYTES // (sum(net.units) * dtype.itemsize) // 24 * 24
+    return min(n_rows, max(24, min(rows, 480)))
+
+
+def predict(
+    Network net, Data data, Layers layers, order=None, bint activated=True, *,
+    what=None, out=None, int n_threads=1, bint check_finite=False,
+):
     """Outputs of the network for the rows of the data.
 
     Parameters
@@ -47,40 +157,212 @@ def predict(Network net, Data data, Layers layers, order=None, bint activated=Tr
         Rows to predict, in this order; None for all of them.
     activated : bool
         Whether to apply the output activation.
+    what : {OUTPUTS, RAW, PROBA} or None
+        In place of ``activated``; PROBA gives both columns of a binary model.
+    out : C-contiguous ndarray of shape (n_rows, n_columns) or None
+        Where to put them.
+    n_threads : int
+        Threads that share the blocks of rows.
+    check_finite : bool
+        Whether to look for infinite values and NaN in dense data on the way.
 
     Returns
     -------
-    out : ndarray of shape (n_rows, n_outputs)
+    out : ndarray of shape (n_rows, n_columns), or None if data are not finite
     """
+    cdef predict_t p
     cdef Py_ssize_t n_rows = data.n_samples if order is None else len(order)
-    cdef Workspace work = Workspace(net, data, net.block_rows(n_rows, data.dtype))
-    cdef Py_ssize_t _i, blocks_per_call
-    cdef rows_t rows
+    cdef Py_ssize_t n_items, per_call, first_item = 0
+    cdef int threads
     cdef unsigned int before
-    out = np.empty((n_rows, net.c.n_outputs), dtype=data.dtype)
-    cdef size_t z = address_of(out, data.dtype)
-    per_block = work.c.n_rows * data.work_per_row(net.units) + 1
-    blocks_per_call = max(1, int(CALL_WORK / per_block))
-    rows.order, rows.first = NULL, 0
+    if n_rows * data.work_per_row(net.units) < 3 * THREAD_WORK:
+        n_threads = 1
+    p.what = (AS_OUTPUTS if activated else AS_RAW) if what is None else what
+    p.block = max(1, block_rows(net, data.dtype, n_rows))
+    n_items = (n_rows + p.block - 1) // p.block
+    threads = max(1, min(n_threads, n_items))
+    cdef Workspace work = Workspace(net, data, p.block * threads, threads)
+    p.n_columns = net.c.n_outputs
+    if p.what == AS_PROBA and net.c.n_outputs == 1:
+        p.n_columns = 2
+    if out is None:
+        out = np.empty((n_rows, p.n_columns), dtype=data.dtype)
+    p.net, p.data, p.layers, p.work = &net.c, &data.c, &layers.c, &work.c
+    p.rows.order, p.rows.first, p.rows.n = NULL, 0, n_rows
+    p.check_finite, p.is_infinite = check_finite, False
+    p.out = <void *> address_of(out, data.dtype)
+    if check_finite and (order is not None or data.c.is_wide):
+        raise ValueError("check_finite needs all rows, in the precision of the network")
     if order is not None:
-        rows.order = <const ptrdiff_t *> address_of(order, np.intp)
-    while rows.first < n_rows:
+        p.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
+    per_block = p.block * data.work_per_row(net.units) + 1
+    per_call = max(1, int(CALL_WORK / per_block)) * threads
+    while first_item < n_items and not p.is_infinite:
         with nogil:
             before = kernels.flush_denormals()
-            for _i in range(blocks_per_call):
-                rows.n = min(work.c.n_rows, n_rows - rows.first)
-                if data.c.is_float32:
-                    predict_rows(&net.c, &data.c, &layers.c, &work.c, rows, activated,
-                                 <float *> z + rows.first * net.c.n_outputs)
-                else:
-                    predict_rows(&net.c, &data.c, &layers.c, &work.c, rows, activated,
-                                 <double *> z + rows.first * net.c.n_outputs)
-                rows.first += rows.n
-                if rows.first >= n_rows:
-                    break
+            kernels.parallel(block_task, &p, min(per_call, n_items - first_item),
+                             threads)
             kernels.restore_denormals(before)
+        first_item += per_call
+        p.rows.first += per_call * p.block
+        p.rows.n -= per_call * p.block
         PyErr_CheckSignals()
-    return out
+    return None if p.is_infinite else out
+
+
+def class_numbers(const floating[:, ::1] outputs):
+    """The column of the largest output of each row, the first of equal ones.
+
+    As in NumPy a NaN counts as the largest.
+
+    Parameters
+    ----------
+    outputs : C-contiguous ndarray of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    codes : ndarray of intp of shape (n_rows,)
+    """
+    cdef Py_ssize_t i, n = outputs.shape[0], k = outputs.shape[1]
+    codes = np.empty(n, dtype=np.intp)
+    cdef Py_ssize_t[::1] code = codes
+    if n == 0:
+        return codes
+    with nogil:
+        for i in range(n):
+            code[i] = largest(&outputs[i, 0], k)
+    return codes
+
+
+cdef inline Py_ssize_t largest(const floating *z, Py_ssize_t k) noexcept nogil:
+    """Place of the first NaN, or of the first of the largest values"""
+    cdef Py_ssize_t j, best = 0
+    for j in range(k):
+        if z[j] != z[j]:
+            return j
+        if z[j] > z[best]:
+            best = j
+    return best
+
+
+cdef class Forward:
+    """A network and its weights, to be applied to rows again and again.
+
+    Parameters
+    ----------
+    net : Network
+    coefs, intercepts : list of C-contiguous ndarray
+        Kept, not copied.
+    dtype : dtype
+        Of the weights and of X.
+    """
+
+    cdef readonly Network net
+    cdef readonly Layers layers
+    cdef readonly object dtype
+    cdef readonly Py_ssize_t n_features, n_outputs
+    cdef Data row                       # stands for the single row
+    cdef Workspace work
+    cdef PyThread_type_lock lock        # of the workspace
+    cdef bint is_brief
+    cdef char code                      # of the dtype in the buffer protocol
+    cdef tuple shape, proba_shape, flat_shape
+
+    def __cinit__(self):
+        self.lock = PyThread_allocate_lock()
+        if self.lock == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        if self.lock != NULL:
+            PyThread_free_lock(self.lock)
+
+    def __init__(self, Network net, coefs, intercepts, dtype):
+        self.net = net
+        self.dtype = np.dtype(dtype)
+        self.layers = Layers(coefs, intercepts, self.dtype)
+        self.n_features, self.n_outputs = net.units[0], net.c.n_outputs
+        self.row = Data(np.zeros((1, self.n_features), dtype=self.dtype))
+        self.work = Workspace(net, self.row, 1)
+        self.is_brief = self.row.work_per_row(net.units) < 3 * ROW_WORK
+        self.code = ord(self.dtype.char)
+        self.shape = (1, self.n_outputs)
+        self.proba_shape = (1, max(2, self.n_outputs))
+        self.flat_shape = (self.n_outputs,)
+
+    def one_row(self, X, int what, bint is_flat):
+        """Outputs for X of one row, or None where the way of blocks must take over.
+
+        Parameters
+        ----------
+        X : C-contiguous array of shape (1, n_features)
+        what : {OUTPUTS, RAW, PROBA}
+        is_flat : bool
+            Whether the result has one dimension.
+
+        Returns
+        -------
+        out : ndarray or None
+            None if X is anything else, not finite, or long work.
+        """
+        cdef Py_buffer x
+        cdef Py_buffer z
+        cdef bint is_done = False
+        if not self.is_brief or not acquire_row(X, &x, self.code, self.n_features):
+            return None
+        shape = self.shape
+        if what == AS_PROBA:
+            shape = self.proba_shape
+        elif is_flat:
+            shape = self.flat_shape
+        out = new_array(shape, self.dtype)
+        try:
+            PyObject_GetBuffer(out, &z, PyBUF_WRITABLE)
+            if PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
+                if self.code == c"f":
+                    is_done = self.apply(<const float *> x.buf, <float *> z.buf, what)
+                else:
+                    is_done = self.apply(<const double *> x.buf, <double *> z.buf, what)
+                PyThread_release_lock(self.lock)
+            PyBuffer_Release(&z)
+        finally:
+            PyBuffer_Release(&x)
+        return out if is_done else None
+
+    cdef bint apply(self, const floating *x, floating *out, int what) noexcept nogil:
+        """out := the outputs for one row; False if the row is not finite"""
+        cdef const network_t *net = &self.net.c
+        cdef floating *z = out
+        cdef rows_t rows
+        cdef unsigned int before
+        if not all_finite(x, self.n_features):
+            return False
+        before = kernels.flush_denormals()
+        rows.order, rows.first, rows.n = NULL, 0, 1
+        if what == AS_PROBA and self.n_outputs == 1:
+            z = <floating *> self.work.c.a[net.n_layers]
+        forward(net, &self.row.c, &self.layers.c, &self.work.c, rows, 0, x, z,
+                <floating *> self.work.c.products)
+        finish_rows(net, what, 2, z, out, 1)
+        kernels.restore_denormals(before)
+        return True
+
+
+cdef bint acquire_row(
+    object X, Py_buffer *view, char code, Py_ssize_t n_features
+) except -1:
+    """Whether X is one C-contiguous row of a dtype; its buffer is then acquired"""
+    try:
+        PyObject_GetBuffer(X, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+    except (TypeError, BufferError, ValueError):
+        return False
+    if (
+        view.ndim == 2 and view.shape[0] == 1 and view.shape[1] == n_features
+        and view.format != NULL and view.format[0] == code and view.format[1] == 0
+    ):
+        return True
+    PyBuffer_Release(view)
+    return False
 
 
 def activate_outputs(Network net, z):

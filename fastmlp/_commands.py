@@ -1,0 +1,171 @@
+"""The subcommands of the command line that use a fitted model: predict and export."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from fastmlp._persistence import load_model
+from fastmlp._table import UsageError, one_line, read_table
+
+MODEL_HELP = (
+    "a file of fastmlp.save_model, or one that --save or joblib.dump wrote (loading "
+    "that runs code: only from people you trust)"
+)
+
+
+def add_subcommands(parser):
+    """Add ``predict`` and ``export`` to a parser whose default is to fit."""
+    commands = parser.add_subparsers(dest="command", required=True)
+    predict = commands.add_parser("predict", help="predict the rows of a table")
+    predict.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    predict.add_argument("data", metavar="DATA", help=".csv, .csv.gz or .parquet")
+    predict.add_argument(
+        "--out", required=True, metavar="FILE", help="CSV to write, one row per row"
+    )
+    predict.add_argument(
+        "--proba", action="store_true", help="also the probability of each class"
+    )
+    predict.set_defaults(run=_predict)
+    export = commands.add_parser("export", help="write a model for another runtime")
+    export.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    form = export.add_mutually_exclusive_group(required=True)
+    form.add_argument("--onnx", metavar="FILE", help="an ONNX graph")
+    form.add_argument("--c", metavar="FILE", help="a C99 header")
+    export.add_argument(
+        "--dtype", choices=["float32", "float64", "int8"], help="int8 for --c only"
+    )
+    export.add_argument(
+        "--data",
+        metavar="DATA",
+        help="typical rows: tell the columns of a pipeline, and the error of int8",
+    )
+    export.set_defaults(run=_export)
+
+
+def load_any(path):
+    """Load a model file, or what joblib wrote.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, or if it holds no model.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"{path}: no such file")
+    with open(path, "rb") as file:
+        start = file.read(9)
+    try:
+        if start[5:] == b"\0\0\0{":  # 8 bytes of a length, then JSON
+            return load_model(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions; a failure will be told
+            model = joblib.load(path)
+    except Exception as error:  # unpickling raises errors of any kind
+        raise UsageError(f"{path} cannot be loaded: {one_line(error)}") from None
+    if not hasattr(model, "predict"):
+        raise UsageError(f"{path} holds a {type(model).__name__}, which is no model")
+    return model
+
+
+def _features(model, frame, path):
+    """The columns of a table that a model wants, in its order."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None and hasattr(model, "steps"):
+        names = getattr(model[0], "feature_names_in_", None)
+    if names is not None:
+        missing = [name for name in names if name not in frame.columns]
+        if missing:
+            raise UsageError(
+                f"{path} has no column {missing[0]!r}, which the model wants"
+                + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")
+            )
+        return frame[list(names)]
+    expected = getattr(model, "n_features_in_", frame.shape[1])
+    if frame.shape[1] != expected:
+        raise UsageError(
+            f"{path} has {frame.shape[1]} columns, but the model has {expected} "
+            "features without names"
+        )
+    return frame.to_numpy()
+
+
+def _predict(options):
+    """Predict the rows of a table and write them."""
+    import pandas as pd
+
+    _check_folder("--out", options.out)
+    model = load_any(options.model)
+    X = _features(model, read_table(options.data), options.data)
+    if options.proba and not hasattr(model, "predict_proba"):
+        raise UsageError("--proba needs a classifier; the model is a regressor")
+    try:
+        y = model.predict(X)
+        proba = model.predict_proba(X) if options.proba else None
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{options.data}: {one_line(error)}") from None
+    y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+    columns = {"prediction": y}
+    if y.ndim == 2:
+        columns = {f"prediction_{i}": column for i, column in enumerate(y.T)}
+    if proba is not None:
+        for name, column in zip(model.classes_, proba.T, strict=True):
+            columns[f"probability_{name}"] = column
+    pd.DataFrame(columns).to_csv(options.out, index=False)
+    print(f"{len(y):,} predictions are written to {options.out}")
+
+
+def _export(options):
+    """Write a model for another runtime."""
+    import fastmlp
+
+    target = options.onnx or options.c
+    _check_folder("--onnx" if options.onnx else "--c", target)
+    model = load_any(options.model)
+    X = None
+    if options.data:
+        X = _features(model, read_table(options.data), options.data)
+    try:
+        if options.c:
+            fastmlp.to_c(model, target, dtype=options.dtype, X=X)
+        elif options.dtype == "int8":
+            raise UsageError("--dtype int8 is for --c only")
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # skl2onnx: of its own use of onnx
+                fastmlp.to_onnx(model, target, dtype=options.dtype, X=X)
+    except (ValueError, TypeError, ImportError, RuntimeError) as error:
+        raise UsageError(one_line(error)) from None
+    print(f"the model is written to {target} ({Path(target).stat().st_size:,} bytes)")
+
+
+def _check_folder(option, path):
+    """Raise UsageError unless a file can stand there."""
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"{option}: no such folder: {Path(path).parent}")
+    if Path(path).is_dir():
+        raise UsageError(f"{option}: {path} is a folder")
+
+
+def is_command(arguments):
+    """Whether arguments begin with a subcommand."""
+    return bool(arguments) and arguments[0] in ("predict", "export")
+
+
+def run_command(parser, arguments):
+    """Parse the arguments of a subcommand and do it.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        An empty one.
+    arguments : list of str
+    """
+    add_subcommands(parser)
+    options = parser.parse_args(arguments)
+    options.run(options)
+    sys.stdout.flush()

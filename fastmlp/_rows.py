@@ -1,0 +1,120 @@
+"""Rows for the compiled core: conversion and checks that need no scikit-learn."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+PIECE = 2**23  # bytes of rows that are converted at a time
+
+
+class Frozen:
+    """Makes read-only copies in a dtype."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+
+    def __call__(self, array):
+        is_own = not array.flags.writeable and array.flags.c_contiguous
+        if is_own and self.dtype in (None, array.dtype):
+            return array
+        array = np.array(array, dtype=self.dtype, order="C")
+        array.setflags(write=False)
+        return array
+
+
+def pieces(n_rows, size):
+    """Slices of so many rows; None stands for all of them."""
+    if not size or n_rows <= size:
+        return [None]
+    return [slice(start, start + size) for start in range(0, n_rows, size)]
+
+
+def is_sparse(X):
+    """Whether X is a matrix of SciPy, without importing it."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and sparse.issparse(X)
+
+
+def is_dense(X):
+    """Whether X is an array of NumPy."""
+    return isinstance(X, np.ndarray)
+
+
+def native(X, dtype):
+    """X in a dtype as the core takes it."""
+    if is_dense(X):
+        return np.ascontiguousarray(X, dtype=dtype)
+    return X.astype(dtype, copy=False)
+
+
+def numbers(X):
+    """Dense X as an array of real numbers."""
+    try:
+        array = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+        if array.dtype.kind not in "fiub":
+            if array.dtype.kind in "cmM":
+                raise ValueError(f"dtype {array.dtype}")
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"X must hold real numbers; it cannot be used: {error}"
+        ) from None
+    return array
+
+
+def column_names(X):
+    """Names of the columns of a DataFrame, if all are str, else None."""
+    columns = getattr(X, "columns", None)
+    if columns is None:
+        return None
+    names = list(columns)
+    return names if all(isinstance(name, str) for name in names) else None
+
+
+def check_names(names, expected):
+    """Raise ValueError unless the columns are those of the fit, in order."""
+    if names == expected:
+        return
+    unknown = [name for name in names if name not in expected]
+    missing = [name for name in expected if name not in names]
+    parts = [f"unknown: {unknown[:5]}"] * bool(unknown)
+    parts += [f"missing: {missing[:5]}"] * bool(missing)
+    raise ValueError(
+        "The feature names should match those that were passed during fit; "
+        + ("; ".join(parts) or "they are in another order")
+        + "."
+    )
+
+
+def check_out(out, shape, dtype):
+    """Raise ValueError unless the result can be written into ``out``."""
+    if (
+        not isinstance(out, np.ndarray)
+        or out.shape != shape
+        or out.dtype != dtype
+        or not out.flags.c_contiguous
+        or not out.flags.writeable
+    ):
+        got = f"{type(out).__name__}"
+        if isinstance(out, np.ndarray):
+            got = f"{out.dtype} array of shape {out.shape}"
+        raise ValueError(
+            f"out must be a writeable C-contiguous {dtype} array of shape {shape}, got "
+            f"a {got}."
+        )
+
+
+def copied(values, out):
+    """Copy a result into ``out`` of its shape and dtype."""
+    check_out(out, values.shape, values.dtype)
+    out[...] = values
+    return out
+
+
+def not_finite(dtype):
+    """The error about infinite values and NaN."""
+    return ValueError(
+        f"Input X contains NaN, infinity or a value too large for {dtype}."
+    )

@@ -1,0 +1,92 @@
+"""What a fitted model is, apart from scikit-learn: sizes, weights, classes, names."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastmlp._core.kernels import loss_outputs
+
+_LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
+
+
+class Snapshot(NamedTuple):
+    """A fitted model as plain data.
+
+    Attributes
+    ----------
+    coefs : list of ndarray of shape (fan_in, fan_out)
+    intercepts : list of ndarray of shape (fan_out,)
+        All in one dtype, float32 or float64.
+    activations : list of (str, float)
+        Name and parameter of the activation of each hidden layer.
+    out_activation : str
+    dtype : dtype or None
+        Of the arithmetic; None follows X, as ``dtype="auto"`` of the estimators.
+    classes : ndarray or None
+        Of a classifier.
+    feature_names : list of str or None
+    """
+
+    coefs: list
+    intercepts: list
+    activations: list
+    out_activation: str
+    dtype: object
+    classes: np.ndarray | None
+    feature_names: list | None
+
+    @property
+    def units(self):
+        """Number of inputs, of units of each hidden layer, and of outputs."""
+        return (len(self.coefs[0]), *(len(b) for b in self.intercepts))
+
+    @property
+    def loss(self):
+        """The loss of the core that belongs to the output activation."""
+        return _LOSS_OF_OUTPUT[self.out_activation]
+
+    @property
+    def is_classifier(self):
+        """Whether the model predicts classes."""
+        return self.classes is not None
+
+    @property
+    def is_multilabel(self):
+        """Whether the model predicts several labels at once."""
+        return (
+            self.is_classifier
+            and self.out_activation == "logistic"
+            and self.units[-1] > 1
+        )
+
+    @property
+    def is_binary(self):
+        """Whether one output stands for two classes (or for a single one)."""
+        return self.is_classifier and self.units[-1] == 1
+
+
+def snapshot(estimator):
+    """Take the snapshot of a fitted estimator; its arrays are not copied.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    NotFittedError
+        If it has no weights.
+    """
+    from fastmlp._mlp import MLPClassifier, MLPRegressor
+
+    if not isinstance(estimator, MLPClassifier | MLPRegressor):
+        raise TypeError(
+            "expected a fastmlp.MLPClassifier or MLPRegressor, got "
+            f"{type(estimator)!r}. Of a Pipeline take the last step, pipeline[-1]; a "
+            "model of scikit-learn converts with fastmlp.from_sklearn."
+        )
+    return estimator._snapshot()

@@ -1,0 +1,282 @@
+"""C: a fitted model as one header, C99, without allocation."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fastmlp._safetensors import atomic_write
+from fastmlp._snapshot import snapshot
+from fastmlp.export import _c_template as template
+from fastmlp.runtime import make_predictor
+
+_DTYPES = ("float32", "float64", "int8")
+_N_TEST_ROWS = 4
+_N_RANDOM_ROWS = 256
+_TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "int8": 1e-5}
+
+
+class _Layer(NamedTuple):
+    """A layer as it is written; scale is that of each column of int8 weights."""
+
+    w: np.ndarray
+    b: np.ndarray
+    scale: np.ndarray | None
+
+    @property
+    def weights(self):
+        """The weights that the C code multiplies by."""
+        return self.w if self.scale is None else self.w * self.scale
+
+
+def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
+    """Convert a fitted model to one header in C99.
+
+    The weights are ``static const``; nothing is allocated, and only ``math.h`` is used.
+    ``NAME_predict(x, out)`` writes what ``predict_proba`` returns for a row, or
+    ``predict`` of a regressor; ``NAME_class(x)`` returns the place of the class in
+    ``NAME_classes``; for several labels ``NAME_labels(x, labels)`` writes 0 and 1.
+    ``NAME_self_test()`` is 0 if a few rows come out as in Python.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted.
+    path : str or path-like, default=None
+        Where to write the header; None writes none.
+    dtype : {"float32", "float64", "int8"}, default=None
+        Of the weights; None takes that of the estimator's. "int8" stores each column of
+        weights as bytes with one scale, and computes in float32: a quarter of the
+        memory, at an error that the header states.
+    name : str, default=None
+        Prefix of all names, a C identifier; None takes the stem of ``path``, or
+        "model".
+    X : array-like of shape (n_samples, n_features), default=None
+        Typical rows: on them the error of "int8" is measured, and the first of them are
+        the rows of the self-test. None takes rows from a standard normal distribution.
+
+    Returns
+    -------
+    source : str
+        The header.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not finite, or if ``dtype``, ``name``, ``X`` or the classes have
+        no form in C.
+    """
+    model = snapshot(estimator)
+    dtype = str(dtype or model.coefs[0].dtype)
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype must be one of {_DTYPES}, got {dtype!r}.")
+    name = name or (re.sub(r"\W", "_", Path(path).stem) if path else "model")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or template.KEYWORDS.fullmatch(
+        name
+    ):
+        raise ValueError(f"name must be an identifier of C, got {name!r}.")
+    if not all(np.isfinite(a).all() for a in model.coefs + model.intercepts):
+        raise ValueError("the weights must be finite to be exported to C.")
+    source = _source(model, dtype, name, _test_rows(model, X))
+    if path is not None:
+        atomic_write(path, [source.encode()])
+    return source
+
+
+def _test_rows(model, X):
+    """Rows for the self-test and the error."""
+    if X is None:
+        return np.random.RandomState(0).normal(size=(_N_RANDOM_ROWS, model.units[0]))
+    X = np.asarray(X, dtype=np.float64)
+    if X.ndim != 2 or X.shape[1] != model.units[0] or not len(X):
+        raise ValueError(
+            f"X must have the shape (n_samples, {model.units[0]}), got {X.shape}."
+        )
+    return X
+
+
+def _layer(w, b, is_int8, real):
+    """A layer in the precision of the header, or as int8 with a scale per column."""
+    if not is_int8:
+        return _Layer(w.astype(real), b.astype(real), None)
+    scale = np.abs(w).max(axis=0) / 127
+    scale[scale == 0] = 1
+    return _Layer(np.rint(w / scale), b.astype(real), scale.astype(real))
+
+
+def _outputs(model, X):
+    """What the C code has to return for some rows."""
+    predictor = make_predictor(model._replace(dtype=X.dtype, feature_names=None))
+    if model.is_classifier:
+        return predictor.predict_proba(X)
+    return predictor.predict(X).reshape(len(X), -1)
+
+
+def _source(model, dtype, name, X):
+    """The text of the header."""
+    is_int8 = dtype == "int8"
+    real = np.dtype("float32" if is_int8 else dtype)
+    layers = [
+        _layer(w, b, is_int8, real) for w, b in zip(model.coefs, model.intercepts)
+    ]
+    X = X.astype(real)
+    written = model._replace(
+        coefs=[layer.weights.astype(real) for layer in layers],
+        intercepts=[layer.b for layer in layers],
+    )
+    expected = _outputs(written, X)
+    exact = _outputs(model, X.astype(np.float64))
+    rows = X[:_N_TEST_ROWS]
+    names = {
+        "name": name,
+        "NAME": name.upper(),
+        "real": "float" if real == np.float32 else "double",
+        "f": "f" if real == np.float32 else "",
+        "weight": "signed char" if is_int8 else "$real",
+        "scale_parameter": "\n    const $real *scale," if is_int8 else "",
+        "start": "0" if is_int8 else "b[j]",
+        "finish": template.FINISH if is_int8 else "",
+        "sizes": "-".join(map(str, model.units)),
+        "dtype": dtype,
+        "n_features": model.units[0],
+        "n_outputs": expected.shape[1],
+        "n_rows": len(rows),
+        "n_error_rows": len(X),
+        "stack": 2 * max(model.units[1:]) * real.itemsize,
+        "max_error": _number(1.000001 * np.abs(expected - exact).max(), real),
+        "tolerance": _number(_TOLERANCE[dtype], real),
+        "rows": _table(rows, real),
+        "expected": _table(expected[: len(rows)], real),
+        "weights": "\n".join(_arrays(i, layer, real) for i, layer in enumerate(layers)),
+        "body": _body(model, is_int8),
+        "output": template.OUTPUTS[_output_name(model)],
+    }
+    parts = [template.HEAD]
+    if is_int8:
+        parts.append(template.ERROR)
+    parts.append(template.NETWORK)
+    if model.is_multilabel:
+        parts.append(template.LABELS)
+    elif model.is_classifier:
+        parts.append(template.CLASS)
+        names |= _class_names(model.classes)
+    parts.append(template.SELF_TEST)
+    return template.filled("".join(parts), names)
+
+
+def _output_name(model):
+    """Which form of the output the model has."""
+    if not model.is_binary:
+        return model.out_activation
+    return "binary" if len(model.classes) == 2 else "single"
+
+
+def _arrays(i, layer, real):
+    """The arrays of layer i."""
+    fan_in, fan_out = layer.w.shape
+    kind = "$real" if layer.scale is None else "signed char"
+    texts = [
+        f"/* layer {i + 1}: weights ({fan_in}, {fan_out}) row by row, intercepts */",
+        f"static const {kind} ${{name}}_w{i}[{layer.w.size}] = {{"
+        + (_numbers(layer.w, real) if layer.scale is None else _integers(layer.w))
+        + "};",
+        f"static const $real ${{name}}_b{i}[{fan_out}] = {{"
+        + _numbers(layer.b, real)
+        + "};",
+    ]
+    if layer.scale is not None:
+        numbers = _numbers(layer.scale, real)
+        texts.append(f"static const $real ${{name}}_s{i}[{fan_out}] = {{{numbers}}};")
+    return "\n".join(texts)
+
+
+def _body(model, is_int8):
+    """The calls of the layers, by turns from one array to the other."""
+    widest = max((len(b) for b in model.intercepts[:-1]), default=0)
+    last = len(model.coefs) - 1
+    lines = [f"    $real {array}[{widest}];" for array in "ab"[: min(last, 2)]]
+    if _output_name(model) in ("binary", "single"):
+        lines.append("    $real p[1];")
+    loops = any(name != "identity" for name, _ in model.activations)
+    if loops:
+        lines.append("    int i;")
+    source = "x"
+    for i, w in enumerate(model.coefs):
+        target = "ab"[i % 2] if i < last else "out"
+        if i == last and _output_name(model) in ("binary", "single"):
+            target = "p"
+        scale = f" ${{name}}_s{i}," if is_int8 else ""
+        lines.append(
+            f"    ${{name}}_dense({source}, ${{name}}_w{i}, ${{name}}_b{i},{scale} "
+            f"{w.shape[0]}, {w.shape[1]}, {target});"
+        )
+        if i < last and model.activations[i][0] != "identity":
+            name, parameter = model.activations[i]
+            if name not in template.ACTIVATIONS:
+                raise ValueError(f"the activation {name!r} has no export to C.")
+            formula = template.ACTIVATIONS[name].format(
+                z=f"{target}[i]", p=f"($real){parameter!r}"
+            )
+            lines.append(
+                f"    for (i = 0; i < {w.shape[1]}; ++i) {target}[i] = {formula};"
+            )
+        source = target
+    return "\n".join(lines)
+
+
+def _class_names(classes):
+    """The type and the values of the array of classes."""
+    n = len(classes)
+    if classes.dtype.kind in "iub":
+        values = [int(value) for value in classes]
+        if not all(-(2**31) < value < 2**31 for value in values):
+            raise ValueError("the classes must be below 2**31 to be exported to C.")
+        kind, items = "long", [f"{value}L" for value in values]
+    elif classes.dtype.kind == "f":
+        kind, items = "double", [_number(value, np.dtype(float)) for value in classes]
+    elif all(isinstance(value, str) for value in classes):
+        kind, items = "char *const", [_c_string(str(value)) for value in classes]
+    else:
+        raise ValueError(f"classes of dtype {classes.dtype} have no form in C.")
+    return {"class_type": kind, "n_classes": n, "classes": ", ".join(items)}
+
+
+def _c_string(text):
+    """A literal of a text in UTF-8; what is not plain ASCII in octal."""
+    if text.isascii() and text.isprintable() and not set("?$") & set(text):
+        return json.dumps(text)
+    return '"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"'
+
+
+def _number(value, real):
+    """A literal that reads back as the same number."""
+    text = f"{float(value):.9g}" if real == np.float32 else repr(float(value))
+    if not any(mark in text for mark in ".e"):
+        text += ".0"
+    return text + ("f" if real == np.float32 else "")
+
+
+def _numbers(values, real):
+    """A list of literals, broken into lines."""
+    return _lines(_number(value, real) for value in np.ravel(values))
+
+
+def _integers(values):
+    """A list of whole numbers, broken into lines."""
+    return _lines(str(int(value)) for value in np.ravel(values))
+
+
+def _lines(items):
+    """Items with commas between them, a few on a line."""
+    items, size = list(items), 6
+    lines = [", ".join(items[i : i + size]) for i in range(0, len(items), size)]
+    return ",\n    ".join(lines)
+
+
+def _table(values, real):
+    """Literals of a matrix."""
+    return ",\n    ".join(f"{{{_numbers(row, real)}}}" for row in values)

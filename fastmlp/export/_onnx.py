@@ -1,0 +1,260 @@
+"""ONNX: the graph of a fitted model, node by node.
+
+The operators are those of opset 13 [1]_, which every runtime of the last years knows.
+Where a runtime lacks an operator for float64, the graph is composed of simpler ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp._safetensors import atomic_write
+from fastmlp._snapshot import snapshot
+
+OPSET = 13
+IR_VERSION = 8  # of ONNX 1.10; onnx itself would write its newest
+CLASS_KINDS = "iubfUO"
+
+
+def needs_onnx(name="onnx"):
+    """Import a package of the extra, or name the remedy."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f'exporting to ONNX needs {name}: pip install "fastmlp[onnx]"'
+        ) from error
+
+
+def to_onnx(estimator, path=None, *, dtype=None, X=None):
+    """Convert a fitted model, or a pipeline that ends in one, to ONNX.
+
+    The graph has the input ``X`` of shape (n_samples, n_features). A classifier has the
+    outputs ``label`` (what ``predict`` returns; integer and bool classes as int64,
+    texts as strings) and ``probabilities`` (what ``predict_proba`` returns); a
+    regressor has the output ``prediction``, of the shape that ``predict`` returns.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor or Pipeline
+        Fitted. A pipeline is converted by skl2onnx, with the converter of
+        `register_skl2onnx` for the steps that are models of fastmlp; its inputs and
+        outputs are then those of skl2onnx.
+    path : str or path-like, default=None
+        Where to write the file; None writes none.
+    dtype : {"float32", "float64"}, default=None
+        Of input, weights and arithmetic; None takes that of the weights.
+    X : array-like or DataFrame, default=None
+        A few rows of input, needed for a pipeline to tell the types of its columns.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+
+    Raises
+    ------
+    ImportError
+        If onnx (or, for a pipeline, skl2onnx) is not installed.
+    ValueError
+        If the classes have no type in ONNX.
+
+    References
+    ----------
+    .. [1] https://onnx.ai/onnx/operators
+    """
+    if hasattr(estimator, "steps") or hasattr(estimator, "transformer_"):
+        model = _convert_pipeline(estimator, dtype, X)
+    else:
+        model = _model_of(snapshot(estimator), dtype)
+    if path is not None:
+        atomic_write(path, [model.SerializeToString()])
+    return model
+
+
+def _convert_pipeline(pipeline, dtype, X):
+    """A pipeline through skl2onnx."""
+    skl2onnx = needs_onnx("skl2onnx")
+    from fastmlp.export._skl2onnx import register_skl2onnx
+
+    register_skl2onnx()
+    if X is None:
+        raise ValueError(
+            "a pipeline needs X, a few rows of its input: they tell the types of the "
+            "columns."
+        )
+    if dtype is not None:
+        X = X.astype(dtype)
+    options = {id(pipeline): {"zipmap": False}} if hasattr(pipeline, "classes_") else {}
+    return skl2onnx.to_onnx(pipeline, X[:1], options=options)
+
+
+class _Helper:
+    """Collects nodes and constants for ``onnx.helper``."""
+
+    def __init__(self):
+        self.onnx = needs_onnx()
+        self.nodes, self.constants = [], []
+
+    def node(self, kind, inputs, output=None, **attributes):
+        """Add a node; returns the name of its output."""
+        output = output or f"{kind.lower()}_{len(self.nodes)}"
+        make = self.onnx.helper.make_node
+        self.nodes.append(make(kind, inputs, [output], output + "_node", **attributes))
+        return output
+
+    def constant(self, array):
+        """Add a constant; returns its name."""
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(self.onnx.numpy_helper.from_array(array, name))
+        return name
+
+
+def _model_of(model, dtype):
+    """The ModelProto of a snapshot."""
+    dtype = np.dtype(dtype or model.coefs[0].dtype)
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype}.")
+    graph = _Helper()
+    helper = graph.onnx.helper
+    real = helper.np_dtype_to_tensor_dtype(dtype)
+    outputs = [("prediction", real, _row_shape(model, flat=model.units[-1] == 1))]
+    if model.is_classifier:
+        kind = graph.onnx.TensorProto.STRING
+        if not has_texts(model):
+            kind = helper.np_dtype_to_tensor_dtype(class_array(model).dtype)
+        outputs = [
+            ("label", kind, _row_shape(model, flat=not model.is_multilabel)),
+            ("probabilities", real, ["n_samples", n_probabilities(model)]),
+        ]
+    add_network(graph, model, "X", [name for name, *_ in outputs], dtype)
+    info = helper.make_tensor_value_info
+    proto = helper.make_graph(
+        graph.nodes,
+        "fastmlp",
+        [info("X", real, ["n_samples", model.units[0]])],
+        [info(*output) for output in outputs],
+        graph.constants,
+    )
+    made = helper.make_model(
+        proto,
+        producer_name="fastmlp",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    graph.onnx.checker.check_model(made)
+    return made
+
+
+def _row_shape(model, flat):
+    """The shape of an output of one value, or of all outputs, for each row."""
+    return ["n_samples"] if flat else ["n_samples", model.units[-1]]
+
+
+def n_probabilities(model):
+    """Columns of predict_proba."""
+    return len(model.classes) if model.is_binary else model.units[-1]
+
+
+def has_texts(model):
+    """Whether the classes are texts."""
+    return model.classes.dtype.kind in "UO"
+
+
+def class_array(model):
+    """The classes in a dtype that ONNX has: int64, float64 or texts."""
+    classes = model.classes
+    if classes.dtype.kind in "iub":
+        return classes.astype(np.int64)
+    if classes.dtype.kind == "f":
+        return classes.astype(np.float64)
+    if has_texts(model) and all(isinstance(name, str) for name in classes):
+        return classes.astype(object)
+    raise ValueError(
+        f"classes of dtype {classes.dtype} cannot be exported to ONNX; integers, "
+        "bools, floats and texts can."
+    )
+
+
+def add_network(graph, model, x, outputs, dtype, flat=True):
+    """Add the nodes of a model.
+
+    Parameters
+    ----------
+    graph : object
+        With the methods ``node`` and ``constant`` of ``_Helper``.
+    model : Snapshot
+    x : str
+        Name of the input.
+    outputs : list of str
+        Names of label and probabilities, or of the prediction.
+    dtype : dtype
+    flat : bool
+        Whether a single value of each row loses its axis.
+    """
+    last = len(model.coefs) - 1
+    for i, (w, b) in enumerate(zip(model.coefs, model.intercepts)):
+        weights = [graph.constant(np.asarray(array, dtype)) for array in (w, b)]
+        x = graph.node("Gemm", [x, *weights])
+        if i < last:
+            x = _activation(graph, *model.activations[i], x, dtype)
+    if not model.is_classifier:
+        kind = "Exp" if model.out_activation == "exp" else "Identity"
+        if not flat or model.units[-1] > 1:
+            graph.node(kind, [x], outputs[0])
+            return
+        axis = graph.constant(np.array([1], np.int64))
+        graph.node("Squeeze", [graph.node(kind, [x]), axis], outputs[0])
+    elif model.out_activation == "softmax":
+        p = graph.node("Softmax", [x], outputs[1], axis=1)
+        code = graph.node("ArgMax", [p], axis=1, keepdims=0)
+        graph.node("Gather", [graph.constant(class_array(model)), code], outputs[0])
+    elif model.is_binary:
+        _add_binary(graph, model, graph.node("Sigmoid", [x]), outputs, dtype)
+    else:
+        p = graph.node("Sigmoid", [x], outputs[1])
+        graph.node("Cast", [_is_likely(graph, p, dtype)], outputs[0], to=7)  # int64
+
+
+def _is_likely(graph, p, dtype):
+    """Whether p > 1/2."""
+    return graph.node("Greater", [p, graph.constant(np.array(0.5, dtype))])
+
+
+def _add_binary(graph, model, p, outputs, dtype):
+    """Label and both probabilities from that of the second class."""
+    classes = graph.constant(class_array(model))
+    one = graph.constant(np.array(1, dtype))
+    if len(model.classes) == 1:
+        zero = graph.node("Sub", [p, p])
+        p = graph.node("Add", [zero, one], outputs[1])
+        code = graph.node("ArgMax", [p], axis=1, keepdims=0)
+    else:
+        graph.node("Concat", [graph.node("Sub", [one, p]), p], outputs[1], axis=1)
+        axis = graph.constant(np.array([1], np.int64))
+        flat = graph.node("Squeeze", [_is_likely(graph, p, dtype), axis])
+        code = graph.node("Cast", [flat], to=7)
+    graph.node("Gather", [classes, code], outputs[0])
+
+
+def _activation(graph, name, parameter, z, dtype):
+    """A hidden activation; returns the name of its output."""
+    simple = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
+    if name == "identity":
+        return z
+    if name in simple:
+        return graph.node(simple[name], [z])
+
+    def number(value):
+        return graph.constant(np.array(value, dtype))
+
+    if name == "leaky_relu":
+        is_negative = graph.node("Less", [z, number(0)])
+        scaled = graph.node("Mul", [z, number(parameter)])
+        return graph.node("Where", [is_negative, scaled, z])
+    if name == "softplus":  # max(z, 0) + log(1 + exp(-|z|))
+        small = graph.node("Exp", [graph.node("Neg", [graph.node("Abs", [z])])])
+        log = graph.node("Log", [graph.node("Add", [small, number(1)])])
+        return graph.node("Add", [graph.node("Relu", [z]), log])
+    raise ValueError(f"the activation {name!r} has no export to ONNX.")

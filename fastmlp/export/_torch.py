@@ -1,0 +1,242 @@
+"""PyTorch: a fitted model as torch.nn.Sequential, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp._snapshot import snapshot
+
+_MODULES = {
+    "logistic": "Sigmoid",
+    "tanh": "Tanh",
+    "relu": "ReLU",
+    "softplus": "Softplus",
+    "leaky_relu": "LeakyReLU",
+}
+_PASSED = ("Dropout", "AlphaDropout")  # the identity once training is over
+
+
+def _torch():
+    """Import torch, or name the remedy."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            "to_torch and from_torch need torch: pip install torch"
+        ) from (error)
+    return torch
+
+
+def to_torch(estimator, *, logits=False):
+    """Convert a fitted model to a module of PyTorch.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted.
+    logits : bool, default=False
+        Whether to leave out the output activation (softmax, sigmoid or exp), as the
+        losses of PyTorch want it for further training.
+
+    Returns
+    -------
+    module : torch.nn.Sequential
+        In evaluation mode and in the dtype of the weights, which are copied. It returns
+        (n_samples, n_outputs): probabilities, a single column of that of the second
+        class for two classes, or the values of a regressor.
+
+    Raises
+    ------
+    ImportError
+        If torch is not installed.
+    """
+    torch = _torch()
+    model = snapshot(estimator)
+    layers = []
+    for i, (w, b) in enumerate(zip(model.coefs, model.intercepts)):
+        dtype = torch.float32 if w.dtype == np.float32 else torch.float64
+        linear = torch.nn.Linear(*w.shape, dtype=dtype)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(np.array(w.T, order="C")))
+            linear.bias.copy_(torch.from_numpy(np.array(b)))
+        layers.append(linear)
+        if i < len(model.activations):
+            layers += _activation(torch.nn, *model.activations[i])
+    if not logits:
+        layers += {
+            "identity": list,
+            "softmax": lambda: [torch.nn.Softmax(dim=1)],
+            "logistic": lambda: [torch.nn.Sigmoid()],
+            "exp": lambda: [_exponential(torch)],
+        }[model.out_activation]()
+    return torch.nn.Sequential(*layers).eval()
+
+
+def _activation(nn, name, parameter):
+    """The module of an activation, in a list; identity needs none."""
+    if name == "identity":
+        return []
+    if name not in _MODULES:
+        raise ValueError(f"the activation {name!r} has no export to torch.")
+    kind = getattr(nn, _MODULES[name])
+    return [kind(parameter) if name == "leaky_relu" else kind()]
+
+
+def _exponential(torch):
+    """A module that applies exp."""
+
+    class Exp(torch.nn.Module):
+        def forward(self, z):
+            return torch.exp(z)
+
+    return Exp()
+
+
+def from_torch(module, *, classes=None, **params):
+    """Convert a feed-forward module of PyTorch to a fitted model.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Linear layers with an activation after each but the last, the same after all:
+        none, Sigmoid, Tanh, ReLU, Softplus or LeakyReLU. At the end Softmax (or
+        LogSoftmax) makes a classifier of several classes, Sigmoid one of two classes
+        or, with several outputs, of labels; none of them a regressor. A softmax of two
+        outputs becomes the sigmoid of their difference, the form of scikit-learn.
+        Dropout is passed over.
+    classes : array-like of shape (n_classes,), default=None
+        Class labels; None takes 0, 1, ... If given, a module that ends in a linear
+        layer is a classifier whose outputs are logits.
+    **params
+        Further parameters of the estimator, for later training.
+
+    Returns
+    -------
+    estimator : MLPClassifier or MLPRegressor
+        With copies of the weights, in their dtype.
+
+    Raises
+    ------
+    TypeError
+        If a layer is of a kind that an MLP lacks.
+    ValueError
+        If the layers do not make an MLP, or ``classes`` does not fit the outputs.
+    """
+    from fastmlp import MLPClassifier, MLPRegressor
+
+    layers = [layer for layer in _flattened(module) if _name(layer) not in _PASSED]
+    linear, activations, output = _sorted_layers(layers)
+    coefs = [_array(layer.weight).T.copy() for layer in linear]
+    intercepts = [
+        np.zeros(len(layer.weight), w.dtype)
+        if layer.bias is None
+        else _array(layer.bias)
+        for layer, w in zip(linear, coefs)
+    ]
+    if len(set(activations)) > 1:
+        raise ValueError(
+            f"all hidden layers must have one activation, got {activations}."
+        )
+    n_outputs = len(intercepts[-1])
+    if classes is not None and output is None:
+        n_classes = np.size(classes)
+        output = "softmax" if n_classes == n_outputs and n_outputs > 1 else "logistic"
+    if output == "softmax" and n_outputs == 2:
+        coefs[-1] = coefs[-1][:, 1:] - coefs[-1][:, :1]
+        intercepts[-1] = intercepts[-1][1:] - intercepts[-1][:1]
+        n_outputs, output = 1, "logistic"
+    params = {
+        "hidden_layer_sizes": tuple(len(b) for b in intercepts[:-1]),
+        "activation": activations[0] if activations else "identity",
+        "dtype": coefs[0].dtype.name,
+        **params,
+    }
+    if output is None or output == "exp":
+        model = MLPRegressor(
+            **{"loss": "poisson" if output else "squared_error", **params}
+        )
+    else:
+        model = MLPClassifier(**params)
+        _set_classes(model, classes, n_outputs, output)
+    model.coefs_, model.intercepts_ = coefs, intercepts
+    model.out_activation_ = output or "identity"
+    model.n_layers_, model.n_outputs_ = len(coefs) + 1, n_outputs
+    model.n_features_in_ = len(coefs[0])
+    model._snapshot()  # the check
+    return model
+
+
+def _name(layer):
+    """The name of the class of a layer."""
+    return type(layer).__name__
+
+
+def _array(tensor):
+    """A parameter as an array of its own."""
+    array = tensor.detach().cpu().numpy()
+    return np.array(array, dtype=array.dtype if array.dtype == np.float64 else "f4")
+
+
+def _flattened(module):
+    """The layers of nested Sequentials in order."""
+    if _name(module) != "Sequential":
+        return [module]
+    return [layer for child in module.children() for layer in _flattened(child)]
+
+
+def _sorted_layers(layers):
+    """Linear layers, names of hidden activations, and the output activation or None."""
+    names = {module: name for name, module in _MODULES.items()}
+    names |= {"Softmax": "softmax", "LogSoftmax": "softmax", "Exp": "exp"}
+    linear, between = [], []
+    for layer in layers:
+        name = _name(layer)
+        if name == "Linear":
+            linear.append(layer)
+            between.append("identity")
+        elif name not in names and name != "Identity":
+            known = ", ".join(["Linear", *names])
+            raise TypeError(f"a layer is a {name}; an MLP is made of: {known}.")
+        elif name != "Identity":
+            if not linear or between[-1] != "identity":
+                raise ValueError(f"{name} must follow a Linear layer.")
+            between[-1] = _with_parameter(names[name], layer)
+    if not linear:
+        raise ValueError("the module has no Linear layer.")
+    output = None if between[-1] == "identity" else between[-1]
+    if any(name in ("softmax", "exp") for name in between[:-1]):
+        raise ValueError("Softmax and Exp are for the output layer only.")
+    if output not in (None, "softmax", "exp", "logistic"):
+        raise ValueError(f"the output activation cannot be {output!r}.")
+    return linear, between[:-1], output
+
+
+def _with_parameter(name, layer):
+    """The activation of a layer, with its parameter if it has one."""
+    if name == "leaky_relu":
+        return name, float(layer.negative_slope)
+    if name == "softplus" and layer.beta != 1:
+        raise ValueError(f"Softplus must have beta=1, got {layer.beta}.")
+    return name
+
+
+def _set_classes(model, classes, n_outputs, output):
+    """classes_ and the label binarizer of a classifier."""
+    from sklearn.preprocessing import LabelBinarizer
+
+    if output == "softmax" and n_outputs == 1:
+        raise ValueError("Softmax of a single output is always 1; use Sigmoid.")
+    expected = 2 if n_outputs == 1 else n_outputs
+    classes = np.arange(expected) if classes is None else np.asarray(classes)
+    if classes.shape != (expected,) or len(np.unique(classes)) != expected:
+        raise ValueError(
+            f"classes must hold {expected} different labels for {n_outputs} outputs, "
+            f"got {classes!r}."
+        )
+    if output == "logistic" and n_outputs > 1:
+        y = np.eye(n_outputs, dtype=int)
+        y[0] = 1
+        model._label_binarizer = LabelBinarizer().fit(y)
+    else:
+        model._label_binarizer = LabelBinarizer().fit(classes)
+    model.classes_ = classes

@@ -1,0 +1,406 @@
+"""Prediction without scikit-learn: what a service needs of a fitted model.
+
+``import fastmlp.runtime`` loads NumPy, SciPy and the compiled core, nothing else.
+
+Examples
+--------
+>>> from fastmlp import MLPClassifier
+>>> from fastmlp.runtime import Predictor
+>>> model = MLPClassifier((), solver="lbfgs").fit([[0.0], [1.0]], ["no", "yes"])
+>>> predictor = model.compile()
+>>> isinstance(predictor, Predictor)
+True
+>>> predictor.predict([[2.0], [-1.0]])
+array(['yes', 'no'], dtype='<U3')
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+
+import numpy as np
+
+from fastmlp._core.network import Data, Network
+from fastmlp._core.prediction import (
+    OUTPUTS,
+    PROBA,
+    RAW,
+    Forward,
+    class_numbers,
+    predict,
+)
+from fastmlp._persistence import read_model_file, warn_of_version
+from fastmlp._rows import (
+    PIECE,
+    Frozen,
+    check_names,
+    check_out,
+    column_names,
+    copied,
+    is_dense,
+    is_sparse,
+    native,
+    not_finite,
+    numbers,
+    pieces,
+)
+from fastmlp._snapshot import Snapshot
+
+__all__ = ["ClassifierPredictor", "Predictor", "load_predictor"]
+
+
+class Predictor:
+    """A fitted model, frozen for fast prediction.
+
+    Made by ``compile()`` of an estimator or by ``load_predictor``. It predicts the same
+    bits as the estimator does for X in the dtype of the weights; it is immutable, can
+    be pickled, and may be used by many threads at once. One row as a C-contiguous array
+    in that dtype takes the shortest way. That of a classifier is a
+    `ClassifierPredictor`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features.
+    n_outputs_ : int
+        Number of units of the output layer.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Where the model has them: the columns of a DataFrame must be these.
+    dtype : dtype
+        Of the weights and of the arithmetic. X is converted to it.
+    n_threads : int
+        Threads that share the blocks of many rows.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_flat",
+        "_forward",
+        "_one_row",
+        "_snapshot",
+        "dtype",
+        "n_features_in_",
+        "n_outputs_",
+        "n_threads",
+    )
+
+    def __init__(self, snapshot, n_threads=1):
+        model = snapshot
+        dtype = np.dtype(model.dtype or model.coefs[0].dtype)
+        freeze = Frozen(dtype)
+        model = model._replace(
+            coefs=[freeze(w) for w in model.coefs],
+            intercepts=[freeze(b) for b in model.intercepts],
+            dtype=dtype,
+            classes=None if model.classes is None else Frozen(None)(model.classes),
+        )
+        network = Network(model.units, model.activations, model.loss)
+        forward = Forward(network, model.coefs, model.intercepts, dtype)
+        put = partial(object.__setattr__, self)
+        put("_snapshot", model)
+        put("_forward", forward)
+        put("_one_row", forward.one_row)
+        put("_flat", model.units[-1] == 1)
+        put("dtype", dtype)
+        put("n_features_in_", model.units[0])
+        put("n_outputs_", model.units[-1])
+        put("n_threads", int(n_threads))
+
+    def __setattr__(self, name, value):
+        raise AttributeError(
+            f"a Predictor cannot be changed ({name!r}); compile the estimator anew."
+        )
+
+    def __delattr__(self, name):
+        raise AttributeError(f"a Predictor cannot be changed ({name!r}).")
+
+    def __reduce__(self):
+        written_by = version("fastmlp")
+        return _unpickled, (type(self), self._snapshot, self.n_threads, written_by)
+
+    def __repr__(self):
+        units = "-".join(map(str, self._snapshot.units))
+        return f"<{type(self).__name__}: {units}, {self.dtype}>"
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features, where the model has them."""
+        if self._snapshot.feature_names is None:
+            raise AttributeError("the model was fitted without feature names")
+        return np.array(self._snapshot.feature_names, dtype=object)
+
+    def predict(self, X, *, out=None):
+        """Predict values; of a classifier, classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        out : ndarray, default=None
+            Where to write: C-contiguous, of the shape and dtype of the result.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Values; ``out`` itself if that is given.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of features or other names, or is not finite, or if
+            ``out`` does not fit.
+        """
+        return self._values(X, OUTPUTS, out)
+
+    def _values(self, X, what, out):
+        """Outputs, in one dimension where there is one output."""
+        if out is None:
+            values = self._one_row(X, what, self._flat)
+            if values is not None:
+                return values
+        if not self._flat:
+            return self._outputs(X, what, out)
+        if out is None:
+            return self._outputs(X, what)[:, 0]
+        check_out(out, (len(out) if np.ndim(out) else 0,), self.dtype)
+        self._outputs(X, what, out[:, np.newaxis])
+        return out
+
+    def _outputs(self, X, what, out=None):
+        """Outputs in two dimensions, for any kind of X."""
+        if out is None:
+            outputs = self._one_row(X, what, False)
+            if outputs is not None:
+                return outputs
+        X = self._rows(X)
+        width = self.n_outputs_
+        if what == PROBA and width == 1:
+            width = 2
+        if out is None:
+            out = np.empty((X.shape[0], width), dtype=self.dtype)
+        else:
+            check_out(out, (X.shape[0], width), self.dtype)
+        for rows in pieces(X.shape[0], self._rows_at_once(X)):
+            self._predict(X[rows] if rows else X, what, out[rows] if rows else out)
+        return out
+
+    def _rows_at_once(self, X):
+        """Rows to convert at a time; 0 for all, where nothing is to be converted."""
+        if X.dtype == self.dtype and (not is_dense(X) or X.flags.c_contiguous):
+            return 0
+        return max(1, PIECE // (self.n_features_in_ * self.dtype.itemsize))
+
+    def _predict(self, X, what, out):
+        """Fill out with the outputs for some rows."""
+        with np.errstate(over="ignore"):
+            X = native(X, self.dtype)
+        if not is_dense(X) and not np.isfinite(X.data).all():
+            raise not_finite(self.dtype)
+        done = predict(
+            self._forward.net,
+            Data(X),
+            self._forward.layers,
+            what=what,
+            out=out,
+            n_threads=self.n_threads,
+            check_finite=is_dense(X),
+        )
+        if done is None:
+            raise not_finite(self.dtype)
+
+    def _rows(self, X):
+        """X as an array of numbers or a CSR matrix of the right width."""
+        expected = self._snapshot.feature_names
+        names = None if expected is None else column_names(X)
+        if names is not None:
+            check_names(names, expected)
+        if is_sparse(X):
+            X = X.tocsr()
+            X.check_format(full_check=True)
+        else:
+            X = numbers(X)
+        if X.ndim != 2:
+            raise ValueError(
+                f"Expected 2D array, got {X.ndim}D array instead: X must have the "
+                f"shape (n_samples, {self.n_features_in_}). Reshape a single row by "
+                "X.reshape(1, -1)."
+            )
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but Predictor is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        return X
+
+
+def _unpickled(kind, snapshot, n_threads, written_by):
+    """A predictor out of a pickle; warns if that is of another version."""
+    warn_of_version(written_by, kind.__name__)
+    return kind(snapshot, n_threads)
+
+
+def make_predictor(snapshot, n_threads=1):
+    """Make the predictor of a snapshot.
+
+    Parameters
+    ----------
+    snapshot : fastmlp._snapshot.Snapshot
+    n_threads : int
+
+    Returns
+    -------
+    predictor : Predictor
+    """
+    kind = ClassifierPredictor if snapshot.is_classifier else Predictor
+    return kind(snapshot, n_threads)
+
+
+class ClassifierPredictor(Predictor):
+    """A fitted classifier, frozen for fast prediction; see `Predictor`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, read-only; ``arange(n_labels)`` for several labels.
+    """
+
+    __slots__ = ("_has_one_class", "classes_")
+
+    def __init__(self, snapshot, n_threads=1):
+        super().__init__(snapshot, n_threads)
+        classes = self._snapshot.classes
+        object.__setattr__(self, "classes_", classes)
+        object.__setattr__(self, "_has_one_class", len(classes) == 1)
+
+    def predict(self, X, *, out=None):
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        out : ndarray, default=None
+            Where to write: C-contiguous, of the shape and dtype of the result.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or an indicator matrix of ints for several labels.
+        """
+        y = self._labels(self._outputs(X, OUTPUTS))
+        return y if out is None else copied(y, out)
+
+    def predict_proba(self, X, *, out=None):
+        """Predict probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        out : ndarray of shape (n_samples, n_classes), default=None
+            Where to write: C-contiguous, of the dtype of the model.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``; for several labels the probability of each.
+        """
+        if self._has_one_class:
+            proba = np.ones_like(self._outputs(X, OUTPUTS))
+            return proba if out is None else copied(proba, out)
+        if out is None:
+            proba = self._one_row(X, PROBA, False)
+            if proba is not None:
+                return proba
+        return self._outputs(X, PROBA, out)
+
+    def decision_function(self, X, *, out=None):
+        """Evaluate the output layer before its activation: the logits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        out : ndarray, default=None
+            Where to write: C-contiguous, of the shape and dtype of the result.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            For two classes the logit of the second one.
+        """
+        return self._values(X, RAW, out)
+
+    def _labels(self, outputs):
+        """Labels of the outputs of a classifier."""
+        model = self._snapshot
+        if model.is_multilabel:
+            return (outputs > 0.5).astype(int)
+        if model.is_binary:
+            codes = (outputs[:, 0] > 0.5).astype(np.intp)
+            return model.classes[np.minimum(codes, len(model.classes) - 1)]
+        return model.classes[class_numbers(outputs)]
+
+
+def load_predictor(path, *, n_threads=1, check=True, copy=False):
+    """Load a file of ``fastmlp.save_model`` for prediction, without scikit-learn.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    n_threads : int, default=1
+        Threads that share the blocks of many rows.
+    check : bool, default=True
+        Whether to verify the checksum, which reads the whole file.
+    copy : bool, default=False
+        Whether to read the weights into memory; by default they are mapped.
+
+    Returns
+    -------
+    predictor : Predictor
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, damaged, hostile, or of a newer format.
+    """
+    model = read_model_file(path, check=check, copy=copy)
+    try:
+        return make_predictor(_snapshot_of_file(model), n_threads)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is not a valid model file: {error}") from None
+
+
+def _snapshot_of_file(model):
+    """The snapshot of a decoded model file."""
+    params, attributes = model["params"], model["attributes"]
+    coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
+    for array in coefs + intercepts:
+        array.setflags(write=False)
+    classes = attributes.get("classes_")
+    is_classifier = model["class"] == "MLPClassifier"
+    if is_classifier != isinstance(classes, np.ndarray):
+        raise ValueError("it has no classes_, or should have none.")
+    allowed = ("softmax", "logistic") if is_classifier else ("identity", "exp")
+    if attributes.get("out_activation_") not in allowed:
+        raise ValueError("it has an impossible out_activation_.")
+    n_outputs = len(intercepts[-1])
+    if is_classifier and len(classes) not in (
+        (n_outputs,) if n_outputs > 1 else (1, 2)
+    ):
+        raise ValueError("it has another number of classes than of outputs.")
+    names = attributes.get("feature_names_in_")
+    dtype = params.get("dtype", "auto")
+    if dtype not in ("auto", "float32", "float64"):
+        raise ValueError(f"it has the impossible dtype {dtype!r}.")
+    return Snapshot(
+        coefs,
+        intercepts,
+        model["activations"],
+        attributes["out_activation_"],
+        None if dtype == "auto" else np.dtype(dtype),
+        classes,
+        None if names is None else [str(name) for name in names],
+    )

@@ -1,0 +1,176 @@
+"""The subcommands predict and export of the command line."""
+
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from models import TASKS, data, fitted
+
+import fastmlp
+from fastmlp import MLPClassifier, MLPRegressor, save_model
+from fastmlp.__main__ import main
+
+pd = pytest.importorskip("pandas")
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture
+def named(tmp_path):
+    """A table, a classifier of it and its file."""
+    X, y = data("multiclass", 60)
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(X.shape[1])])
+    model = MLPClassifier(max_iter=5, random_state=0).fit(frame, y)
+    save_model(model, tmp_path / "m.safetensors")
+    frame[["other", *frame.columns[::-1]]] = np.c_[y, frame.to_numpy()[:, ::-1]]
+    frame[frame.columns[::-1]].to_csv(tmp_path / "d.csv", index=False)
+    return model, X
+
+
+def test_predict_by_names(tmp_path, named, capsys):
+    model, X = named
+    out = tmp_path / "p.csv"
+    call = ["predict", str(tmp_path / "m.safetensors"), str(tmp_path / "d.csv")]
+    assert main([*call, "--out", str(out), "--proba"]) == 0
+    assert "60 predictions are written" in capsys.readouterr().out
+    got = pd.read_csv(out)
+    frame = pd.DataFrame(X, columns=model.feature_names_in_)
+    assert got["prediction"].tolist() == model.predict(frame).tolist()
+    names = [f"probability_{name}" for name in model.classes_]
+    assert list(got.columns) == ["prediction", *names]
+    np.testing.assert_allclose(got[names], model.predict_proba(frame), rtol=1e-12)
+    assert main([*call, "--out", str(out)]) == 0
+    assert list(pd.read_csv(out).columns) == ["prediction"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_predict_every_task_without_names(tmp_path, task):
+    model = fitted(task, strings=False)
+    X, _ = data(task, 20)
+    save_model(model, tmp_path / "m")
+    pd.DataFrame(X).to_csv(tmp_path / "d.csv", index=False)
+    joblib.dump(model, tmp_path / "m.joblib")
+    for name in ("m", "m.joblib"):
+        out = tmp_path / "p.csv"
+        call = ["predict", str(tmp_path / name), str(tmp_path / "d.csv"), "--out"]
+        assert main([*call, str(out)]) == 0
+        got = pd.read_csv(out).to_numpy()
+        expected = model.predict(X)
+        np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_predict_with_what_the_fit_saved(tmp_path, kind, capsys):
+    X, y = data("multiclass" if kind == "classification" else "regression", 80)
+    frame = pd.DataFrame(X[:, :3], columns=["a", "b", "c"])
+    frame["kind"] = np.where(X[:, 4] > 0, "x", "y")
+    frame["y"] = y
+    path, saved = tmp_path / "d.csv", tmp_path / "m.joblib"
+    frame.to_csv(path, index=False)
+    call = ["--data", str(path), "--target", "y", "--max-iter", "3", "--no-compare"]
+    assert main([*call, "--save", str(saved)]) == 0
+    out = tmp_path / "p.csv"
+    assert main(["predict", str(saved), str(path), "--out", str(out)]) == 0
+    expected = joblib.load(saved).predict(pd.read_csv(path))
+    got = pd.read_csv(out)["prediction"]
+    if kind == "classification":
+        assert got.tolist() == expected.tolist()
+    else:
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+    assert main(["export", str(saved), "--c", str(tmp_path / "m.h")]) == 2
+    assert "take the last step, pipeline[-1]" in capsys.readouterr().err
+
+
+def test_export(tmp_path, named, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, X = named
+    call = ["export", str(tmp_path / "m.safetensors")]
+    assert main([*call, "--onnx", str(tmp_path / "m.onnx"), "--dtype", "float32"]) == 0
+    assert "m.onnx" in capsys.readouterr().out
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    label, _ = session.run(None, {"X": X.astype("f4")})
+    frame = pd.DataFrame(X, columns=model.feature_names_in_)
+    assert (label == model.predict(frame)).mean() > 0.95  # in float32
+    table = ["--data", str(tmp_path / "d.csv")]
+    assert main([*call, "--c", str(tmp_path / "m.h"), "--dtype", "int8", *table]) == 0
+    frame = frame[model.feature_names_in_]
+    source = fastmlp.to_c(
+        model,
+        dtype="int8",
+        name="m",
+        X=pd.read_csv(tmp_path / "d.csv")[model.feature_names_in_],
+    )
+    assert (tmp_path / "m.h").read_text() == source
+
+
+def test_export_of_a_pipeline(tmp_path):
+    pytest.importorskip("skl2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = data("multioutput", 50)
+    pipeline = make_pipeline(StandardScaler(), MLPRegressor(max_iter=5)).fit(X, y)
+    joblib.dump(pipeline, tmp_path / "m.joblib")
+    pd.DataFrame(X).to_csv(tmp_path / "d.csv", index=False)
+    call = ["export", str(tmp_path / "m.joblib"), "--onnx", str(tmp_path / "m.onnx")]
+    assert main([*call, "--data", str(tmp_path / "d.csv")]) == 0
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    (got,) = session.run(None, {session.get_inputs()[0].name: X})
+    np.testing.assert_allclose(got, pipeline.predict(X), rtol=1e-9)
+
+
+def test_errors_are_one_line(tmp_path, named, capsys):
+    model_path, table = str(tmp_path / "m.safetensors"), str(tmp_path / "d.csv")
+    (tmp_path / "broken").write_bytes((tmp_path / "m.safetensors").read_bytes()[:-5])
+    (tmp_path / "text").write_text("no model")
+    joblib.dump({"a": 1}, tmp_path / "dict.joblib")
+    regressor = MLPRegressor(max_iter=2).fit(*data("regression"))
+    save_model(regressor, tmp_path / "r")
+    pd.DataFrame({"f0": [1.0]}).to_csv(tmp_path / "few.csv", index=False)
+    texts = pd.DataFrame([["a"] * 7], columns=[f"f{i}" for i in range(7)])
+    texts.to_csv(tmp_path / "texts.csv", index=False)
+    out = ["--out", str(tmp_path / "p.csv")]
+    for call, message in (
+        (["predict", "missing", table, *out], "missing: no such file"),
+        (["predict", str(tmp_path / "broken"), table, *out], "not a valid model file"),
+        (["predict", str(tmp_path / "text"), table, *out], "cannot be loaded"),
+        (["predict", str(tmp_path / "dict.joblib"), table, *out], "which is no model"),
+        (["predict", model_path, "x.csv", *out], "x.csv: no such file"),
+        (["predict", model_path, str(tmp_path / "few.csv"), *out], "no column 'f1'"),
+        (["predict", model_path, str(tmp_path / "texts.csv"), *out], ".csv: could"),
+        (["predict", str(tmp_path / "r"), table, *out], "but the model has 7 features"),
+        (["predict", model_path, table], "required: --out"),
+        (["predict", model_path, table, "--out", "/no/p.csv"], "no such folder: /no"),
+        (["predict", model_path, table, "--out", str(tmp_path)], "is a folder"),
+        (["export", model_path], "one of the arguments --onnx --c is required"),
+        (["export", model_path, "--c", "a", "--onnx", "b"], "not allowed with"),
+        (["export", model_path, "--onnx", str(tmp_path / "o"), "--dtype", "int8"],
+         "int8 is for --c only"),
+        (["export", model_path, "--c", str(tmp_path / "1x.h")], "identifier of C"),
+    ):  # fmt: skip
+        assert main(call) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("fastmlp: error: ") and message in err, err
+        assert err.count("\n") == 1
+    few = tmp_path / "seven.csv"
+    pd.DataFrame(np.ones((2, 7))).to_csv(few, index=False)
+    call = ["predict", str(tmp_path / "r"), str(few), *out, "--proba"]
+    assert main(call) == 2
+    assert "--proba needs a classifier" in capsys.readouterr().err
+
+
+def test_as_a_process(tmp_path, named):
+    call = [sys.executable, "-m", "fastmlp", "predict", "m.safetensors", "d.csv"]
+    run = subprocess.run(
+        [*call, "--out", "p.csv"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 60
+    help_ = subprocess.run(
+        [sys.executable, "-m", "fastmlp", "export", "--help"],
+        capture_output=True,
+        text=True,
+    )
+    assert "--onnx FILE" in help_.stdout

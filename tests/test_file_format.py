@@ -1,0 +1,299 @@
+"""The model file: golden files of earlier versions, and files that are not sound."""
+
+import json
+import random
+import struct
+import time
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import data, fitted, proba_or_values
+
+from fastmlp import load_model, save_model
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*/*.safetensors"))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_golden_file_loads_and_predicts(path):
+    expected = json.loads((path.parent / "predictions.json").read_text())[path.stem]
+    model = load_model(path)
+    X = np.array(expected["X"])
+    rtol = 1e-5 if model.coefs_[0].dtype == np.float32 else 1e-12
+    values = np.array(expected["values"])
+    np.testing.assert_allclose(proba_or_values(model, X), values, rtol=rtol, atol=rtol)
+    if hasattr(model, "predict_proba"):
+        assert model.predict(X).tolist() == expected["predict"]
+    model.partial_fit(*data(path.stem, 20, model.coefs_[0].dtype))
+
+
+def test_there_are_golden_files_of_every_task():
+    assert len(GOLDEN) >= 6
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    """The bytes of a file with everything in it."""
+    params = {"hidden_layer_sizes": (4, 3), "max_iter": 9, "early_stopping": True}
+    model = fitted("multiclass", "float32", **params)
+    path = tmp_path_factory.mktemp("file") / "m"
+    save_model(model, path, optimizer=True)
+    return path.read_bytes()
+
+
+def rebuilt(content, change):
+    """The file with its header changed, and the checksum put right again."""
+    length = struct.unpack("<Q", content[:8])[0]
+    header, rest = json.loads(content[8 : 8 + length]), content[8 + length :]
+    rest = change(header, rest) or rest
+    if isinstance(header.get("__metadata__"), dict):
+        header["__metadata__"]["checksum"] = "0" * 8
+    text = json.dumps(header, separators=(",", ":")).encode()
+    start = struct.pack("<Q", len(text))
+    checksum = f'"checksum":"{zlib.crc32(start + text + rest):08x}"'
+    return start + text.replace(b'"checksum":"00000000"', checksum.encode()) + rest
+
+
+def change_model(change):
+    """A change of the description of the model."""
+
+    def apply(header, rest):
+        model = json.loads(header["__metadata__"]["model"])
+        change(model)
+        header["__metadata__"]["model"] = json.dumps(model)
+
+    return apply
+
+
+def test_rebuilt_file_without_a_change_loads(content, tmp_path):
+    path = tmp_path / "m"
+    path.write_bytes(rebuilt(content, lambda header, rest: None))
+    load_model(path)
+
+
+def swap(header, rest):
+    header["coefs_.0"], header["coefs_.1"] = header["coefs_.1"], header["coefs_.0"]
+
+
+def overlap(header, rest):
+    header["intercepts_.1"]["data_offsets"] = header["intercepts_.0"]["data_offsets"]
+
+
+HOSTILE = {
+    "no metadata": lambda h, r: h.pop("__metadata__") and None,
+    "metadata no texts": lambda h, r: h["__metadata__"].update(model=3),
+    "other program": lambda h, r: h["__metadata__"].update(format="pt"),
+    "newer format": lambda h, r: h["__metadata__"].update(format_version="2"),
+    "no model": lambda h, r: h["__metadata__"].update(model="[]"),
+    "deep model": lambda h, r: h["__metadata__"].update(model="[" * 100_000),
+    "deep value": change_model(
+        lambda m: m["params"].update(alpha=json.loads("[" * 500 + "]" * 500))
+    ),
+    "swapped tensors": swap,
+    "overlap": overlap,
+    "missing tensor": lambda h, r: h.pop("coefs_.1") and None,
+    "unknown dtype": lambda h, r: h["coefs_.0"].update(dtype="BF16"),
+    "unhashable dtype": lambda h, r: h["coefs_.0"].update(dtype=[]),
+    "huge shape": lambda h, r: h["coefs_.0"].update(shape=[2**62, 2**62]),
+    "negative": lambda h, r: h["coefs_.0"].update(shape=[-7, -4]),
+    "fraction": lambda h, r: h["coefs_.0"].update(shape=[7.0, 4]),
+    "many axes": lambda h, r: h["coefs_.0"].update(shape=[1] * 70),
+    "empty but huge": lambda h, r: h.update(
+        {"x": {"dtype": "U8", "shape": [2**62, 0], "data_offsets": [0, 0]}}
+    ),
+    "huge offsets": lambda h, r: h["coefs_.0"].update(data_offsets=[0, 2**63 - 1]),
+    "reverse offsets": lambda h, r: h["coefs_.0"]["data_offsets"].reverse(),
+    "extra bytes": lambda h, r: r + b"\0" * 64,
+    "too few bytes": lambda h, r: r[:-1],
+    "no tensor": lambda h, r: h.update({"coefs_.0": 3}),
+    "class": change_model(lambda m: m.update({"class": "os.system"})),
+    "layers": change_model(lambda m: m.update(activations=[["relu", 0]] * 10**5)),
+    "layers lost": change_model(lambda m: m["activations"].pop()),
+    "no layers": change_model(lambda m: m.update(activations=10**9)),
+    "no activations": change_model(lambda m: m.update(activations=["relu", "relu"])),
+    "unknown parameter": change_model(lambda m: m["params"].update(future=1)),
+    "bad parameter": change_model(lambda m: m["params"].update(alpha=-1)),
+    "bad activation": change_model(lambda m: m["params"].update(activation="x")),
+    "bad sizes": change_model(lambda m: m["params"].update(hidden_layer_sizes="a")),
+    "method": change_model(lambda m: m["attributes"].update(predict="x")),
+    "dunder": change_model(lambda m: m["attributes"].update(__class__="x")),
+    "private": change_model(lambda m: m["attributes"].update(_doc_link_="x")),
+    "tag": change_model(lambda m: m["attributes"].update(t_={"$code": "1+1"})),
+    "empty object": change_model(lambda m: m["attributes"].update(t_={})),
+    "long texts": change_model(
+        lambda m: m["attributes"].update(
+            t_={"$texts": ["a" * 100_000] + ["b"] * 10_000, "kind": "U"}
+        )
+    ),
+    "texts": change_model(lambda m: m["attributes"].update(t_={"$texts": [1]})),
+    "generator": change_model(
+        lambda m: m["attributes"].update(
+            _random_state={"$random_state": ["MT19937", 10**9, 0, 0.0]}
+        )
+    ),
+    "generator kind": change_model(
+        lambda m: m["attributes"].update(_random_state={"$random_state": [[], {}]})
+    ),
+    "moments": change_model(lambda m: m["attributes"].update(_optimizer_state=[])),
+    "classes": change_model(
+        lambda m: m["attributes"].update(classes_={"$texts": ["a"], "kind": "U"})
+    ),
+    "no classes": change_model(lambda m: m["attributes"].pop("classes_")),
+    "targets": change_model(lambda m: m.update(targets={"type": 3})),
+    "output": change_model(lambda m: m["attributes"].update(out_activation_="relu")),
+    "no output": change_model(lambda m: m["attributes"].pop("out_activation_")),
+    "features": change_model(lambda m: m["attributes"].update(n_features_in_=10**12)),
+    "names": change_model(
+        lambda m: m["attributes"].update(
+            feature_names_in_={"$texts": ["a"], "kind": "O"}
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_file(content, tmp_path, name):
+    path = tmp_path / "m"
+    path.write_bytes(rebuilt(content, HOSTILE[name]))
+    with pytest.raises(ValueError, match="is not a valid model file: "):
+        load_model(path)
+
+
+def refuse(path, content, **options):
+    """Raise unless the bytes are refused with ValueError, and quickly."""
+    path.write_bytes(content)
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=r"too few for|is not a valid model file"):
+        load_model(path, **options)
+    assert time.perf_counter() - start < 1
+
+
+def test_truncation(content, tmp_path):
+    sizes = {*range(20), *range(20, len(content), 41), *range(len(content))[-20:]}
+    for size in sorted(sizes):
+        refuse(tmp_path / "m", content[:size])
+
+
+def mutated(content, rng):
+    """The bytes after a few changes of one kind."""
+    new = bytearray(content)
+    kind = rng.randrange(6)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        at, other = rng.randrange(len(new)), rng.randrange(len(new))
+        n = rng.choice((1, 4, 8, 64))
+        if kind == 0:
+            new[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            new[at : at + n] = rng.randbytes(n)
+        elif kind == 2:
+            del new[at : at + n]
+        elif kind == 3:
+            new[at:at] = rng.randbytes(n)
+        elif kind == 4:
+            new[at : at + n], new[other : other + n] = (
+                new[other : other + n],
+                new[at : at + n],
+            )
+        else:
+            new[at : at + 1] = rng.choice((b"9", b"{", b"]", b'"', b"\xff", b"\0"))
+    return bytes(new)
+
+
+def fuzz(content, path, n, seed):
+    """Load n mutations: any change is refused by the checksum.
+
+    Without the checksum the same files either load, where the change is a sound one (of
+    a weight, say), or are refused.
+    """
+    rng = random.Random(seed)
+    n_refused = 0
+    for _ in range(n):
+        new = mutated(content, rng)
+        if new == content:
+            continue
+        refuse(path, new)
+        path.write_bytes(new)
+        try:
+            load_model(path, check=False, copy=rng.random() < 0.5)
+        except ValueError as error:
+            assert "valid model file" in str(error) or "too few" in str(error)
+            n_refused += 1
+    return n_refused
+
+
+def test_fuzz(content, tmp_path):
+    assert fuzz(content, tmp_path / "m", 2000, 0) > 700
+    tracemalloc.start()
+    fuzz(content, tmp_path / "m", 300, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+@pytest.mark.long
+def test_fuzz_for_long(content, tmp_path):
+    assert fuzz(content, tmp_path / "m", 100_000, 2) > 10_000
+
+
+def test_fuzz_of_the_description(content, tmp_path):
+    """Mutations of the JSON that stay JSON, under a right checksum."""
+    rng = random.Random(2)
+    values = [None, True, -1, 0, 2**70, 0.5, "", "relu", [], {}, [[1]], {"$tuple": 3}]
+
+    def mutate(node):
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        if not keys:
+            return
+        key = rng.choice(keys)
+        inner = node[key]
+        if isinstance(inner, dict | list) and rng.random() < 0.8:
+            mutate(inner)
+        elif rng.random() < 0.3 and isinstance(node, dict):
+            node.pop(key)
+        else:
+            node[key] = rng.choice(values)
+
+    path, n_loaded = tmp_path / "m", 0
+    X, _ = data("multiclass", 3, "float32")
+    for i in range(2000):
+        path.write_bytes(
+            rebuilt(
+                content,
+                change_model(mutate) if i % 2 else lambda header, rest: mutate(header),
+            )
+        )
+        try:
+            model = load_model(path)
+        except ValueError as error:
+            assert "is not a valid model file" in str(error)
+        else:
+            n_loaded += 1
+            model.predict_proba(X)
+    assert 0 < n_loaded < 1500
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "missing")
+    with pytest.raises(ValueError, match="0 bytes are too few"):
+        (tmp_path / "m").write_bytes(b"")
+        load_model(tmp_path / "m")
+    with pytest.raises(ValueError, match="is not a valid model file"):
+        (tmp_path / "m").write_bytes(b"PK\x03\x04" + b"x" * 100)
+        load_model(tmp_path / "m")
+
+
+def test_files_of_safetensors_itself(tmp_path):
+    numpy_files = pytest.importorskip("safetensors.numpy")
+    numpy_files.save_file({"coefs_.0": np.ones((2, 2))}, tmp_path / "m")
+    with pytest.raises(ValueError, match="is not a valid model file"):
+        load_model(tmp_path / "m")
+    model = fitted("binary")
+    save_model(model, tmp_path / "m")
+    tensors = numpy_files.load_file(tmp_path / "m")
+    numpy_files.save_file(tensors, tmp_path / "m")
+    with pytest.raises(ValueError, match="has no __metadata__"):
+        load_model(tmp_path / "m")
