@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import DTYPES
+from cells import DTYPES
 from scipy.special import expit
 
 from fastmlp._core import kernels, testing
@@ -82,9 +82,9 @@ def test_product(per_unit, benchmark, shape, product, dtype, kind):
     )
     operations = 2 * rows * fan_in * fan_out
     benchmark.group = f"{product} product, {dtype}, {shape}"
-    face = testing.product if kind == "own" else testing.gemm
+    face, start = (testing.product, None) if kind == "own" else (testing.gemm, 0)
     per_unit(
-        *(face, *PRODUCTS[product], a, b, 0, np.empty_like(c)),
+        *(face, *PRODUCTS[product], a, b, start, np.empty_like(c)),
         units=operations / 1000,
         unit="ns per 1000 operations",
         rounds=20,

@@ -4,12 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
-from common import DTYPES, SEED, make_data
+from cells import CELLS, DTYPES, SEED, make_data
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 import fastmlp
 
+DIGITS = next(cell for cell in CELLS if cell.name == "digits")
 LIBRARIES = {"fastmlp": fastmlp, "scikit-learn": neural_network}
 
 
@@ -18,7 +19,7 @@ LIBRARIES = {"fastmlp": fastmlp, "scikit-learn": neural_network}
 @pytest.mark.parametrize("n_rows", [1, 100_000])
 def test_predict_proba(per_unit, benchmark, n_rows, dtype, library):
     benchmark.group = f"predict_proba, 64-100-10: {n_rows} rows, {dtype}"
-    X, y = make_data(1797, 64, 10, dtype)
+    X, y = make_data(DIGITS, dtype)
     model = LIBRARIES[library].MLPClassifier(max_iter=2, random_state=SEED)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,11 +1,6 @@
-"""What the benchmarks under pytest share: their imports, and times per unit."""
-
-import sys
-from pathlib import Path
+"""What the benchmarks under pytest share: times per unit."""
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for ``import common``
 
 PER_UNIT = pytest.StashKey()
 

@@ -1,0 +1,153 @@
+"""The bars: what is asked of the whole, checked one by one."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import NamedTuple
+
+from opponents import REFERENCE
+from summary import mean_and_worst
+
+MEANS = {"float32": (2.0, 8.0), "float64": (1.8, 6.0)}  # best opponent, scikit-learn
+IRIS_RATIO, IMPORT_MS = 10, 50
+
+
+class Bar(NamedTuple):
+    """A demand and what became of it; ``met`` is None where nothing was measured."""
+
+    what: str
+    bar: str
+    figure: str
+    met: bool | None
+
+
+def against(rows, rival, what, least, worst=None):
+    """A bar on the geometric mean of ratios, and on the worst of them."""
+    bar = f">= {least:g}" + (f", worst >= {worst:g}" if worst else "")
+    found = mean_and_worst(rows, rival)
+    if found is None:
+        return Bar(what, bar, "not measured", None)
+    mean, (low, row), n = found
+    figure = f"{mean:.2f}, worst {low:.2f} ({row.name}), {n} cells"
+    n_without = len(rows) - n
+    figure += f", {n_without} void" if n_without else ""
+    return Bar(what, bar, figure, mean >= least and (worst is None or low >= worst))
+
+
+def each(rows, value, what, sense, bound, show):
+    """A bar that every row must meet; the figure is the worst, and how many meet it."""
+    bar = f"{sense} {show(bound)}"
+    pairs = [(value(row), row) for row in rows if not row.void]
+    if not pairs:
+        return Bar(what, bar, "not measured", None)
+    pick = min if sense == ">=" else max
+    worst, row = pick(pairs, key=lambda pair: pair[0])
+    n_met = sum(x >= bound if sense == ">=" else x <= bound for x, _ in pairs)
+    figure = f"worst {show(worst)} ({row.name} {row.dtype}), "
+    figure += f"median {show(median(x for x, _ in pairs))}, "
+    figure += f"{n_met} of {len(pairs)} cells"
+    return Bar(what, bar, figure, n_met == len(pairs))
+
+
+def single(value, what, sense, bound, show):
+    """A bar on one figure."""
+    bar = f"{sense} {show(bound)}"
+    if value is None:
+        return Bar(what, bar, "not measured", None)
+    return Bar(
+        what, bar, show(value), value >= bound if sense == ">=" else value <= bound
+    )
+
+
+def percent(x):
+    """A share."""
+    return f"{100 * x:.0f} %"
+
+
+def microseconds(x):
+    """A time."""
+    return f"{x:.2f} us"
+
+
+def ratio(x):
+    """A ratio."""
+    return f"{x:.2f}"
+
+
+def bars(rows, iris=None, imports=None):
+    """All bars, over the rows of all cells.
+
+    Parameters
+    ----------
+    rows : list of Row
+    iris : float, optional
+        Ratio of whole fits of 150 rows.
+    imports : float, optional
+        Milliseconds of the import beyond scikit-learn's.
+    """
+    one = [row for row in rows if row.threads == 1]
+    single_ms = {(row.name, row.dtype): row.ms for row in one if not row.void}
+    two = [row for row in rows if row.threads == 2]
+    both = [row for row in two if (row.name, row.dtype) in single_ms]
+
+    def speed_up(row):
+        return single_ms[row.name, row.dtype] / row.ms
+
+    checked = []
+    for column, (rival, name, worst) in enumerate(
+        [(None, "the best opponent", 1.0), (REFERENCE, REFERENCE, None)]
+    ):
+        for dtype, least in MEANS.items():
+            part = [row for row in one if row.dtype == dtype]
+            what = f"{dtype} against {name}, geometric mean"
+            checked.append(against(part, rival, what, least[column], worst))
+    large, middle, small = (
+        [row for row in one if low <= row.limit_us < high]
+        for low, high in ((100, float("inf")), (10, 100), (0, 10))
+    )
+    long = [row for row in both if row.threads * row.limit_us >= 500]
+    return [
+        *checked,
+        each(
+            large,
+            lambda row: row.efficiency,
+            "share of the limit, limit >= 100 us",
+            ">=",
+            0.8,
+            percent,
+        ),
+        each(
+            middle,
+            lambda row: row.efficiency,
+            "share of the limit, 10 to 100 us",
+            ">=",
+            0.6,
+            percent,
+        ),
+        each(
+            small,
+            lambda row: row.overhead_us,
+            "overhead of a step, limit < 10 us",
+            "<=",
+            2,
+            microseconds,
+        ),
+        each(long, speed_up, "2 threads against 1, limit >= 500 us", ">=", 1.6, ratio),
+        each(both, speed_up, "2 threads against 1, every cell", ">=", 1.0, ratio),
+        each(
+            [row for row in two if row.best],
+            lambda row: row.ratios[row.best],
+            "2 threads against the best opponent",
+            ">=",
+            1.0,
+            ratio,
+        ),
+        single(iris, "whole fit of 150 rows, 100 epochs", ">=", IRIS_RATIO, ratio),
+        single(
+            imports,
+            "import beyond scikit-learn's MLP",
+            "<=",
+            IMPORT_MS,
+            lambda x: f"{x:.0f} ms",
+        ),
+    ]

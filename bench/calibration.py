@@ -1,0 +1,160 @@
+"""What this machine can do at best: the constants of the limit model.
+
+Each constant is the best of many short timings of a kernel of the core, on data that
+fit the first-level cache unless it says otherwise, less the time of an empty call.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from fastmlp._core import kernels, testing
+
+DTYPES = ("float32", "float64")
+CACHES = {1: 32 << 10, 2: 1 << 20, 3: 32 << 20}  # bytes, where the system tells none
+VECTOR_BYTES = {"base": 16, "v3": 32, "v4": 64}
+L1_BYTES = 16384  # of the arrays of a kernel
+# An output at which the derivative is 1 or -1, so that products stay normal numbers.
+AT_ONE = {"relu": 1.0, "tanh": 2**0.5, "logistic": (1 + 5**0.5) / 2}
+
+
+def best_seconds(call, total=0.03, least=5):
+    """The fewest seconds of a call, over about ``total`` seconds of calls."""
+    best, calls, stop = float("inf"), 0, time.perf_counter() + total
+    while calls < least or time.perf_counter() < stop:
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+        calls += 1
+    return best
+
+
+def ns_each(call, full, empty, n):
+    """Nanoseconds per element: a call on n elements less one on none."""
+    both = (best_seconds(partial(call, *args)) for args in (full, empty))
+    return max(1e9 * (next(both) - next(both)) / n, 0.0)
+
+
+def cache_bytes():
+    """Bytes of the data caches by level."""
+    sizes = dict(CACHES)
+    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        try:
+            kind, level, size = (
+                (index / name).read_text().strip() for name in ("type", "level", "size")
+            )
+        except OSError:
+            continue
+        match = re.fullmatch(r"(\d+)([KMG]?)", size)
+        if match and kind != "Instruction" and level in "123":
+            scale = 1 << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
+            sizes[int(level)] = int(match[1]) * scale
+    return sizes
+
+
+def peak(dtype):
+    """GF/s of multiply-adds: in registers, or of BLAS where the core leaves it that."""
+    dtype = np.dtype(dtype)
+    try:
+        n = 20_000
+        operations = testing.multiply_add(dtype, n)
+        return operations / best_seconds(lambda: testing.multiply_add(dtype, n)) / 1e9
+    except NotImplementedError:
+        a, c = np.ones((256, 256), dtype), np.empty((256, 256), dtype)
+        seconds = best_seconds(lambda: testing.gemm(False, a, a, 0, c))
+        return 2 * 256**3 / seconds / 1e9
+
+
+def bandwidths(caches):
+    """GB/s of reading, by level; 4 is the memory."""
+    sizes = {level: size // 2 for level, size in caches.items()}
+    sizes[4] = min(4 * caches[3], 256 << 20)
+    result = {}
+    for level, size in sizes.items():
+        x = np.ones(size // 4, dtype=np.float32)
+        times = max(1, (1 << 22) // size)
+        seconds = best_seconds(partial(testing.read, x, times), total=0.1)
+        result[level] = x.nbytes * times / seconds / 1e9
+    return result
+
+
+def math_ns(name, dtype):
+    """Nanoseconds per element of a function."""
+    n = L1_BYTES // np.dtype(dtype).itemsize // 2
+    x = np.random.RandomState(0).uniform(-4, 4, n).astype(dtype)
+    none = x[:0]
+    full = (name, x, np.empty_like(x))
+    return ns_each(testing.math, full, (name, none, none), n)
+
+
+def activation_ns(name, dtype):
+    """Nanoseconds per element of an activation, forward and backward."""
+    k = 128
+    shape = (L1_BYTES // np.dtype(dtype).itemsize // 2 // k, k)
+    z = np.random.RandomState(0).uniform(-4, 4, shape).astype(dtype)
+    a = np.full(shape, AT_ONE[name], dtype)
+    delta, db, none = z.copy(), np.zeros(k, dtype), z[:0]
+    forward = ns_each(testing.activate, (name, z, k), (name, none, k), z.size)
+    backward = ns_each(
+        testing.activate_backward, (name, a, delta, db), (name, none, none, db), z.size
+    )
+    return forward + backward
+
+
+def loss_ns(loss, k, dtype):
+    """Nanoseconds per output of the loss and its delta, for rows of k outputs."""
+    rows = max(1, L1_BYTES // np.dtype(dtype).itemsize // 2 // k)
+    rng = np.random.RandomState(0)
+    z = rng.normal(size=rows * k).astype(dtype)
+    y = (rng.uniform(size=rows * k) > 0.5).astype(dtype)
+    if loss == "log_loss":  # its targets are the numbers of the classes
+        y = rng.randint(k, size=rows).astype(dtype)
+    db, none = np.zeros(k, dtype), z[:0]
+    full, empty = (loss, y, None, z, db), (loss, none, None, none, db)
+    return ns_each(testing.loss_delta, full, empty, rows * k)
+
+
+def update_ns(solver, dtype):
+    """Nanoseconds per parameter of a step of Adam, or of SGD with momentum."""
+    n_arrays = 4 if solver == "adam" else 3
+    n = L1_BYTES // np.dtype(dtype).itemsize // n_arrays
+    rng = np.random.RandomState(0)
+    arrays = [rng.uniform(0.5, 1, n).astype(dtype) for _ in range(n_arrays)]
+    none = [x[:0] for x in arrays]
+    if solver == "adam":
+        rest, face = (1.0, 1e-6, 1e-9, 0.9, 0.999, 1e-8), testing.adam_update
+    else:
+        rest, face = (1.0, 1e-6, 1e-9, 0.9, True), testing.sgd_update
+    return ns_each(face, (*arrays, *rest), (*none, *rest), n)
+
+
+def shuffle_ns():
+    """Nanoseconds per row of the permutation that the same seed asks for."""
+    rng, rows = np.random.RandomState(0), np.arange(10_000)
+    return 1e9 * best_seconds(lambda: rng.shuffle(rows)) / len(rows)
+
+
+def calibrate():
+    """All constants of this process, as numbers and dictionaries."""
+    caches = cache_bytes()
+    return {
+        "isa": kernels.isa,
+        "cache_bytes": caches,
+        "bandwidth": bandwidths(caches),
+        "shuffle": shuffle_ns(),
+        "by_dtype": {
+            dtype: {
+                "lanes": VECTOR_BYTES[kernels.isa] // np.dtype(dtype).itemsize,
+                "peak": peak(dtype),
+                "math": {f: math_ns(f, dtype) for f in ("exp", "tanh", "logistic")},
+                "activation": {f: activation_ns(f, dtype) for f in AT_ONE},
+                "update": {f: update_ns(f, dtype) for f in ("adam", "sgd")},
+            }
+            for dtype in DTYPES
+        },
+    }

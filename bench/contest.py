@@ -1,0 +1,222 @@
+"""A contest: the contestants of a cell in turn, each in its own process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from cells import IRIS
+from limit import epoch_flops, epoch_limit, step_limit
+from machine import usable_cores
+from opponents import CHECKED_ITERATIONS, REFERENCE, SUBJECT, competes
+
+WORKER = Path(__file__).parent / "worker.py"
+MOST_EPOCHS = 2000  # by which the long run of a pair is longer
+MOST_ITERATIONS = 40  # the same for lbfgs, which would converge
+MOST_REPEATS = 30
+
+
+class ContestantError(Exception):
+    """A contestant could not do what it was asked."""
+
+
+class Process:
+    """A contestant in a process of its own, on the first cores of this one."""
+
+    def __init__(self, name, threads):
+        cores = ",".join(map(str, usable_cores()[:threads]))
+        self.messages = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, str(WORKER), name, str(threads), cores],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.messages,
+            text=True,
+        )
+
+    @property
+    def has_ended(self):
+        """Whether it can answer no more."""
+        return self.process.poll() is not None
+
+    def ask(self, method, *args):
+        """The answer to a request."""
+        try:
+            self.process.stdin.write(json.dumps([method, *args]) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except (BrokenPipeError, ConnectionResetError):
+            line = ""
+        if not line:
+            self.messages.seek(0)
+            raise ContestantError(f"the process ended: {self.messages.read()[-2000:]}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise ContestantError(answer["error"])
+        return answer["result"]
+
+    def close(self):
+        """End the process."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.messages.close()
+
+
+class Contest:
+    """Processes for names and numbers of threads, and the rounds between them.
+
+    Parameters
+    ----------
+    names : list of str
+        The contestants, the subject first.
+    threads : list of int
+    rounds : int
+    target : float
+        Seconds by which the long run of a pair is longer than the short one, if an
+        epoch does not take more.
+    """
+
+    def __init__(self, names, threads, rounds, target):
+        self.rounds, self.target = rounds, target
+        self.processes, self.facts = {}, {}
+        for name, n in ((name, n) for n in threads for name in names):
+            process = Process(name, n)
+            try:
+                self.facts[f"{name} x{n}"] = process.ask("describe")
+                self.processes[name, n] = process
+            except ContestantError as error:
+                self.facts[f"{name} x{n}"] = {"error": str(error)}
+                process.close()
+        if not any(name == SUBJECT for name, _ in self.processes):
+            self.__exit__()
+            raise ContestantError(f"{SUBJECT} does not start: {self.facts}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes.values():
+            process.close()
+
+    def subject(self):
+        """The process of the subject with the fewest threads."""
+        return self.processes[min(key for key in self.processes if key[0] == SUBJECT)]
+
+    def calibrate(self):
+        """The constants of the machine, in the process of the subject."""
+        return self.subject().ask("calibrate")
+
+    def run(self, cell, dtype, constants):
+        """Time a cell; its facts as they go to JSON."""
+        entries = [
+            self._prepared(name, threads, cell, dtype)
+            for name, threads in self.processes
+            if competes(name, cell)
+        ]
+        self._take_turns([entry for entry in entries if not entry["error"]])
+        loss_ns = self.subject().ask("loss_cost", cell, dtype)
+        rows = cell.batches[0]
+        return {
+            "cell": cell._asdict(),
+            "name": cell.name,
+            "description": str(cell),
+            "dtype": dtype,
+            "steps": len(cell.batches),
+            "flops_per_epoch": epoch_flops(cell),
+            "step_limit_us": step_limit(cell, dtype, rows, constants, loss_ns),
+            "epoch_limit_us": epoch_limit(cell, dtype, constants, loss_ns),
+            "loss_ns": loss_ns,
+            "entries": entries,
+        }
+
+    def _prepared(self, name, threads, cell, dtype):
+        """The entry of a contestant, after its first calls."""
+        entry = {"contestant": name, "threads": threads, "error": "", "rounds": []}
+        if self.processes[name, threads].has_ended:  # in an earlier cell
+            self.processes[name, threads].close()
+            self.processes[name, threads] = Process(name, threads)
+        try:
+            facts = self.processes[name, threads].ask("prepare", cell, dtype)
+        except ContestantError as error:
+            return {**entry, "error": str(error), "loss": None, "ms": []}
+        seconds = facts["seconds_per_epoch"]
+        more, repeats = math.ceil(self.target / seconds), 1
+        few = 1 if facts["has_fixed_cost"] else 0
+        if cell.solver == "lbfgs":
+            few, most = CHECKED_ITERATIONS, MOST_ITERATIONS
+            repeats = min(1 + int(self.target / (seconds * most)), MOST_REPEATS)
+            more = most
+        more = max(2 - few, min(more, MOST_EPOCHS))
+        return {**entry, **facts, "epochs": [few, few + more], "repeats": repeats}
+
+    def _take_turns(self, entries):
+        """Rounds A B C, C B A, ...; the times go into the entries."""
+        for i in range(self.rounds):
+            for entry in entries[:: -1 if i % 2 else 1]:
+                few, many = entry["epochs"]
+                process = self.processes[entry["contestant"], entry["threads"]]
+                try:
+                    pair = {"few": {"seconds": 0.0, "cpu": 0.0}}
+                    if few:
+                        pair["few"] = process.ask("train", few, entry["repeats"])
+                    pair["many"] = process.ask("train", many, entry["repeats"])
+                except ContestantError as error:
+                    entry["error"] = str(error)
+                    continue
+                entry["rounds"].append(pair)
+        for entry in entries:
+            few, many = entry["epochs"]
+            for kind, key in (("ms", "seconds"), ("cpu_ms", "cpu")):
+                entry[kind] = [
+                    1e3 * (pair["many"][key] - pair["few"][key]) / (many - few)
+                    for pair in entry["rounds"]
+                ]
+
+    def whole_fits(self, epochs, rounds):
+        """Seconds of whole fits of the iris data, in turn, by contestant."""
+        names = [SUBJECT, REFERENCE]
+        least = min(threads for _, threads in self.processes)
+        processes = {name: self.processes[name, least] for name in names}
+        for process in processes.values():
+            process.ask("prepare", IRIS, "float64")
+        seconds = {name: [] for name in names}
+        for i in range(rounds):
+            for name in names[:: -1 if i % 2 else 1]:
+                seconds[name].append(processes[name].ask("train", epochs, 1)["seconds"])
+        return seconds
+
+
+IMPORTS = """
+import time
+import sklearn.neural_network
+start = time.perf_counter()
+import fastmlp
+print(time.perf_counter() - start)
+"""
+
+
+def import_seconds(rounds):
+    """Seconds of ``import fastmlp`` after scikit-learn's MLP, each in a new process."""
+    command = [sys.executable, "-c", IMPORTS]
+    runs = (
+        subprocess.run(command, capture_output=True, text=True, check=True)
+        for _ in range(rounds + 1)
+    )  # the first one fills the caches
+    return [float(run.stdout) for run in runs][1:]
+
+
+def median_ms(entry):
+    """The median over the rounds, or infinity where there are none."""
+    return median(entry["ms"]) if entry["ms"] else math.inf
