@@ -19,14 +19,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import SEED, machine, make_data
+from cells import CELLS, SEED, make_data
+from machine import machine
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 import fastmlp
 
-UNITS = (64, 100, 10)
+DIGITS = next(cell for cell in CELLS if cell.name == "digits")  # 64-100-10
+N_FEATURES = 64
 N_ROWS = 100_000
 
 
@@ -104,7 +106,7 @@ def main():
         print(f"{name:>16}: {fact}")
     with threadpool_limits(1):
         for dtype in ("float32", "float64"):
-            X, y = make_data(1797, UNITS[0], UNITS[-1], dtype)
+            X, y = make_data(DIGITS, dtype)
             model, theirs = fitted(fastmlp, X, y), fitted(neural_network, X, y)
             model.set_params(n_threads=1)
             model.coefs_ = [w.copy() for w in theirs.coefs_]
@@ -118,9 +120,9 @@ def main():
                     **others,
                 }
                 title = f"predict_proba, {n_rows:,} rows, {dtype}"
-                rows = np.resize(X, (n_rows, UNITS[0]))
+                rows = np.resize(X, (n_rows, N_FEATURES))
                 report(title, functions, rows, n_calls, n_rounds, unit)
-            names = [f"feature {i}" for i in range(UNITS[0])]
+            names = [f"feature {i}" for i in range(N_FEATURES)]
             frame = pd.DataFrame(X, columns=names)
             functions = {
                 "fastmlp": fitted(fastmlp, frame, y).predict,
