@@ -15,6 +15,8 @@ except ModuleNotFoundError as error:
 # Where each public name stands.  They are imported on first use, so that
 # `import fastmlp.runtime` does without scikit-learn.
 _MODULES = {
+    "EpochRecord": "fastmlp._progress",
+    "HiddenFeatures": "fastmlp._representation",
     "MLPClassifier": "fastmlp._mlp",
     "MLPRegressor": "fastmlp._mlp",
     "ModelVersionWarning": "fastmlp._persistence",

@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import _history, _rules, _shortcut, _validation
+from fastmlp import _history, _representation, _rules, _shortcut, _validation
 from fastmlp._callbacks import CallbackSupportMixin, announced_fit, with_callbacks
 from fastmlp._checkpoint import make_checkpoint
 from fastmlp._class_weight import expanded
@@ -392,18 +392,21 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 rows = slice(start, start + step)
                 outputs[rows] = self._outputs(X[rows], what)
             return outputs
+        X, network, layers, _ = self._fitted_network(X)
+        data = Data(X)
+        n_threads = _shortcut.threads(self, network, data)
+        return predict(network, data, layers, what=what, n_threads=n_threads)
+
+    def _fitted_network(self, X):
+        """X in the form of the core, the network, its layers and its coefficients."""
         model = self._snapshot()
         X = _validation.check_predict_data(self, X, model.units[0])
         dtype = model.dtype or np.result_type(X.dtype, model.coefs[0].dtype)
         network = self._network(model.units, model.activations, model.loss)
-        layers = Layers(
-            [w.astype(dtype, copy=False) for w in model.coefs],
-            [b.astype(dtype, copy=False) for b in model.intercepts],
-            dtype,
-        )
-        data = Data(_validation.cast_rows(X, dtype))
-        n_threads = _shortcut.threads(self, network, data)
-        return predict(network, data, layers, what=what, n_threads=n_threads)
+        coefs = [w.astype(dtype, copy=False) for w in model.coefs]
+        intercepts = [b.astype(dtype, copy=False) for b in model.intercepts]
+        layers = Layers(coefs, intercepts, dtype)
+        return _validation.cast_rows(X, dtype), network, layers, coefs
 
     def _snapshot(self):
         """The fitted model as plain data, checked; arrays are not copied."""
@@ -444,6 +447,99 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         asked = type(self)(n_threads=n_threads)
         _rules.check_parameters(asked, {"n_threads": _rules.RULES["n_threads"]})
         return make_predictor(self._snapshot(), allowed_threads(n_threads))
+
+    def hidden_activations(self, X, layer=-1):
+        """Activations of a hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        layer : int, default=-1
+            The hidden layer: 0 is the first, -1 the last.
+
+        Returns
+        -------
+        a : ndarray of shape (n_samples, n_units)
+
+        Examples
+        --------
+        >>> from fastmlp import MLPRegressor
+        >>> X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]
+        >>> regr = MLPRegressor(hidden_layer_sizes=(4, 3), solver="lbfgs").fit(X, y)
+        >>> regr.hidden_activations(X, layer=0).shape
+        (3, 4)
+        """
+        return _representation.hidden_activations(self, X, layer)
+
+    def input_gradient(self, X, output=None, *, of="output"):
+        """Derivatives of the outputs with respect to the features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        output : int, default=None
+            The output to differentiate: a column of ``predict_proba`` or, for
+            regression, of ``predict``. None takes all outputs of the network; a binary
+            classifier has one, the probability of its second class.
+        of : {"output", "raw"}, default="output"
+            Whether to differentiate the output itself or its value before the output
+            activation (logit, or logarithm for poisson).
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_samples, n_features) or \
+                (n_samples, n_outputs, n_features)
+            Two-dimensional for one output.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPRegressor
+        >>> X = np.random.RandomState(0).randn(50, 2)
+        >>> params = {"hidden_layer_sizes": (), "solver": "lbfgs", "alpha": 0.0}
+        >>> line = MLPRegressor(**params, tol=1e-9).fit(X, X @ [3, -1])
+        >>> line.input_gradient(X[:1]).round(2)
+        array([[ 3., -1.]])
+        """
+        return _representation.input_gradient(self, X, output, of)
+
+    def integrated_gradients(
+        self, X, baseline=None, output=None, *, of="output", n_steps=50
+    ):
+        """Attribute an output to the features by integrated gradients [1]_.
+
+        The gradient is averaged along the line from the baseline to each row, by
+        Gauss-Legendre quadrature, and multiplied by their difference. The attributions
+        of a row add up to its output minus that of the baseline.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        baseline : array-like of shape (n_features,) or (n_samples, n_features), \
+                default=None
+            Where attributions are zero; None is the origin.
+        output : int, default=None
+            The output, as in ``input_gradient``; needed where there are several.
+        of : {"output", "raw"}, default="output"
+            As in ``input_gradient``.
+        n_steps : int, default=50
+            Points of the quadrature.
+
+        Returns
+        -------
+        attributions : ndarray of shape (n_samples, n_features)
+
+        References
+        ----------
+        .. [1] M. Sundararajan, A. Taly and Q. Yan, "Axiomatic attribution for deep
+           networks", 2017, arXiv:1703.01365.
+        """
+        return _representation.integrated_gradients(
+            self, X, baseline, output, of, n_steps
+        )
 
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.
