@@ -102,7 +102,8 @@ def bars(rows, iris=None, imports=None):
             what = f"{dtype} against {name}, geometric mean"
             checked.append(against(part, rival, what, least[column], worst))
     large, middle, small = (
-        [row for row in one if low <= row.limit_us < high]
+        # an iteration of lbfgs takes as many gradients as its line search asks for
+        [row for row in one if low <= row.limit_us < high and row.is_step]
         for low, high in ((100, float("inf")), (10, 100), (0, 10))
     )
     long = [row for row in both if row.threads * row.limit_us >= 500]

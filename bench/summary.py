@@ -61,6 +61,11 @@ class Row(NamedTuple):
     ratios: dict[str, float]
 
     @property
+    def is_step(self):
+        """Whether the time is that of a step, not of an iteration of lbfgs."""
+        return not self.name.startswith("lbfgs")
+
+    @property
     def best(self):
         """The fastest rival, or None."""
         return min(self.ratios, key=self.ratios.get) if self.ratios else None

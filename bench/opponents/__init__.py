@@ -8,7 +8,8 @@ and compiles what there is to compile; then
 
 trains anew from the same initial weights over the same orders of the rows, and
 
-    check() -> loss after the first epoch (lbfgs: after CHECKED_ITERATIONS)
+    check() -> loss of the first epoch (lbfgs: after CHECKED_ITERATIONS); asked of
+        data of CHECKED_ITERATIONS batches
 
 tells the loss, the L2 penalty included, by which it is compared.
 """
