@@ -74,7 +74,9 @@ def test_a_mapped_x_beyond_float32(mapped, tmp_path):
     X[30_000, 3] = 1e39
     X.tofile(tmp_path / "x.bin")
     mapping = np.memmap(tmp_path / "x.bin", dtype=np.float64, mode="r", shape=X.shape)
-    with pytest.raises(ValueError, match=r"too large for float32 \(rows 28672 to 32767"):
+    with pytest.raises(
+        ValueError, match=r"too large for float32 \(rows 28672 to 32767"
+    ):
         model(dtype="float32").fit(mapping, y)
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from fastmlp._core.permutation import shuffle
 
 

@@ -5,12 +5,18 @@ from itertools import product
 import numpy as np
 import pytest
 
-from fastmlp._core import kernels, testing
+from fastmlp._core import testing
 
 SIZES = [1, 2, 5, 16, 67]
 # beyond the blocks of rows and depth (192, 320) and the packing thresholds; strides that
 # crowd L1, and panels of one, two and three vectors with whole and partial ends
-LARGE = [(130, 1030, 300), (200, 45, 530), (513, 520, 257), (127, 600, 256), (25, 1, 700)]
+LARGE = [
+    (130, 1030, 300),
+    (200, 45, 530),
+    (513, 520, 257),
+    (127, 600, 256),
+    (25, 1, 700),
+]
 LARGE += [(50, n, 330) for n in (2, 8, 9, 40, 41, 128, 136)]
 
 
