@@ -514,7 +514,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
         The gradient is averaged along the line from the baseline to each row, by
         Gauss-Legendre quadrature, and multiplied by their difference. The attributions
-        of a row add up to its output minus that of the baseline.
+        of a row add up to its output minus that of the baseline, as far as the
+        quadrature is exact; activations with a kink ask for more points.
 
         Parameters
         ----------
