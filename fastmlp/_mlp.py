@@ -25,6 +25,7 @@ from fastmlp._core.network import Data, Layers, Network
 from fastmlp._core.prediction import class_numbers, predict
 from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
+from fastmlp._layers import summary
 from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
 from fastmlp._persistence import stamped, unstamped
@@ -34,6 +35,7 @@ from fastmlp._snapshot import Snapshot
 from fastmlp._stream import Stream, restarts
 from fastmlp._task import FitOptions, Task
 from fastmlp._threads import allowed_threads
+from fastmlp._trace import trace_step
 from fastmlp._training import fit_stochastic
 
 _LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
@@ -512,7 +514,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
         The gradient is averaged along the line from the baseline to each row, by
         Gauss-Legendre quadrature, and multiplied by their difference. The attributions
-        of a row add up to its output minus that of the baseline.
+        of a row add up to its output minus that of the baseline, as far as the
+        quadrature is exact; activations with a kink ask for more points.
 
         Parameters
         ----------
@@ -540,6 +543,74 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         return _representation.integrated_gradients(
             self, X, baseline, output, of, n_steps
         )
+
+    def summary(self):
+        """Print the table of the layers: units, activations, parameters.
+
+        Examples
+        --------
+        >>> from fastmlp import MLPRegressor
+        >>> regr = MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs")
+        >>> regr.fit([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]).summary()
+        MLPRegressor
+        ------------------------------------------------
+        layer     units  activation  weights  parameters
+        ------------------------------------------------
+        input         2
+        hidden 1      3  relu        2 x 3             9
+        output        1  identity    3 x 1             4
+        ------------------------------------------------
+        13 parameters in float64, 104 bytes
+        """
+        print(summary(self))
+
+    def trace_step(self, x, y, *, learning_rate=None):
+        """Follow one sample forward and backward, and take a step, gate by gate.
+
+        The model is left as it is. The step is that of sgd without momentum on a batch
+        of this sample alone; everything is computed in float64.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_features,) or (1, n_features)
+            The sample.
+        y : scalar or array-like of shape (n_outputs,)
+            Its target, as in ``fit``.
+        learning_rate : float, default=None
+            Rate of the step; None is ``learning_rate_init``.
+
+        Returns
+        -------
+        trace : StepTrace
+            ``print(trace)`` shows it as tables, ``trace.plot()`` draws it,
+            ``trace.layers`` and ``trace.gates()`` hold the numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPClassifier
+        >>> neuron = MLPClassifier((), alpha=0.0)
+        >>> neuron = neuron.partial_fit([[-1.0, -2.0]], [1], classes=[0, 1])
+        >>> neuron.coefs_[0][:], neuron.intercepts_[0][:] = [[2.0], [-3.0]], [-3.0]
+        >>> trace = neuron.trace_step([-1.0, -2.0], 1)
+        >>> trace.layers[0].net_inputs, trace.outputs.round(2)
+        (array([1.]), array([0.73]))
+        >>> trace.layers[0].coef_gradients.round(2)
+        array([[0.27],
+               [0.54]])
+        """
+        return trace_step(self, x, y, learning_rate)
+
+    def _one_sample(self, x, y):
+        """One sample in the form of the core, its target encoded."""
+        check_is_fitted(self, "coefs_")
+        y = np.asarray(y)
+        y = y.reshape(1, -1) if y.ndim and y.size > 1 else y.reshape(1)
+        return self._validate_input(x, y, True, False, np.dtype(float), exact=False)
+
+    def _activations(self, network):
+        """Name and parameter of the activation of each hidden layer."""
+        return [_rules.hidden_activation(self)] * (len(network.units) - 2)
 
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.

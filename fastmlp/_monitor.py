@@ -155,7 +155,8 @@ class Monitor:
             if self.report is not None:
                 self.report.epoch_ends(record)
             if self.hook is not None:
-                stops = self.hook(record) is True
+                answer = self.hook(record)
+                stops = isinstance(answer, bool | np.bool_) and bool(answer)
         if self.scope is not None:
             stops = self.scope.epoch_ends(self.task.fitted_layers) or stops
         return stops

@@ -38,7 +38,7 @@ def test_callback_sees_each_epoch_and_stops(solver):
 
     def stop_at_five(record):
         records.append(record)
-        return record.epoch == 5
+        return np.equal(record.epoch, 5)  # a bool of NumPy counts too
 
     clf = clone(CLF).set_params(solver=solver)
     clf.fit(X, Y, X_val=X, y_val=Y, callback=stop_at_five)

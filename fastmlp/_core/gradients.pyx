@@ -172,3 +172,38 @@ def input_gradient(Network net, Data data, Layers layers, coefs, seeds):
         rows.first += rows.n
         PyErr_CheckSignals()
     return out
+
+
+def activation_slopes(Network net, Py_ssize_t layer, a):
+    """Derivatives of the activation of a hidden layer, from its activations.
+
+    Parameters
+    ----------
+    net : Network
+    layer : int
+        From 1, the first hidden layer, to n_layers - 1.
+    a : ndarray of shape (n_rows, n_units)
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_rows, n_units)
+    """
+    cdef Py_ssize_t n_rows = len(a), n_units = net.c.width[layer]
+    cdef Py_ssize_t ld = (n_units + 15) // 16 * 16  # kernels run on to whole vectors
+    cdef fm_activation f = <fm_activation> net.c.activation[layer - 1]
+    padded = np.zeros((n_rows, ld), dtype=a.dtype)
+    padded[:, :n_units] = a
+    slopes = np.ones((n_rows, ld), dtype=a.dtype)
+    sums = np.zeros(n_units, dtype=a.dtype)
+    cdef size_t a_at = address_of(padded, a.dtype)
+    cdef size_t slopes_at = address_of(slopes, a.dtype)
+    cdef size_t sums_at = address_of(sums, a.dtype)
+    if a.dtype == np.float32:
+        kernels.activate_backward(
+            f, <const float *> a_at, <float *> slopes_at, <float *> sums_at, n_rows,
+            n_units, ld, net.c.parameter[layer - 1])
+    else:
+        kernels.activate_backward(
+            f, <const double *> a_at, <double *> slopes_at, <double *> sums_at, n_rows,
+            n_units, ld, net.c.parameter[layer - 1])
+    return np.ascontiguousarray(slopes[:, :n_units])

@@ -1,0 +1,256 @@
+"""Drawings, the layer table, and the trace of one step with the lecture's numbers."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+
+from fastmlp import (
+    LossCurveDisplay,
+    MLPClassifier,
+    MLPRegressor,
+    WeightsDisplay,
+    plot_network,
+)
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, Y = load_iris(return_X_y=True)
+CLF = MLPClassifier((20, 3), max_iter=8, random_state=0)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_loss_curve():
+    clf = clone(CLF).fit(X, Y)
+    display = LossCurveDisplay.from_estimator(clf)
+    assert display.line_.get_ydata().tolist() == clf.loss_curve_
+    assert display.line_.get_xdata().tolist() == list(range(1, 9))
+    assert display.validation_line_ is None and display.score_line_ is None
+    assert display.figure_ is display.ax_.figure
+    assert "MLPClassifier" in display.line_.get_label()
+    with pytest.raises(ValueError, match="needs a model with validation data"):
+        display.plot(plot_score=True)
+    clf = clone(CLF).fit(X, Y, X_val=X, y_val=Y)
+    _, ax = plt.subplots()
+    display = LossCurveDisplay.from_estimator(
+        clf, ax=ax, name="iris", plot_score=True, color="red"
+    )
+    assert display.ax_ is ax and display.line_.get_color() == "red"
+    assert display.validation_line_.get_ydata().tolist() == clf.validation_loss_curve_
+    assert display.score_line_.get_ydata().tolist() == clf.validation_scores_
+    assert len(ax.get_legend().get_texts()) == 3
+    lbfgs = clone(CLF).set_params(solver="lbfgs").fit(X, Y)
+    display = LossCurveDisplay.from_estimator(lbfgs)
+    assert len(display.loss) == lbfgs.n_iter_
+    with pytest.raises(NotFittedError):
+        LossCurveDisplay.from_estimator(CLF)
+
+
+def test_weights():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    clf = clone(CLF).fit(frame, Y)
+    display = WeightsDisplay.from_estimator(clf)
+    np.testing.assert_array_equal(display.im_.get_array(), clf.coefs_[0])
+    bound = np.abs(clf.coefs_[0]).max()
+    assert display.im_.get_clim() == (-bound, bound)
+    assert [t.get_text() for t in display.ax_.get_yticklabels()] == list("abcd")
+    display = WeightsDisplay.from_estimator(clf, layer=-1, cmap="viridis")
+    np.testing.assert_array_equal(display.im_.get_array(), clf.coefs_[2])
+    assert display.im_.get_cmap().name == "viridis"
+    for layer in (3, -4, 0.0):
+        with pytest.raises(ValueError, match=r"layer must be an int in the range"):
+            WeightsDisplay.from_estimator(clf, layer=layer)
+
+
+def test_network_diagram():
+    clf = clone(CLF).fit(X, Y)
+    display = plot_network(clf)
+    counts = [len(circles.get_offsets()) for circles in display.units_]
+    assert counts == [4, 9, 3, 3]
+    assert len(display.lines_.get_segments()) == 4 * 9 + 9 * 3 + 3 * 3
+    texts = [text.get_text().split("\n") for text in display.texts_]
+    assert texts[0] == ["input", "4 units"]
+    assert texts[1] == ["hidden 1", "20 units", "relu", "100", "parameters"]
+    assert texts[3] == ["output", "3 units", "softmax", "12", "parameters"]
+    assert display.ax_.get_title() == "175 parameters"
+    display = plot_network(clf, max_units=30)
+    assert [len(c.get_offsets()) for c in display.units_] == [4, 20, 3, 3]
+    with pytest.raises(ValueError, match="max_units must be an int >= 3"):
+        plot_network(clf, max_units=2)
+
+
+def test_summary(capsys):
+    regr = MLPRegressor(
+        hidden_layer_sizes=(3,), activation=("leaky_relu", 0.1), fit_intercept=False
+    )
+    regr.set_params(max_iter=2, dtype="float32").fit(X, Y).summary()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "MLPRegressor"
+    assert lines[5].split() == [
+        "hidden",
+        "1",
+        "3",
+        "leaky_relu(0.1)",
+        "4",
+        "x",
+        "3",
+        "12",
+    ]
+    assert lines[-1] == "15 parameters in float32, 60 bytes"
+    with pytest.raises(NotFittedError):
+        CLF.summary()
+
+
+def test_matplotlib_is_imported_when_something_is_drawn(monkeypatch):
+    clf = clone(CLF).fit(X, Y)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        LossCurveDisplay.from_estimator(clf)
+
+
+def _by_hand(coefs, intercepts, **params):
+    """A classifier with given weights and logistic units."""
+    clf = MLPClassifier(
+        [len(b) for b in intercepts[:-1]], "logistic", solver="sgd", alpha=0.0,
+        momentum=0.0, nesterovs_momentum=False, **params,
+    )  # fmt: skip
+    clf.coefs_ = [np.array(w, dtype=float) for w in coefs]
+    clf.intercepts_ = [np.array(b, dtype=float) for b in intercepts]
+    clf.n_layers_, clf.n_outputs_ = len(coefs) + 1, 1
+    clf.out_activation_, clf.classes_ = "logistic", np.arange(2)
+    return clf
+
+
+def test_trace_of_the_lectures_forward_pass():
+    w1 = np.array([[1, 0, 1, 0], [0, -1, 0.5, -1], [-1, -1, 0, 0.5]]).T
+    net = _by_hand([w1, [[-1.0], [1.0], [-1.0]]], [np.zeros(3), [0.0]])
+    trace = net.trace_step([1.0, -1.0, 3.0, 2.0], 1)
+    hidden, output = trace.layers
+    assert hidden.net_inputs.tolist() == [4, 0.5, 1]
+    assert hidden.outputs.round(2).tolist() == [0.98, 0.62, 0.73]
+    assert output.net_inputs.round(2).tolist() == [-1.09]
+    assert trace.outputs.round(2).tolist() == [0.25]
+
+
+def test_trace_of_the_lectures_neuron():
+    neuron = _by_hand([[[2], [-3]]], [[-3]], learning_rate_init=0.001)
+    trace = neuron.trace_step([-1.0, -2.0], 1)
+    gates = {gate.gate: gate for gate in trace.gates()}
+    assert gates["w * x0"].value == -2 and gates["w * x1"].value == 6
+    assert gates["+ b"].value == -3 and gates["sum z"].value == 1
+    assert round(gates["activation a"].value, 4) == 0.7311
+    assert round(gates["activation a"].local_derivative, 2) == 0.2
+    assert gates["w * x1"].local_derivative == -2
+    (layer,) = trace.layers
+    assert layer.deltas.round(2).tolist() == [-0.27]
+    assert layer.coef_gradients.ravel().round(2).tolist() == [0.27, 0.54]
+    assert layer.intercept_gradients.round(2).tolist() == [-0.27]
+    # the source prints -2.9973 and 1.9973, which lost a 9 (see test_lecture.py)
+    assert layer.new_intercepts.round(5).tolist() == [-2.99973]
+    assert layer.new_coefs.ravel().round(5).tolist() == [1.99973, -3.00054]
+    assert trace.new_outputs.round(4).tolist() == [0.7314]
+    assert "1.99973" in str(trace) and "-> 0.7314" in str(trace)
+
+
+def test_trace_of_the_lectures_gradient_of_the_output():
+    rng = np.random.RandomState(0)
+    net = _by_hand([rng.randn(2, 2), rng.randn(2, 1)], [rng.randn(2), [0.0]])
+    x = np.array([[1.0, -1.0]])
+    p = net.predict_proba(x)[0, 1]
+    net.intercepts_[1] += np.log(0.47 / 0.53) - np.log(p / (1 - p))
+    trace = net.trace_step(x, 1)
+    output = trace.layers[-1]
+    assert trace.outputs[0] == pytest.approx(0.47)
+    assert output.output_gradients.round(3).tolist() == [-2.128]
+    assert output.local_derivatives.round(4).tolist() == [0.2491]
+    assert output.deltas.round(2).tolist() == [-0.53]
+    assert trace.new_outputs[0] > trace.outputs[0] and trace.new_loss < trace.loss
+
+
+TASKS = {
+    "binary": (MLPClassifier, Y > 0, {}),
+    "multiclass": (MLPClassifier, Y, {}),
+    "multilabel": (MLPClassifier, np.c_[Y > 0, Y > 1].astype(int), {}),
+    "regression": (MLPRegressor, X[:, 0], {}),
+    "many outputs": (MLPRegressor, X[:, :2], {}),
+    "poisson": (MLPRegressor, X[:, 0], {"loss": "poisson"}),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_step_is_that_of_sgd(task, hidden, fit_intercept):
+    kind, y, more = TASKS[task]
+    model = kind(
+        hidden_layer_sizes=hidden,
+        activation="softplus",
+        solver="sgd",
+        momentum=0.0,
+        alpha=0.1,
+        learning_rate_init=0.01,
+        max_iter=3,
+        random_state=0,
+        fit_intercept=fit_intercept,
+        **more,
+    ).fit(X / 5, y)
+    before = [array.copy() for array in model.coefs_ + model.intercepts_]
+    trace = model.trace_step(X[60] / 5, y[60])
+    for a, b in zip(model.coefs_ + model.intercepts_, before):
+        np.testing.assert_array_equal(a, b)  # the model is left as it is
+    model.partial_fit(X[60:61] / 5, y[60:61])
+    for layer, coef, intercept in zip(trace.layers, model.coefs_, model.intercepts_):
+        np.testing.assert_allclose(layer.new_coefs, coef, rtol=1e-12)
+        np.testing.assert_allclose(layer.new_intercepts, intercept, rtol=1e-10)
+        np.testing.assert_allclose(
+            layer.net_inputs, layer.inputs @ layer.coefs + layer.intercepts, rtol=1e-12
+        )
+        if task != "multiclass" or layer is not trace.layers[-1]:
+            np.testing.assert_allclose(
+                layer.deltas, layer.output_gradients * layer.local_derivatives,
+                rtol=1e-8,
+            )  # fmt: skip
+    assert trace.new_loss < trace.loss
+
+
+@pytest.mark.parametrize("n_units", [1, 2, 7, 16, 17, 33, 200])
+def test_slopes_of_layers_of_any_width(n_units):
+    regr = MLPRegressor(hidden_layer_sizes=(n_units,), activation="logistic")
+    regr.set_params(max_iter=2, random_state=0).fit(X, Y)
+    layer = regr.trace_step(X[0], Y[0]).layers[0]
+    expected = layer.outputs * (1 - layer.outputs)
+    np.testing.assert_allclose(layer.local_derivatives, expected, rtol=1e-12)
+
+
+def test_trace_drawing_and_bad_input():
+    clf = MLPClassifier((2,), max_iter=2, random_state=0)
+    clf.fit(pd.DataFrame(X[:, :2], columns=["length", "width"]), Y)
+    trace = clf.trace_step(X[:1, :2], 0)
+    texts = [text.get_text() for text in trace.plot().texts]
+    assert sum(text.startswith("z ") for text in texts) == 5
+    assert sum("→" in text for text in texts) == 2 * 2 + 2 * 3
+    assert any(text.startswith("length") for text in texts)
+    with pytest.raises(ValueError, match="at most 60 weights"):
+        clone(CLF).fit(X, Y).trace_step(X[0], 0).plot()
+    with pytest.raises(ValueError, match="learning_rate must be a finite number > 0"):
+        clf.trace_step(X[0, :2], 0, learning_rate=0.0)
+    with pytest.raises(ValueError, match="features"):
+        clf.trace_step(X[0], 0)
+    with pytest.raises(ValueError, match="not in `self.classes_`"):
+        clf.trace_step(X[0, :2], 7)
+    with pytest.raises(NotFittedError):
+        CLF.trace_step(X[0], 0)
