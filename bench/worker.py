@@ -41,7 +41,7 @@ def cell_of(fields):
 def start_of(cell):
     """The cell by whose loss contestants are compared: the first steps of an epoch.
 
-    Rounding errors grow with the steps, most of all where Adam divides by moments near 0.
+    Rounding errors grow with the steps, most where Adam divides by moments near 0.
     """
     from opponents import CHECKED_ITERATIONS
 

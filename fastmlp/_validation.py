@@ -84,7 +84,7 @@ def is_mapped(X):
 
 
 def check_range(X, rows=4096):
-    """Raise ValueError if X holds values beyond float32; looks at some rows at a time."""
+    """Raise ValueError if X holds values beyond float32; some rows at a time."""
     largest = np.finfo(np.float32).max
     for start in range(0, len(X), rows):
         if np.abs(X[start : start + rows]).max() > largest:

@@ -8,8 +8,8 @@ import pytest
 from fastmlp._core import testing
 
 SIZES = [1, 2, 5, 16, 67]
-# beyond the blocks of rows and depth (192, 320) and the packing thresholds; strides that
-# crowd L1, and panels of one, two and three vectors with whole and partial ends
+# beyond the blocks of rows and depth (192, 320) and the packing thresholds; strides
+# that crowd L1, and panels of one, two and three vectors with whole and partial ends
 LARGE = [
     (130, 1030, 300),
     (200, 45, 530),

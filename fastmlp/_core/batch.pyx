@@ -10,8 +10,8 @@
 # c) Same bits for any number of threads: a row's outputs do not depend on the rows
 #    beside it, a weight's gradient is summed by one thread, and sums over rows (losses,
 #    intercepts) go through slots of SUM_ROWS rows each, which are added in order.
-# d) Strips: a strip of rows goes through the product and the activation of a layer, or its
-#    derivative, at once, while it is in cache.
+# d) Strips: a strip of rows goes through the product and the activation of a layer, or
+#    its derivative, at once, while it is in cache.
 
 from time import perf_counter
 
