@@ -38,7 +38,11 @@ from fastmlp._threads import allowed_threads
 from fastmlp._trace import trace_step
 from fastmlp._training import fit_stochastic
 
-_LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
+# the losses that scikit-learn has, for models built by hand
+_LOSS_OF_OUTPUT = {
+    loss_outputs[loss]: loss
+    for loss in ("squared_error", "poisson", "binary_log_loss", "log_loss")
+}
 
 
 def _solver_is_stochastic(estimator):
