@@ -48,6 +48,7 @@ Objective = namedtuple(
     "Objective",
     ("loss", "output", "parameter", "bounds", "levels", "is_monotone", "positive"),
     defaults=(None, 0.0, (0.0, 1.0), (0.5,), False, None),
+    module="fastmlp._core.network",
 )
 
 
@@ -107,7 +108,7 @@ cdef class Network:
         n_outputs = self.c.n_outputs
         levels = np.array(levels, dtype=np.float64)
         group = {"quantile": len(levels), "gaussian_nll": 2}.get(loss, 1)
-        if n_outputs % group or len(levels) > max_levels:
+        if not 0 < len(levels) <= max_levels or n_outputs % group:
             raise ValueError(f"{n_outputs} outputs do not fit {objective}")
         self.loss, self.objective = loss, objective
         is_class_number = loss in ("log_loss", "focal")
