@@ -191,7 +191,7 @@ CLASSIFIER_RULES = {
             is_positive_weights,
         ),
         NONE,
-    ]
+    ],
 }
 REGRESSOR_RULES = {
     "loss": [one_of(REGRESSION_LOSSES)],

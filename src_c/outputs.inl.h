@@ -86,7 +86,7 @@ static inline fm_output FN(canonical)(fm_loss loss)
 static FM_ALWAYS_INLINE real FN(log_softplus)(real z)
 {
     const real y = FN(log_of)(FN(softplus_)(z > EXPM1_MIN ? z : EXPM1_MIN), 0);
-    return z < EXPM1_MIN ? z : y;
+    return z >= EXPM1_MIN ? y : z;
 }
 
 /* its derivative */
@@ -94,7 +94,7 @@ static FM_ALWAYS_INLINE real FN(d_log_softplus)(real z)
 {
     const real bounded = z > EXPM1_MIN ? z : EXPM1_MIN;
     const real d = FN(sigmoid)(bounded) / FN(softplus_)(bounded);
-    return z < EXPM1_MIN ? R(1.0) : d;
+    return z >= EXPM1_MIN ? d : R(1.0);
 }
 
 /* z := eta and slope := d eta / dz for n values, for an activation that is not the
@@ -128,7 +128,7 @@ static void FN(to_canonical)(const fm_objective *o, real *restrict z,
             real a = low + span * share;
             a = a < REAL_TINY ? REAL_TINY : a;
             slope[i] = span * share * FN(sigmoid)(-z[i]) / a;
-            z[i] = FN(log_of)(a, 0);
+            z[i] = a == a ? FN(log_of)(a, 0) : a;
         }
     }
 }

@@ -75,8 +75,9 @@ static double FN(focal_loss)(real *restrict z, ptrdiff_t y, real weight, real ga
     const real raw = z[y];
     const real log_sum = FN(softmax_row)(z, k, &largest);
     for (ptrdiff_t j = 0; j < k; ++j) rest += j == y ? 0 : z[j];
-    const real log_p =
-        rest < R(0.5) ? FN(log1p)(-rest) : (raw - largest) - log_sum;
+    const real log_p = rest < R(0.5)   ? FN(log1p)(-rest)
+                       : rest == rest ? (raw - largest) - log_sum
+                                      : rest;
     const real bounded = rest < REAL_TINY ? REAL_TINY : rest;
     const real factor = FN(exp)(gamma * FN(log_of)(bounded, 0));
     /* dloss / dlog p, and d log p / dz_j = [j == y] - p_j */
