@@ -1,8 +1,8 @@
 """The losses of the estimators: what their parameters ask for, and what y must be.
 
-Sources: quantile (pinball) loss R. Koenker and G. Bassett 1978; huber P. J. Huber 1964;
-gamma and tweedie deviance B. Jorgensen 1987; gaussian_nll D. A. Nix and A. S. Weigend
-1994; focal T.-Y. Lin et al. 2017.  Quantiles that cannot cross are one output plus a sum
+Sources: quantile (pinball) loss R. Koenker and G. Bassett 1978; huber P. J. Huber
+1964; gamma and tweedie deviance B. Jorgensen 1987; gaussian_nll D. A. Nix and A. S.
+Weigend 1994; focal T.-Y. Lin et al. 2017.  Quantiles that cannot cross are one output plus a sum
 of positive steps, softplus of the others, as in Y. Gasthaus et al. 2019.
 """
 
@@ -76,7 +76,7 @@ def is_logistic_range(value):
 
 
 def regression_objective(estimator):
-    """What a regressor minimises; ValueError where its parameters do not go together."""
+    """What a regressor minimises; ValueError where parameters do not go together."""
     loss = estimator.loss
     parameter = {
         "huber": estimator.huber_delta,
@@ -185,7 +185,7 @@ def check_target_range(y, dtype, objective):
 
 
 def split_outputs(outputs, objective):
-    """Outputs by target: an array of shape (n_samples, n_targets, outputs_per_target)."""
+    """Outputs by target, of shape (n_samples, n_targets, outputs_per_target)."""
     n_samples = len(outputs)
     if objective.loss == "gaussian_nll":
         return outputs.reshape(n_samples, 2, -1).transpose(0, 2, 1)

@@ -716,7 +716,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         return loss, np.hstack([grad.ravel() for grad in coefs + intercepts])
 
     def _fitted_objective(self):
-        """The loss that the fitted model was trained for; its output activation rules."""
+        """The loss that the fitted model was trained for."""
         stored = getattr(self, "_objective", None)
         if stored is not None:
             objective = Objective(**stored)
@@ -914,14 +914,6 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         whose weights are multiplied; or one number > 0 per label, which multiplies
         the positive term of that label in the loss and nothing else.
 
-    loss : {"log_loss", "focal"}, default="log_loss"
-        "log_loss" is the cross entropy; "focal" [3]_ multiplies its terms by
-        ``(1 - p) ** focal_gamma``, p the probability of the true class, so that easy
-        rows count less. Its probabilities are less extreme than those of "log_loss".
-
-    focal_gamma : float, default=2.0
-        Exponent of "focal", >= 0; 0 is the log loss.
-
     validation_split : array-like of int or bool, splitter or None, default=None
         Rows to hold out as validation data: their numbers, a mask, or a splitter of
         scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
@@ -959,6 +951,14 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         "restart" draws the same numbers in each call, as scikit-learn does, so that
         batches of one size are all shuffled alike; "continue" goes on where the last
         call ended.
+
+    loss : {"log_loss", "focal"}, default="log_loss"
+        "log_loss" is the cross entropy; "focal" [3]_ multiplies its terms by
+        ``(1 - p) ** focal_gamma``, p the probability of the true class, so that easy
+        rows count less. Its probabilities are less extreme than those of "log_loss".
+
+    focal_gamma : float, default=2.0
+        Exponent of "focal", >= 0; 0 is the log loss.
 
     Attributes
     ----------
@@ -1076,8 +1076,6 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         weight_init="glorot_uniform",
         n_threads=None,
         class_weight=None,
-        loss="log_loss",
-        focal_gamma=2.0,
         validation_split=None,
         scoring=None,
         target_score=None,
@@ -1085,6 +1083,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         on_divergence="raise",
         standardize_X=False,
         random_stream="restart",
+        loss="log_loss",
+        focal_gamma=2.0,
     ):
         super().__init__(
             loss=loss,

@@ -102,7 +102,7 @@ class Scaling:
         self.network, self.X, self.y = network, X, y
 
     def _of_outputs(self):
-        """Mean and scale of what each output predicts, and the shift of a log variance."""
+        """Mean and scale of each output, and the shift of a log variance."""
         mean, scale = self.y["mean"], self.y["scale"]
         objective = self.network.objective
         if objective.loss == "gaussian_nll":

@@ -13,9 +13,8 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastmlp._losses import check_target_range
-
 from fastmlp._core.network import CastRows
+from fastmlp._losses import check_target_range
 
 
 @contextmanager

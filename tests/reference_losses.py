@@ -5,9 +5,8 @@ scale of its linear predictor; so the two agree only if both are right.
 """
 
 import numpy as np
-from scipy.special import xlogy
-
 from fastmlp._core.network import Objective
+from scipy.special import xlogy
 
 
 def logistic(z):

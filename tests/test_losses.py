@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from fastmlp._core.network import Objective
 from reference_losses import OBJECTIVES, losses_and_delta, outputs, targets
 from sklearn.metrics import (
     mean_absolute_error,
@@ -14,14 +15,11 @@ from sklearn.metrics import (
 from test_gradients import (
     ALPHA,
     check_against_differences,
-    check_against_reference,
     loss_gradient,
 )
-
 from test_kernels import check_column_sums
 
 from fastmlp._core import network, solvers, testing
-from fastmlp._core.network import Objective
 
 all_objectives = pytest.mark.parametrize(
     "objective", OBJECTIVES.values(), ids=list(OBJECTIVES)

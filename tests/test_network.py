@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import reference
 
-from fastmlp._core import batch, kernels, network, prediction, solvers
+from fastmlp._core import batch, network, prediction, solvers
 
 all_losses = pytest.mark.parametrize("loss", reference.OUTPUTS)
 dense_and_sparse = pytest.mark.parametrize("is_sparse", [False, True])

@@ -48,8 +48,8 @@ cdef extern from "fastmlp.h" nogil:
             const fm_objective *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*loss)(
-            const fm_objective *, const float *, const float *, float *, float *, ptrdiff_t,
-            ptrdiff_t
+            const fm_objective *, const float *, const float *, float *, float *,
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum)(const float *, ptrdiff_t) noexcept nogil
         double (*finish_gradient)(
@@ -99,8 +99,8 @@ cdef extern from "fastmlp.h" nogil:
             const fm_objective *, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*loss)(
-            const fm_objective *, const double *, const double *, double *, double *, ptrdiff_t,
-            ptrdiff_t
+            const fm_objective *, const double *, const double *, double *, double *,
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum)(const double *, ptrdiff_t) noexcept nogil
         double (*finish_gradient)(

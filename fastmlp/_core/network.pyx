@@ -124,8 +124,10 @@ cdef class Network:
         if positive is not None:
             positive = np.array(positive, dtype=np.float64)
             if not loss.startswith("binary") or positive.shape != (n_outputs,):
-                raise ValueError("weights of positive terms need one binary output each")
-            self.c.objective.positive = <const double *> address_of(positive, np.float64)
+                raise ValueError("positive needs one weight per binary output")
+            self.c.objective.positive = <const double *> address_of(
+                positive, np.float64
+            )
         self.owners += (levels, positive)
 
     @property

@@ -411,6 +411,6 @@ def mean_loss(Network net, z, y, w=None):
             <float *> sums_at, n, net.c.n_outputs)
     else:
         s.loss = kernels.loss_delta(
-            &net.c.objective, <const double *> y_at, <const double *> w_at, <double *> at,
-            <double *> sums_at, n, net.c.n_outputs)
+            &net.c.objective, <const double *> y_at, <const double *> w_at,
+            <double *> at, <double *> sums_at, n, net.c.n_outputs)
     return s.loss * data_scale(&s)
