@@ -11,6 +11,27 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from fastmlp._validation import check_sample_weight
 
 
+def positive_weights(estimator):
+    """The weights of the positive terms, one per label, or None."""
+    weights = estimator.class_weight
+    if weights is None or isinstance(weights, str | Mapping):
+        return None
+    if any(isinstance(weight, Mapping) for weight in weights):
+        return None
+    n_labels = len(estimator.classes_)
+    if not estimator._label_binarizer.y_type_.startswith("multilabel"):
+        raise ValueError(
+            "class_weight must be 'balanced' or one dict {class: weight} unless the "
+            f"task is multi-label, got {weights!r}."
+        )
+    if len(weights) != n_labels:
+        raise ValueError(
+            f"class_weight must hold one weight for each of the {n_labels} labels, got "
+            f"{len(weights)}: {weights!r}."
+        )
+    return tuple(float(weight) for weight in weights)
+
+
 def expanded(estimator, codes, sample_weight):
     """The weights of the rows times those of their classes, in float64.
 

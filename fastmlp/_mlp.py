@@ -8,20 +8,27 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import _history, _representation, _rules, _shortcut, _validation
+from fastmlp import (
+    _history,
+    _losses,
+    _representation,
+    _rules,
+    _shortcut,
+    _validation,
+)
 from fastmlp._callbacks import CallbackSupportMixin, announced_fit, with_callbacks
 from fastmlp._checkpoint import make_checkpoint
-from fastmlp._class_weight import expanded
+from fastmlp._class_weight import expanded, positive_weights
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
-from fastmlp._core.network import Data, Layers, Network
+from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import class_numbers, predict
 from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
@@ -31,14 +38,24 @@ from fastmlp._optimizers import OPTIMIZERS
 from fastmlp._persistence import stamped, unstamped
 from fastmlp._scaling import standardize
 from fastmlp._shortcut import OUTPUTS, PROBA, RAW
-from fastmlp._snapshot import Snapshot
+from fastmlp._snapshot import Snapshot, special
 from fastmlp._stream import Stream, restarts
 from fastmlp._task import FitOptions, Task
 from fastmlp._threads import allowed_threads
 from fastmlp._trace import trace_step
 from fastmlp._training import fit_stochastic
 
-_LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
+# the losses that scikit-learn has, for models built by hand
+_LOSS_OF_OUTPUT = {
+    loss_outputs[loss]: loss
+    for loss in ("squared_error", "poisson", "binary_log_loss", "log_loss")
+}
+
+
+def _per_target(outputs):
+    """The outputs (n, n_targets, m) as m arrays, of shape (n,) for one target."""
+    arrays = np.moveaxis(outputs, 2, 0)
+    return arrays[:, :, 0] if arrays.shape[2] == 1 else arrays
 
 
 def _solver_is_stochastic(estimator):
@@ -238,7 +255,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
             activations = [activation] * len(hidden)
-            network = self._network(units, activations, self._loss_name())
+            network = self._network(units, activations, self._wanted_objective())
             if cold:
                 self._start_cold(network, activation[0])
             else:
@@ -321,7 +338,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _start_cold(self, network, activation):
         """Draw initial weights and reset what earlier fits recorded."""
         self.n_layers_ = len(network.units)
-        self.out_activation_ = loss_outputs[network.loss]
+        self._take_objective(network.objective)
         coefs, intercepts = initial_weights(
             self.weight_init, network.units, activation, self._random_state
         )
@@ -342,15 +359,23 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"of {list(known)} units, but hidden_layer_sizes and the data ask for "
                 f"{list(network.units)}. Fit a new estimator, or set warm_start=False."
             )
-        output = loss_outputs[network.loss]
+        output = _losses.out_activation(network.objective)
         if getattr(self, "out_activation_", output) != output:
             raise ValueError(
                 f"{method} cannot change the loss: the fitted model has the output "
                 f"activation {self.out_activation_!r}, but loss={self.loss!r} needs "
                 f"{output!r}. Fit a new estimator, or set warm_start=False."
             )
-        self.out_activation_, self.n_layers_ = output, len(known)
+        self._take_objective(network.objective)
+        self.n_layers_ = len(known)
         self.t_ = getattr(self, "t_", 0)
+
+    def _take_objective(self, objective):
+        """Record the loss that the weights are trained for."""
+        self.out_activation_ = _losses.out_activation(objective)
+        vars(self).pop("_objective", None)
+        if not _losses.is_plain(objective):
+            self._objective = objective._asdict()
 
     def _take_weights(self, units, coefs_init, intercepts_init):
         """Replace the initial weights by given ones, after a check."""
@@ -416,7 +441,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         _rules.check_parameters(self, {"dtype": _rules.RULES["dtype"]})
         activation = _rules.hidden_activation(self)
         coefs, intercepts, units = self._layers()
-        self._fitted_loss()
+        objective = self._fitted_objective()
         names = getattr(self, "feature_names_in_", None)
         return Snapshot(
             coefs,
@@ -426,6 +451,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             None if self.dtype == "auto" else np.dtype(self.dtype),
             getattr(self, "classes_", None),
             None if names is None else list(names),
+            special(objective),
         )
 
     def compile(self, *, n_threads=None):
@@ -652,7 +678,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             )
         activation = _rules.hidden_activation(self)
         activations = [activation] * (len(units) - 2)
-        network = self._network(units, activations, self._fitted_loss())
+        network = self._network(units, activations, self._fitted_objective())
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
             packed = packed.astype(X.dtype, copy=False)
@@ -675,9 +701,11 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         X = _validation.native_rows(X if issparse(X) else np.asarray(X))
         X = X if X.dtype == np.float32 else X.astype(np.float64, copy=False)
         y = np.asarray(y).reshape(X.shape[0], -1)
-        if y.shape[1] != self._layers()[-1][-1]:
+        one_hot = self.out_activation_ == "softmax"
+        n_outputs = y.shape[1] if one_hot else self._count_outputs(y)
+        if n_outputs != self._layers()[-1][-1]:
             raise ValueError(f"y has {y.shape[1]} columns, one per output is needed")
-        if self.out_activation_ == "softmax":
+        if one_hot:
             y = y.argmax(axis=1)[:, None]
         packed = np.ascontiguousarray(packed_coef_inter, dtype=X.dtype)
         if sample_weight is not None:
@@ -687,14 +715,19 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
         return loss, np.hstack([grad.ravel() for grad in coefs + intercepts])
 
-    def _fitted_loss(self):
-        """The loss whose output activation the fitted model has."""
+    def _fitted_objective(self):
+        """The loss that the fitted model was trained for."""
+        stored = getattr(self, "_objective", None)
+        if stored is not None:
+            objective = Objective(**stored)
+            if self.out_activation_ == _losses.out_activation(objective):
+                return objective
         if self.out_activation_ not in self._output_activations:
             raise ValueError(
                 f"out_activation_ of {type(self).__name__} must be one of "
                 f"{self._output_activations}, got {self.out_activation_!r}."
             )
-        return _LOSS_OF_OUTPUT[self.out_activation_]
+        return Objective(_LOSS_OF_OUTPUT[self.out_activation_])
 
     def _count_outputs(self, y):
         """Units of the output layer for encoded targets."""
@@ -871,14 +904,15 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
         are the same bits for any number.
 
-    class_weight : "balanced", dict, list of dict or None, default=None
+    class_weight : "balanced", dict, list of dict, array-like or None, default=None
         Weights of the classes: each row counts ``sample_weight`` times the weight of
         its class, which is the same as passing the products as ``sample_weight``.
         A dict ``{class: weight}`` gives 1 to classes that it does not name;
         "balanced" is ``n_samples / (n_classes * count)`` of the labels of the call
         (in ``partial_fit`` too, where a dict is steadier). A multi-label task takes
         "balanced" or a list with one dict ``{0: weight, 1: weight}`` per label,
-        whose weights are multiplied.
+        whose weights are multiplied; or one number > 0 per label, which multiplies
+        the positive term of that label in the loss and nothing else.
 
     validation_split : array-like of int or bool, splitter or None, default=None
         Rows to hold out as validation data: their numbers, a mask, or a splitter of
@@ -917,6 +951,14 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         "restart" draws the same numbers in each call, as scikit-learn does, so that
         batches of one size are all shuffled alike; "continue" goes on where the last
         call ended.
+
+    loss : {"log_loss", "focal"}, default="log_loss"
+        "log_loss" is the cross entropy; "focal" [3]_ multiplies its terms by
+        ``(1 - p) ** focal_gamma``, p the probability of the true class, so that easy
+        rows count less. Its probabilities are less extreme than those of "log_loss".
+
+    focal_gamma : float, default=2.0
+        Exponent of "focal", >= 0; 0 is the log loss.
 
     Attributes
     ----------
@@ -981,6 +1023,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
        arXiv:1412.6980.
     .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
        Transactions on Mathematical Software 23(4), 1997.
+    .. [3] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
 
     Examples
     --------
@@ -1040,9 +1083,11 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         on_divergence="raise",
         standardize_X=False,
         random_stream="restart",
+        loss="log_loss",
+        focal_gamma=2.0,
     ):
         super().__init__(
-            loss="log_loss",
+            loss=loss,
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
             solver=solver,
@@ -1079,11 +1124,16 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             random_stream=random_stream,
         )
         self.class_weight = class_weight
+        self.focal_gamma = focal_gamma
 
-    def _loss_name(self):
-        """The loss of the core: cross entropy over classes or of each label."""
+    def _wanted_objective(self):
+        """The loss of the core: over classes, or that of each label."""
         multiclass = self._label_binarizer.y_type_ == "multiclass"
-        return "log_loss" if multiclass else "binary_log_loss"
+        return Objective(
+            self.loss if multiclass else f"binary_{self.loss}",
+            parameter=float(self.focal_gamma) if self.loss == "focal" else 0.0,
+            positive=positive_weights(self),
+        )
 
     def _count_outputs(self, y):
         """One output per class or label, a single one for two classes."""
@@ -1122,7 +1172,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     def _row_weights(self, y, sample_weight, dtype):
         """The weights of the rows times those of their classes, or None."""
-        if self.class_weight is not None:
+        if self.class_weight is not None and positive_weights(self) is None:
             sample_weight = expanded(self, y, sample_weight)
         return super()._row_weights(y, sample_weight, dtype)
 
@@ -1308,9 +1358,20 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     Parameters
     ----------
-    loss : {"squared_error", "poisson"}, default="squared_error"
-        "squared_error" is half the mean squared error; "poisson" half the Poisson
-        deviance, for y >= 0, with exp as the output activation.
+    loss : str, default="squared_error"
+        What is minimised, with r = y - prediction; the mean over the rows, and but for
+        squared_error (a mean) the sum over the targets:
+
+        - "squared_error": r**2 / 2, for the mean
+        - "absolute_error": |r|, for the median
+        - "huber": r**2 / 2 up to |r| = ``huber_delta``, then linear [3]_
+        - "log_cosh": log(cosh(r)), a smooth form between the two
+        - "quantile": the pinball loss of the level(s) ``quantile`` [4]_
+        - "poisson", "gamma", "tweedie": half the deviance [5]_, for y >= 0, y > 0 and
+          y >= 0, with exp as the output activation
+        - "gaussian_nll": minus the log likelihood of a normal distribution [6]_, whose
+          mean ``predict`` gives, and whose standard deviation with
+          ``return_std=True``
 
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Number of units of each hidden layer; ``()`` gives linear regression.
@@ -1457,15 +1518,37 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         of X.
 
     standardize_y : bool, default=False
-        The same for the targets under squared_error, folded into the last layer.
-        ``loss_curve_`` and ``tol`` are then in units of the standard deviation of
-        each output.
+        The same for the targets, folded into the last layer; for the losses whose
+        targets may be shifted and scaled: squared_error, absolute_error, huber,
+        log_cosh, quantile and gaussian_nll. ``loss_curve_``, ``tol`` and
+        ``huber_delta`` are then in units of the standard deviation of each target.
 
     random_stream : {"restart", "continue"}, default="restart"
         What an int in ``random_state`` means for ``partial_fit`` and warm starts:
         "restart" draws the same numbers in each call, as scikit-learn does, so that
         batches of one size are all shuffled alike; "continue" goes on where the last
         call ended.
+
+    huber_delta : float, default=1.0
+        Residual from which the huber loss is linear, > 0, in units of y.
+
+    quantile : float or array-like of shape (n_quantiles,), default=0.5
+        Level of the quantile loss, in (0, 1), or several, strictly increasing, which
+        are learnt at once: one output for each target and level.
+
+    monotone_quantiles : bool, default=False
+        Whether several quantiles must not cross. The lowest is then an output of the
+        network and each further one the one below plus softplus of an output [8]_.
+
+    tweedie_power : float, default=1.5
+        Power p of the variance function of tweedie, ``variance ~ mean ** p``, in
+        (1, 2).
+
+    out_activation : str, ("logistic", float, float) or None, default=None
+        Output activation: None is that of the loss, "exp" for poisson, gamma and
+        tweedie and "identity" for the others. "exp" and "softplus" predict above 0,
+        ``("logistic", low, high)`` between two bounds ("logistic" between 0 and 1);
+        y must be within. Not for gaussian_nll.
 
     Attributes
     ----------
@@ -1480,10 +1563,16 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         Number of layers, input and output included.
 
     n_outputs_ : int
-        Number of units of the output layer.
+        Number of units of the output layer: one per target, for several quantiles
+        those of a target side by side, for gaussian_nll all means and then all log
+        variances.
 
-    out_activation_ : str
-        "identity", or "exp" for poisson.
+    quantiles_ : ndarray of shape (n_quantiles,)
+        Levels of the fitted model; only for the quantile loss.
+
+    out_activation_ : str or tuple
+        "identity", "exp", "softplus" or ("logistic", low, high); for monotone
+        quantiles "monotone", or ("monotone", name) with an activation behind them.
 
     loss_ : float
         Loss of the last epoch or iteration.
@@ -1527,6 +1616,17 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
        arXiv:1412.6980.
     .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
        Transactions on Mathematical Software 23(4), 1997.
+    .. [3] P. J. Huber, "Robust estimation of a location parameter", The Annals of
+       Mathematical Statistics 35(1), 1964.
+    .. [4] R. Koenker and G. Bassett, "Regression quantiles", Econometrica 46(1), 1978.
+    .. [5] B. Jorgensen, "Exponential dispersion models", Journal of the Royal
+       Statistical Society B 49(2), 1987.
+    .. [6] D. A. Nix and A. S. Weigend, "Estimating the mean and variance of the target
+       probability distribution", ICNN 1994.
+    .. [7] V. Chernozhukov, I. Fernandez-Val and A. Galichon, "Quantile and probability
+       curves without crossing", Econometrica 78(3), 2010.
+    .. [8] Y. Gasthaus et al., "Probabilistic forecasting with spline quantile function
+       RNNs", AISTATS 2019.
 
     Examples
     --------
@@ -1584,6 +1684,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         standardize_X=False,
         standardize_y=False,
         random_stream="restart",
+        huber_delta=1.0,
+        quantile=0.5,
+        monotone_quantiles=False,
+        tweedie_power=1.5,
+        out_activation=None,
     ):
         super().__init__(
             loss=loss,
@@ -1623,23 +1728,40 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             random_stream=random_stream,
         )
         self.standardize_y = standardize_y
+        self.huber_delta = huber_delta
+        self.quantile = quantile
+        self.monotone_quantiles = monotone_quantiles
+        self.tweedie_power = tweedie_power
+        self.out_activation = out_activation
 
-    def _loss_name(self):
+    def _wanted_objective(self):
         """The loss of the core."""
-        return self.loss
+        return _losses.regression_objective(self)
+
+    def _take_objective(self, objective):
+        super()._take_objective(objective)
+        vars(self).pop("quantiles_", None)
+        if objective.loss == "quantile":
+            self.quantiles_ = np.array(objective.levels)
+
+    def _count_outputs(self, y):
+        """Units of the output layer: some for each target."""
+        return y.shape[1] * _losses.outputs_per_target(self._wanted_objective())
 
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
         X, y = _validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
-        return X, _validation.check_targets(y, X.dtype, self.loss)
+        return X, _validation.check_targets(y, X.dtype, self._wanted_objective())
 
     def _encode_plain(self, y, dtype):
         """Targets of the core from plain ones; None where they need a closer look."""
-        if y.dtype != dtype or y.ndim > 2 or self.loss != "squared_error":
+        if y.dtype != dtype or y.ndim > 2 or self.out_activation is not None:
+            return None
+        if self.loss not in _losses.LOCATION_LOSSES:
             return None
         if not np.isfinite(y.sum()):
             return None
         y = np.ascontiguousarray(y).reshape(len(y), -1)
-        return y if y.shape[1] == self.n_outputs_ else None
+        return y if self._count_outputs(y) == self.n_outputs_ else None
 
     def _decoded(self, y):
         """Targets as predict gives them."""
@@ -1650,10 +1772,10 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         return False
 
     def _validation_score(self, y, outputs, sample_weight):
-        """R2, or NaN where the outputs are not finite."""
+        """The score of the model, or NaN where the outputs are not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
-        return r2_score(y, outputs, sample_weight=sample_weight)
+        return _losses.score(y, outputs, self._wanted_objective(), sample_weight)
 
     @available_if(_solver_is_stochastic)
     def partial_fit(
@@ -1703,20 +1825,110 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             self._fit(X, y, sample_weight, options)
         return self
 
-    def predict(self, X):
+    def predict(self, X, return_std=False):
         """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             Data.
+        return_std : bool, default=False
+            Whether to return the standard deviation too; for a model fitted with
+            ``loss="gaussian_nll"``.
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            For several quantiles of shape (n_samples, n_quantiles) or
+            (n_samples, n_targets, n_quantiles).
+        std : ndarray of the shape of y
+            Only with ``return_std=True``.
+
+        Raises
+        ------
+        ValueError
+            If the standard deviation is asked of a model of another loss.
         """
+        check_is_fitted(self, "coefs_")
+        objective = self._fitted_objective()
+        if return_std and objective.loss != "gaussian_nll":
+            raise ValueError(
+                "return_std=True needs a model fitted with loss='gaussian_nll', which "
+                f"predicts a standard deviation; this one has loss={objective.loss!r}."
+            )
         outputs = self._outputs(X)
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        if objective.loss not in ("quantile", "gaussian_nll"):
+            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        outputs = _losses.split_outputs(outputs, objective)
+        if objective.loss == "gaussian_nll":
+            mean, log_variance = _per_target(outputs)
+            return (mean, np.exp(0.5 * log_variance)) if return_std else mean
+        quantiles = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return quantiles[..., 0] if outputs.shape[2] == 1 else quantiles
+
+    def predict_interval(self, X, coverage=0.9):
+        """Predict central intervals that hold the target with a given probability.
+
+        For ``loss="gaussian_nll"`` they are those of the normal distribution; for
+        several quantiles they lie between two of them, which are interpolated
+        linearly in the level where the model was not fitted for those asked, and
+        sorted where they cross (Chernozhukov et al., reference 7 of the class).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        coverage : float, default=0.9
+            Probability within the interval, in (0, 1): it reaches from the quantile
+            (1 - coverage) / 2 to (1 + coverage) / 2.
+
+        Returns
+        -------
+        ends : ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
+            Lower and upper end.
+
+        Raises
+        ------
+        ValueError
+            If the model has neither of these losses, or if its quantiles do not
+            reach as far as the coverage asks.
+        """
+        check_is_fitted(self, "coefs_")
+        objective = self._fitted_objective()
+        if objective.loss not in ("quantile", "gaussian_nll"):
+            raise ValueError(
+                "predict_interval needs a model fitted with loss='gaussian_nll' or "
+                f"loss='quantile' and several levels; this one has loss="
+                f"{objective.loss!r}."
+            )
+        ends = _losses.interval(self._outputs(X), objective, coverage)
+        return ends[:, 0] if ends.shape[1] == 1 else ends
+
+    def score(self, X, y, sample_weight=None):
+        """Score of the predictions: R2, for quantiles D2 of their pinball losses.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            :func:`sklearn.metrics.r2_score` of what ``predict`` gives (of the mean,
+            for gaussian_nll); for quantiles the mean over the levels of
+            :func:`sklearn.metrics.d2_pinball_score`, the part of the pinball loss
+            that the model spares the constant quantile. At most 1.
+        """
+        check_is_fitted(self, "coefs_")
+        objective = self._fitted_objective()
+        if objective.loss != "quantile":
+            return super().score(X, y, sample_weight)
+        return _losses.score(y, self._outputs(X), objective, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

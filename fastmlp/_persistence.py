@@ -19,7 +19,7 @@ FORMAT_VERSION = 1
 WEIGHTS = ("coefs_", "intercepts_")
 _CLASSES = ("MLPClassifier", "MLPRegressor")
 _OPTIMIZER = ("_optimizer_state", "_random_state")  # what goes on needs
-_OTHER_PRIVATE = ("_no_improvement_count", "_scaling")
+_OTHER_PRIVATE = ("_no_improvement_count", "_objective", "_scaling")
 _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
 _BINARIZER = "_label_binarizer"
 
@@ -331,7 +331,8 @@ def _restore_targets(estimator, targets):
 
 def _check_estimator(estimator):
     """Raise ValueError unless parameters and attributes can work together."""
-    from fastmlp import _rules
+    from fastmlp import _losses, _rules
+    from fastmlp._core.network import Network
 
     _rules.check_parameters(estimator, estimator._parameter_rules)
     _rules.hidden_sizes(estimator)
@@ -339,7 +340,8 @@ def _check_estimator(estimator):
     units = estimator._layers()[-1]
     if not hasattr(estimator, "out_activation_"):
         raise ValueError("it has no out_activation_.")
-    estimator._fitted_loss()
+    objective = estimator._fitted_objective()
+    Network((1, units[-1]), [], objective)  # the check
     names = getattr(estimator, "feature_names_in_", None)
     sizes = {"n_features_in_": units[0], "n_outputs_": units[-1]}
     sizes["n_layers_"] = len(units)
@@ -358,7 +360,8 @@ def _check_estimator(estimator):
                 f"classes_ must name the classes of {units[-1]} outputs, got "
                 f"{classes!r}."
             )
-    _check_scaling(getattr(estimator, "_scaling", None), units)
+    n_targets = units[-1] // _losses.outputs_per_target(objective)
+    _check_scaling(getattr(estimator, "_scaling", None), (units[0], n_targets))
     if hasattr(estimator, "_optimizer_state"):
         state = _known_optimizer(estimator, estimator._optimizer_state)
         estimator._optimizer_state = state

@@ -118,13 +118,21 @@ def _seeds(network, z, k, of, sign):
         return seeds
     a = z.copy()
     activate_outputs(network, a)
-    if network.loss == "log_loss":
+    if network.objective.is_monotone:
+        raise ValueError(
+            "of='output' is not offered for monotone quantiles, each of which depends "
+            "on several outputs; use of='raw'."
+        )
+    if network.output == "softmax":
         seeds -= a * a[:, [k]]
         seeds[:, k] += a[:, k]
-    elif network.loss == "binary_log_loss":
-        seeds[:, k] = a[:, k] * (1 - a[:, k])
-    elif network.loss == "poisson":
+    elif network.output == "logistic":
+        low, high = network.objective.bounds
+        seeds[:, k] = (a[:, k] - low) * (high - a[:, k]) / (high - low)
+    elif network.output == "exp":
         seeds[:, k] = a[:, k]
+    elif network.output == "softplus":
+        seeds[:, k] = -np.expm1(-a[:, k])
     else:
         seeds[:, k] = 1
     seeds *= seeds.dtype.type(sign)

@@ -9,7 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from fastmlp._core.kernels import activation_names
+from fastmlp._core.kernels import activation_names, max_levels
+from fastmlp._losses import (
+    CLASSIFICATION_LOSSES,
+    OUTPUTS,
+    REGRESSION_LOSSES,
+    are_levels,
+    is_logistic_range,
+)
 from fastmlp._schedules import PARAMETERS as SCHEDULES
 
 DTYPES = ("auto", "float32", "float64")
@@ -93,6 +100,19 @@ def _is_split(value):
     return hasattr(value, "split") and not isinstance(value, str | bytes)
 
 
+def is_positive_weights(value):
+    """Whether a value lists finite numbers above 0."""
+    return (
+        isinstance(value, list | tuple | np.ndarray)
+        and np.ndim(value) == 1
+        and len(value) > 0
+        and all(isinstance(weight, Real) and 0 < weight < np.inf for weight in value)
+    )
+
+
+_HINTS = {
+    "tweedie_power": " Use loss='poisson' for power 1 and loss='gamma' for power 2.",
+}
 RULES = {
     "solver": [one_of(("lbfgs", "sgd", "adam"))],
     "alpha": [_NOT_NEGATIVE],
@@ -154,6 +174,8 @@ RULES = {
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
 CLASSIFIER_RULES = {
+    "loss": [one_of(CLASSIFICATION_LOSSES)],
+    "focal_gamma": [_NOT_NEGATIVE],
     "class_weight": [
         one_of(("balanced",)),
         Rule("a dict", lambda value: isinstance(value, Mapping)),
@@ -164,11 +186,34 @@ CLASSIFIER_RULES = {
                 and all(isinstance(weights, Mapping) for weights in value)
             ),
         ),
+        Rule(
+            "an array-like with the weight > 0 of the positive term of each label",
+            is_positive_weights,
+        ),
         NONE,
-    ]
+    ],
 }
 REGRESSOR_RULES = {
-    "loss": [one_of(("squared_error", "poisson"))],
+    "loss": [one_of(REGRESSION_LOSSES)],
+    "huber_delta": [_POSITIVE],
+    "quantile": [
+        interval(Real, 0, 1, "()"),
+        Rule(
+            "an array-like of strictly increasing floats in the range (0, 1), at most "
+            f"{max_levels}",
+            are_levels,
+        ),
+    ],
+    "monotone_quantiles": [_BOOLEAN],
+    "tweedie_power": [interval(Real, 1, 2, "()")],
+    "out_activation": [
+        NONE,
+        one_of(OUTPUTS),
+        Rule(
+            "a triple ('logistic', low, high) with finite low < high",
+            is_logistic_range,
+        ),
+    ],
     "standardize_y": [_BOOLEAN],
 }
 
@@ -187,7 +232,7 @@ def check_parameters(estimator, rules):
     for name, alternatives in rules.items():
         value = getattr(estimator, name)
         if not any(rule.accepts(value) for rule in alternatives):
-            hint = ""
+            hint = _HINTS.get(name, "")
             if name == "loss" and not isinstance(value, str):
                 hint = (
                     " 'loss' is the first positional parameter; write "

@@ -13,8 +13,7 @@ from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 
 from fastmlp._core.network import Data
-
-STANDARDIZABLE_LOSSES = ("squared_error",)
+from fastmlp._losses import LOCATION_LOSSES, outputs_per_target, standardizable
 
 
 def standardize(task, is_raw):
@@ -36,11 +35,8 @@ def standardize(task, is_raw):
         "X": estimator.standardize_X,
         "y": getattr(estimator, "standardize_y", False),
     }
-    if wanted["y"] and task.network.loss not in STANDARDIZABLE_LOSSES:
-        raise ValueError(
-            "standardize_y=True needs loss='squared_error', got "
-            f"{task.network.loss!r}: its targets must keep their units."
-        )
+    if wanted["y"]:
+        _check_targets_scale(task.network.objective, estimator.fit_intercept)
     estimator._scaling = {
         name: known.get(name) or _statistics(task, name)
         for name, is_wanted in wanted.items()
@@ -55,6 +51,24 @@ def standardize(task, is_raw):
     task.data = Data(task.X, task.y, task.sample_weight)
     if task.holdout is not None:
         task.holdout.standardize(scaling)
+
+
+def _check_targets_scale(objective, fit_intercept):
+    """Raise ValueError where the last layer cannot undo scaled targets."""
+    if not standardizable(objective):
+        losses = " or ".join(repr(loss) for loss in LOCATION_LOSSES)
+        what = f"loss={objective.loss!r}"
+        if objective.loss in LOCATION_LOSSES:
+            what = "out_activation or monotone_quantiles"
+        raise ValueError(
+            f"standardize_y=True needs loss={losses} with out_activation=None and "
+            f"monotone_quantiles=False, got {what}: its targets must keep their units."
+        )
+    if objective.loss == "gaussian_nll" and not fit_intercept:
+        raise ValueError(
+            "standardize_y=True with loss='gaussian_nll' needs fit_intercept=True: the "
+            "scale goes into the intercept of the log variance."
+        )
 
 
 def _statistics(task, name):
@@ -87,6 +101,18 @@ class Scaling:
     def __init__(self, network, X=None, y=None):
         self.network, self.X, self.y = network, X, y
 
+    def _of_outputs(self):
+        """Mean and scale of each output, and the shift of a log variance."""
+        mean, scale = self.y["mean"], self.y["scale"]
+        objective = self.network.objective
+        if objective.loss == "gaussian_nll":
+            n = len(mean)
+            rest, ones = np.zeros(n), np.ones(n)
+            shift = np.r_[rest, 2 * np.log(scale)]
+            return np.r_[mean, rest], np.r_[scale, ones], shift
+        n = outputs_per_target(objective)
+        return np.repeat(mean, n), np.repeat(scale, n), 0.0
+
     def features(self, X):
         """Standardised features, in the dtype and kind of the raw ones."""
         return X if self.X is None else _standardized(X, **self.X)
@@ -104,17 +130,17 @@ class Scaling:
             intercepts[0][:] = intercepts[0] - mean @ coef
             coefs[0][:] = coef
         if self.y is not None:
-            mean, scale = self.y["mean"], self.y["scale"]
+            mean, scale, shift = self._of_outputs()
             coefs[-1][:] = coefs[-1] * scale
-            intercepts[-1][:] = intercepts[-1] * scale + mean
+            intercepts[-1][:] = intercepts[-1] * scale + mean + shift
 
     def unfold(self, params):
         """Change weights for raw data to weights for standardised data, in place."""
         coefs, intercepts = self.network.split(params)
         if self.y is not None:
-            mean, scale = self.y["mean"], self.y["scale"]
+            mean, scale, shift = self._of_outputs()
             coefs[-1][:] = coefs[-1] / scale
-            intercepts[-1][:] = (intercepts[-1] - mean) / scale
+            intercepts[-1][:] = (intercepts[-1] - mean - shift) / scale
         if self.X is not None:
             mean, scale = self.X["mean"], self.X["scale"]
             intercepts[0][:] = intercepts[0] + mean @ coefs[0].astype(np.float64)

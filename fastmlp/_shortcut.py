@@ -57,6 +57,7 @@ def _watched(state):
         get("activation"),
         get("dtype"),
         get("out_activation_"),
+        get("_objective"),
         get("feature_names_in_"),
         get("n_features_in_"),
     )

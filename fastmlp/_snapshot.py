@@ -7,8 +7,27 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp._core.kernels import loss_outputs
+from fastmlp._core.network import Objective
 
-_LOSS_OF_OUTPUT = {output: loss for loss, output in loss_outputs.items()}
+_LOSS_OF_OUTPUT = {
+    loss_outputs[loss]: loss
+    for loss in ("squared_error", "poisson", "binary_log_loss", "log_loss")
+}
+
+
+def special(objective):
+    """What was minimised, where the name of the output activation does not say all.
+
+    None where a prediction is one output per target, behind an activation that
+    scikit-learn has: whatever the loss was.
+    """
+    if loss_outputs[objective.loss] in ("softmax", "logistic"):
+        return None
+    is_own = objective.output in (None, "identity", "exp")
+    n_levels = len(objective.levels) if objective.loss == "quantile" else 1
+    if is_own and n_levels == 1 and objective.loss != "gaussian_nll":
+        return None
+    return objective
 
 
 class Snapshot(NamedTuple):
@@ -27,6 +46,8 @@ class Snapshot(NamedTuple):
     classes : ndarray or None
         Of a classifier.
     feature_names : list of str or None
+    objective : Objective or None
+        What was minimised, where ``special`` says that it matters.
     """
 
     coefs: list
@@ -36,6 +57,7 @@ class Snapshot(NamedTuple):
     dtype: object
     classes: np.ndarray | None
     feature_names: list | None
+    objective: Objective | None = None
 
     @property
     def units(self):
@@ -44,7 +66,9 @@ class Snapshot(NamedTuple):
 
     @property
     def loss(self):
-        """The loss of the core that belongs to the output activation."""
+        """The loss of the core that belongs to the outputs."""
+        if self.objective is not None:
+            return self.objective
         return _LOSS_OF_OUTPUT[self.out_activation]
 
     @property
@@ -80,6 +104,8 @@ def snapshot(estimator):
         If it is something else.
     NotFittedError
         If it has no weights.
+    ValueError
+        If an output activation or several outputs per target cannot be exported.
     """
     from fastmlp._mlp import MLPClassifier, MLPRegressor
 
@@ -89,4 +115,11 @@ def snapshot(estimator):
             f"{type(estimator)!r}. Of a Pipeline take the last step, pipeline[-1]; a "
             "model of scikit-learn converts with fastmlp.from_sklearn."
         )
-    return estimator._snapshot()
+    taken = estimator._snapshot()
+    if taken.objective is not None:
+        raise ValueError(
+            "an export knows one output per target with the output activation identity "
+            f"or exp; this model has loss={taken.objective.loss!r} and out_activation_="
+            f"{taken.out_activation!r}. Save it with fastmlp.save_model."
+        )
+    return taken

@@ -21,8 +21,8 @@ from fastmlp._training import run_epochs
 
 # Attributes that must be the same objects as after the call before.
 _HELD = (
-    "coefs_", "intercepts_", "out_activation_", "n_features_in_", "_optimizer_state",
-    "_random_state", "_scaling",
+    "coefs_", "intercepts_", "out_activation_", "_objective", "n_features_in_",
+    "_optimizer_state", "_random_state", "_scaling",
 )  # fmt: skip
 
 

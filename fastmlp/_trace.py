@@ -12,9 +12,11 @@ from scipy.sparse import issparse
 
 from fastmlp._core import gradients
 from fastmlp._core.batch import BatchSum
-from fastmlp._core.network import Data, Layers, Network
+from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import activate_outputs
 from fastmlp._display import new_axes
+
+_LOSSES = ("squared_error", "poisson", "log_loss", "binary_log_loss")
 
 MOST_DRAWN = 60  # connections
 
@@ -254,6 +256,12 @@ def trace_step(estimator, x, y, learning_rate):
     X, target = estimator._one_sample(x.reshape(1, -1), y)
     X, target = X.astype(np.float64), target.astype(np.float64)
     _, fitted, _, coefs = estimator._fitted_network(X)
+    if fitted.objective != Objective(fitted.loss) or fitted.loss not in _LOSSES:
+        raise ValueError(
+            f"trace_step knows the losses {', '.join(_LOSSES)} with their own output "
+            f"activations, but the model has loss={fitted.loss!r}, out_activation_="
+            f"{estimator.out_activation_!r}."
+        )
     network = Network(fitted.units, estimator._activations(fitted), fitted.loss, True)
     coefs = [coef.astype(np.float64) for coef in coefs]
     intercepts = [np.array(b, dtype=np.float64) for b in estimator.intercepts_]

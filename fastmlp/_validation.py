@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from fastmlp._core.network import CastRows
+from fastmlp._losses import check_target_range
 
 
 @contextmanager
@@ -158,16 +159,12 @@ def check_some_weight(sample_weight, where):
         )
 
 
-def check_targets(y, dtype, loss):
+def check_targets(y, dtype, objective):
     """Regression targets as (n_samples, n_outputs) in the dtype of the model."""
     if issparse(y):
         raise ValueError("y must be dense for regression; use y.toarray().")
     y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
-    if loss == "poisson" and y.min() < 0:
-        raise ValueError(
-            f"Some value(s) of y are out of the valid range of loss='poisson', which "
-            f"needs y >= 0; the smallest is {y.min():g}. Use loss='squared_error'."
-        )
+    check_target_range(y, dtype, objective)
     with np.errstate(over="ignore"):
         y = y.astype(dtype, copy=False)
     if not np.isfinite(y).all():

@@ -21,7 +21,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from fastmlp._core.network import Data, Network
+from fastmlp._core.network import Data, Network, Objective
 from fastmlp._core.prediction import (
     OUTPUTS,
     PROBA,
@@ -45,7 +45,7 @@ from fastmlp._rows import (
     numbers,
     pieces,
 )
-from fastmlp._snapshot import Snapshot
+from fastmlp._snapshot import Snapshot, special
 
 __all__ = ["ClassifierPredictor", "Predictor", "load_predictor"]
 
@@ -251,7 +251,20 @@ def make_predictor(snapshot, n_threads=1):
     Returns
     -------
     predictor : Predictor
+
+    Raises
+    ------
+    ValueError
+        If the model has several outputs per target: quantiles, or gaussian_nll.
     """
+    objective = snapshot.objective
+    if objective is not None and (
+        objective.loss == "gaussian_nll" or len(objective.levels) > 1
+    ):
+        raise ValueError(
+            "a predictor knows one output per target; this model has loss="
+            f"{objective.loss!r}. Use predict of the estimator."
+        )
     kind = ClassifierPredictor if snapshot.is_classifier else Predictor
     return kind(snapshot, n_threads)
 
@@ -384,7 +397,10 @@ def _snapshot_of_file(model):
     if is_classifier != isinstance(classes, np.ndarray):
         raise ValueError("it has no classes_, or should have none.")
     allowed = ("softmax", "logistic") if is_classifier else ("identity", "exp")
-    if attributes.get("out_activation_") not in allowed:
+    objective = attributes.get("_objective")
+    if objective is not None:
+        objective = special(Objective(**objective))
+    if objective is None and attributes.get("out_activation_") not in allowed:
         raise ValueError("it has an impossible out_activation_.")
     n_outputs = len(intercepts[-1])
     if is_classifier and len(classes) not in (
@@ -403,4 +419,5 @@ def _snapshot_of_file(model):
         None if dtype == "auto" else np.dtype(dtype),
         classes,
         None if names is None else [str(name) for name in names],
+        objective,
     )

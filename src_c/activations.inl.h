@@ -5,11 +5,11 @@
 
 #define UNUSED(x) (void)(x)
 
-static inline real FN(relu_)(real z) { return z < R(0.0) ? R(0.0) : z; }
+static FM_ALWAYS_INLINE real FN(relu_)(real z) { return z < R(0.0) ? R(0.0) : z; }
 
 /* 1 / (1 + exp(-z)), <= 2 ulp; the last line repairs the rounding of 1 + t, with the
  * chord of 1 / d over [1, 2], which is near enough for a correction */
-static inline real FN(sigmoid)(real z)
+static FM_ALWAYS_INLINE real FN(sigmoid)(real z)
 {
     real t = FN(exp)(-RM(fabs)(z));
     real d = R(1.0) + t;
@@ -18,7 +18,7 @@ static inline real FN(sigmoid)(real z)
 }
 
 /* log(1 + exp(z)), <= 2 ulp */
-static inline real FN(softplus_)(real z)
+static FM_ALWAYS_INLINE real FN(softplus_)(real z)
 {
     return FN(relu_)(z) + FN(log1p_unit)(FN(exp)(-RM(fabs)(z)));
 }

@@ -22,6 +22,24 @@ typedef enum { FM_ACTIVATIONS(FM_ENUM) FM_N_ACTIVATIONS } fm_activation;
 typedef enum { FM_LOSSES(FM_ENUM) FM_N_LOSSES } fm_loss;
 #undef FM_ENUM
 
+#define FM_ENUM(name) FM_OUTPUT_##name,
+typedef enum { FM_OUTPUTS(FM_ENUM) FM_N_OUTPUTS } fm_output;
+#undef FM_ENUM
+
+enum { FM_MAX_LEVELS = 256 }; /* the most quantile levels */
+
+/* What is minimised: a loss of the outputs behind their activation. */
+typedef struct {
+    fm_loss loss;
+    fm_output output;
+    double parameter;     /* delta of huber, power of tweedie, gamma of focal losses */
+    double low, high;     /* range of a logistic output */
+    const double *levels; /* (n_levels,) of quantile */
+    ptrdiff_t n_levels;
+    int is_monotone;         /* quantiles are sums of softplus steps */
+    const double *positive; /* (k,) weights of the positive term, or NULL for ones */
+} fm_objective;
+
 /* Element-wise functions offered one by one to tests and benchmarks. */
 #define FM_ENUM(name, function) FM_MATH_##name,
 typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
@@ -85,6 +103,7 @@ void fm_restore_denormals(unsigned int before);
 const char *fm_activation_name(int i);
 const char *fm_loss_name(int i);
 const char *fm_loss_output(int i);
+const char *fm_output_name(int i);
 const char *fm_math_name(int i);
 
 #endif

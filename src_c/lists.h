@@ -11,15 +11,34 @@
     X(softplus)                                                                        \
     X(leaky_relu)
 
-/* X(name, output activation): losses of one output each; losses.inl.h holds
- * name_value and the output activation. */
+/* X(name): output activations; outputs.inl.h. */
+#define FM_OUTPUTS(X)                                                                  \
+    X(identity)                                                                        \
+    X(exp)                                                                             \
+    X(logistic)                                                                        \
+    X(softmax)                                                                         \
+    X(softplus)
+
+/* X(name, canonical output activation): losses of one output each; losses.inl.h holds
+ * name_value and name_delta, from what goes into that activation. */
 #define FM_ELEMENT_LOSSES(X)                                                           \
     X(squared_error, identity)                                                         \
     X(poisson, exp)                                                                    \
-    X(binary_log_loss, logistic)
+    X(binary_log_loss, logistic)                                                       \
+    X(absolute_error, identity)                                                        \
+    X(huber, identity)                                                                 \
+    X(log_cosh, identity)                                                              \
+    X(gamma, exp)                                                                      \
+    X(tweedie, exp)                                                                    \
+    X(binary_focal, logistic)
 
-/* Losses of a whole row of outputs follow the element-wise ones. */
-#define FM_LOSSES(X) FM_ELEMENT_LOSSES(X) X(log_loss, softmax)
+/* Losses of a whole row of outputs follow the element-wise ones; row_losses.inl.h. */
+#define FM_LOSSES(X)                                                                   \
+    FM_ELEMENT_LOSSES(X)                                                               \
+    X(log_loss, softmax)                                                               \
+    X(focal, softmax)                                                                  \
+    X(quantile, identity)                                                              \
+    X(gaussian_nll, identity)
 
 /* X(name, function): functions of one argument whose error in ulp is tested. */
 #define FM_MATH(X)                                                                     \

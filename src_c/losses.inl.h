@@ -1,197 +1,151 @@
-/* Losses from the raw output z, each with its canonical output activation, so that the
- * derivative is prediction - target for all of them and nothing overflows on the way.
+/* Losses of one output each: value and derivative from z, which is what goes into the
+ * canonical output activation, so that nothing overflows on the way.  p is the parameter
+ * of the loss, unused by most.
  *
  * Cross entropies are clamped to what a probability within [eps, 1 - eps] gives: the
  * values that scikit-learn prints (sklearn/neural_network/_base.py clips p). */
 
-#define GROUP 16  /* rows of a softmax that go together */
-#define NARROW 48 /* the most columns for which they do */
+#define UNUSED(x) (void)(x)
 
 /* -log(eps) and -log(1 - eps) */
 #define LOG_LOSS_MAX ((real)(MANTISSA_BITS * 0.6931471805599453))
 #define LOG_LOSS_MIN REAL_EPS
 
-static inline real FN(clamp_log_loss)(real x)
+static FM_ALWAYS_INLINE real FN(clamp_log_loss)(real x)
 {
     x = x < LOG_LOSS_MIN ? LOG_LOSS_MIN : x;
     return x > LOG_LOSS_MAX ? LOG_LOSS_MAX : x;
 }
 
 /* (y - z)^2 / 2 */
-static inline real FN(squared_error_value)(real z, real y)
+static FM_ALWAYS_INLINE real FN(squared_error_value)(real z, real y, real p)
 {
+    UNUSED(p);
     return R(0.5) * (y - z) * (y - z);
 }
-
-/* y log(y / exp(z)) - y + exp(z), with 0 log 0 = 0 */
-static inline real FN(poisson_value)(real z, real y)
+static FM_ALWAYS_INLINE real FN(squared_error_delta)(real z, real y, real p)
 {
+    UNUSED(p);
+    return z - y;
+}
+
+/* y log(y / exp(z)) - y + exp(z), with 0 log 0 = 0: half the deviance */
+static FM_ALWAYS_INLINE real FN(poisson_value)(real z, real y, real p)
+{
+    UNUSED(p);
     real log_ratio = y > 0 ? FN(log_of)(y > 0 ? y : R(1.0), 0) - z : 0;
     return y * log_ratio - y + FN(exp)(z);
+}
+static FM_ALWAYS_INLINE real FN(poisson_delta)(real z, real y, real p)
+{
+    UNUSED(p);
+    return FN(exp)(z) - y;
 }
 
 /* -y log p - (1 - y) log(1 - p) with p = logistic(z); -log p = max(-z, 0) + t and
  * -log(1 - p) = max(z, 0) + t with t = log(1 + exp(-|z|)) */
-static inline real FN(binary_log_loss_value)(real z, real y)
+static FM_ALWAYS_INLINE real FN(binary_log_loss_value)(real z, real y, real p)
 {
+    UNUSED(p);
     real t = FN(log1p_unit)(FN(exp)(-RM(fabs)(z)));
     return y * FN(clamp_log_loss)(FN(relu_)(-z) + t) +
            (1 - y) * FN(clamp_log_loss)(FN(relu_)(z) + t);
 }
-
-static inline real FN(squared_error_output)(real z) { return z; }
-static inline real FN(poisson_output)(real z) { return FN(exp)(z); }
-static inline real FN(binary_log_loss_output)(real z) { return FN(sigmoid)(z); }
-
-/* z := softmax(z) over a row of k; returns log sum exp(z - max), *largest is max(z) */
-static real FN(softmax_row)(real *z, ptrdiff_t k, real *largest)
+static FM_ALWAYS_INLINE real FN(binary_log_loss_delta)(real z, real y, real p)
 {
-    real m = -(real)INFINITY, total = 0;
-#pragma omp simd reduction(max : m)
-    for (ptrdiff_t j = 0; j < k; ++j) m = z[j] > m ? z[j] : m;
-#pragma omp simd reduction(+ : total)
-    for (ptrdiff_t j = 0; j < k; ++j) {
-        z[j] = FN(exp)(z[j] - m);
-        total += z[j];
-    }
-    const real share = 1 / total;
-    for (ptrdiff_t j = 0; j < k; ++j) z[j] *= share;
-    *largest = m;
-    return FN(log_of)(total, 0);
+    UNUSED(p);
+    return FN(sigmoid)(z) - y;
 }
 
-/* The same for a group of GROUP rows of few columns, transposed: z (k, GROUP), since a row
- * of 10 fills no vector */
-static void FN(softmax_columns)(real *restrict z, ptrdiff_t k, real *restrict log_sum,
-                                real *restrict largest)
+/* |r| with r = z - y; the derivative is 0 at r = 0 */
+static FM_ALWAYS_INLINE real FN(absolute_error_value)(real z, real y, real p)
 {
-    real total[GROUP] = {0};
-    for (ptrdiff_t i = 0; i < GROUP; ++i) largest[i] = z[i];
-    for (ptrdiff_t j = 1; j < k; ++j)
-#pragma omp simd
-        for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            const real value = z[j * GROUP + i];
-            largest[i] = value > largest[i] ? value : largest[i];
-        }
-    for (ptrdiff_t j = 0; j < k; ++j)
-        for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            z[j * GROUP + i] = FN(exp)(z[j * GROUP + i] - largest[i]);
-            total[i] += z[j * GROUP + i];
-        }
-    for (ptrdiff_t i = 0; i < GROUP; ++i) {
-        log_sum[i] = FN(log_of)(total[i], 0);
-        total[i] = 1 / total[i];
-    }
-    for (ptrdiff_t j = 0; j < k; ++j)
-        for (ptrdiff_t i = 0; i < GROUP; ++i) z[j * GROUP + i] *= total[i];
+    UNUSED(p);
+    return RM(fabs)(z - y);
+}
+static FM_ALWAYS_INLINE real FN(absolute_error_delta)(real z, real y, real p)
+{
+    UNUSED(p);
+    const real r = z - y;
+    return r > 0 ? R(1.0) : (r < 0 ? R(-1.0) : r);
 }
 
-/* columns (k, GROUP) := n <= GROUP rows of z, the others 0 */
-static inline void FN(to_columns)(const real *z, real *columns, ptrdiff_t n, ptrdiff_t k)
+/* r^2 / 2 for |r| <= p, else p (|r| - p / 2) */
+static FM_ALWAYS_INLINE real FN(huber_value)(real z, real y, real p)
 {
-    if (n < GROUP) memset(columns, 0, (size_t)(k * GROUP) * sizeof(real));
-    FN(transpose)(z, k, columns, GROUP, n, k);
+    const real size = RM(fabs)(z - y);
+    return size <= p ? R(0.5) * size * size : p * (size - R(0.5) * p);
+}
+static FM_ALWAYS_INLINE real FN(huber_delta)(real z, real y, real p)
+{
+    const real r = z - y;
+    return r > p ? p : (r < -p ? -p : r);
 }
 
-/* Loss and delta of n <= GROUP rows of few classes under softmax; db := db + the column
- * sums of delta */
-static double FN(narrow_log_losses)(real *z, const real *y, const real *w,
-                                    ptrdiff_t w_step, real *db, ptrdiff_t n, ptrdiff_t k)
+/* log cosh r = |r| + log(1 + exp(-2 |r|)) - log 2 */
+static FM_ALWAYS_INLINE real FN(log_cosh_value)(real z, real y, real p)
 {
-    real columns[NARROW * GROUP], target[GROUP] = {0}, weight[GROUP] = {0};
-    real raw[GROUP] = {0}, log_sum[GROUP], largest[GROUP];
-    double total = 0;
-    FN(to_columns)(z, columns, n, k);
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        target[i] = y[i];
-        weight[i] = w[i * w_step];
-    }
-    for (ptrdiff_t j = 0; j < k; ++j)
-#pragma omp simd
-        for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            const real column = columns[j * GROUP + i];
-            raw[i] = target[i] == (real)j ? column : raw[i];
-        }
-    FN(softmax_columns)(columns, k, log_sum, largest);
-    for (ptrdiff_t i = 0; i < GROUP; ++i)
-        raw[i] = weight[i] * FN(clamp_log_loss)(log_sum[i] + (largest[i] - raw[i]));
-    for (ptrdiff_t i = 0; i < n; ++i) total += raw[i];
-    for (ptrdiff_t j = 0; j < k; ++j) {
-        real sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            const real hot = target[i] == (real)j ? R(1.0) : R(0.0);
-            columns[j * GROUP + i] = weight[i] * (columns[j * GROUP + i] - hot);
-            sum += columns[j * GROUP + i];
-        }
-        db[j] += sum;
-    }
-    FN(transpose)(columns, GROUP, z, k, k, n);
-    return total;
+    UNUSED(p);
+    const real size = RM(fabs)(z - y);
+    return size + (FN(log1p_unit)(FN(exp)(-2 * size)) - R(0.6931471805599453));
+}
+static FM_ALWAYS_INLINE real FN(log_cosh_delta)(real z, real y, real p)
+{
+    UNUSED(p);
+    return FN(tanh_)(z - y);
 }
 
-/* The same for a row of any number of classes */
-static double FN(wide_log_loss)(real *restrict z, ptrdiff_t y, real weight,
-                                real *restrict db, ptrdiff_t k)
+/* y / a - log(y / a) - 1 with a = exp(z), half the deviance, from u = log(y / a) */
+static FM_ALWAYS_INLINE real FN(gamma_value)(real z, real y, real p)
 {
-    real largest;
-    const real raw = z[y];
-    const real log_sum = FN(softmax_row)(z, k, &largest);
-    z[y] -= 1;
-    for (ptrdiff_t j = 0; j < k; ++j) {
-        z[j] *= weight;
-        db[j] += z[j];
-    }
-    return weight * FN(clamp_log_loss)(log_sum + (largest - raw));
+    UNUSED(p);
+    const real u = FN(log_of)(y, 0) - z;
+    return FN(expm1)(u) - u;
+}
+static FM_ALWAYS_INLINE real FN(gamma_delta)(real z, real y, real p)
+{
+    UNUSED(p);
+    return -FN(expm1)(FN(log_of)(y, 0) - z);
 }
 
-static double FN(log_losses)(real *z, const real *y, const real *w, ptrdiff_t w_step,
-                             real *db, ptrdiff_t n, ptrdiff_t k)
+/* y^(2-p) / ((1-p) (2-p)) - y a^(1-p) / (1-p) + a^(2-p) / (2-p) with a = exp(z), half the
+ * deviance for 1 < p < 2 */
+static FM_ALWAYS_INLINE real FN(tweedie_value)(real z, real y, real p)
 {
-    double total = 0;
-    if (k > NARROW)
-        for (ptrdiff_t i = 0; i < n; ++i)
-            total += FN(wide_log_loss)(z + i * k, (ptrdiff_t)y[i], w[i * w_step], db, k);
-    else
-        for (ptrdiff_t i = 0; i < n; i += GROUP)
-            total += FN(narrow_log_losses)(z + i * k, y + i, w + i * w_step, w_step, db,
-                                           n - i < GROUP ? n - i : GROUP, k);
-    return total;
+    const real q = 1 - p, r = 2 - p;
+    const real constant = FN(exp)(r * FN(log_of)(y > 0 ? y : R(1.0), 0)) / (q * r);
+    const real linear = y * FN(exp)(q * z) / q;
+    return (y > 0 ? constant - linear : R(0.0)) + FN(exp)(r * z) / r;
+}
+static FM_ALWAYS_INLINE real FN(tweedie_delta)(real z, real y, real p)
+{
+    const real linear = y * FN(exp)((1 - p) * z);
+    return FN(exp)((2 - p) * z) - (y > 0 ? linear : R(0.0));
 }
 
-static void FN(softmax)(real *z, ptrdiff_t n, ptrdiff_t k)
+/* -y (1 - q)^p log q - (1 - y) q^p log(1 - q) with q = logistic(z) */
+static FM_ALWAYS_INLINE real FN(binary_focal_value)(real z, real y, real p)
 {
-    real columns[NARROW * GROUP], log_sum[GROUP], largest[GROUP];
-    if (k > NARROW)
-        for (ptrdiff_t i = 0; i < n; ++i) FN(softmax_row)(z + i * k, k, largest);
-    else
-        for (ptrdiff_t i = 0; i < n; i += GROUP) {
-            const ptrdiff_t rows = n - i < GROUP ? n - i : GROUP;
-            FN(to_columns)(z + i * k, columns, rows, k);
-            FN(softmax_columns)(columns, k, log_sum, largest);
-            FN(transpose)(columns, GROUP, z + i * k, k, k, rows);
-        }
+    const real t = FN(log1p_unit)(FN(exp)(-RM(fabs)(z)));
+    const real if_positive = FN(relu_)(-z) + t, if_negative = FN(relu_)(z) + t;
+    return y * FN(exp)(-p * if_negative) * if_positive +
+           (1 - y) * FN(exp)(-p * if_positive) * if_negative;
 }
-
-static void FN(output)(fm_loss loss, real *z, ptrdiff_t n, ptrdiff_t k)
+static FM_ALWAYS_INLINE real FN(binary_focal_delta)(real z, real y, real p)
 {
-#define CASE(name, output)                                                             \
-    case FM_LOSS_##name:                                                               \
-        for (ptrdiff_t i = 0; i < n * k; ++i) z[i] = FN(name##_output)(z[i]);          \
-        break;
-    switch (loss) {
-        FM_ELEMENT_LOSSES(CASE)
-        case FM_LOSS_log_loss: FN(softmax)(z, n, k); break;
-        case FM_N_LOSSES: break;
-    }
-#undef CASE
+    const real t = FN(log1p_unit)(FN(exp)(-RM(fabs)(z)));
+    const real if_positive = FN(relu_)(-z) + t, if_negative = FN(relu_)(z) + t;
+    const real q = FN(sigmoid)(z), rest = FN(sigmoid)(-z);
+    return (1 - y) * FN(exp)(-p * if_positive) * (p * rest * if_negative + q) -
+           y * FN(exp)(-p * if_negative) * (p * q * if_positive + rest);
 }
 
 /* An element-wise loss over n values, with a weight each (stride 1) or one for all
  * (stride 0); the stride is known where this is inlined */
 static FM_ALWAYS_INLINE double FN(element_losses)(fm_loss loss, real *restrict z,
                                                   const real *y, const real *w,
-                                                  ptrdiff_t w_stride, ptrdiff_t n)
+                                                  ptrdiff_t w_stride, ptrdiff_t n,
+                                                  real p)
 {
     double total = 0;
 #define CASE(name, output)                                                             \
@@ -199,8 +153,8 @@ static FM_ALWAYS_INLINE double FN(element_losses)(fm_loss loss, real *restrict z
         _Pragma("omp simd reduction(+ : total)")                                       \
         for (ptrdiff_t j = 0; j < n; ++j) {                                            \
             real raw = z[j];                                                           \
-            total += w[j * w_stride] * FN(name##_value)(raw, y[j]);                    \
-            z[j] = w[j * w_stride] * (FN(name##_output)(raw) - y[j]);                  \
+            total += w[j * w_stride] * FN(name##_value)(raw, y[j], p);                 \
+            z[j] = w[j * w_stride] * FN(name##_delta)(raw, y[j], p);                   \
         }                                                                              \
         break;
     switch (loss) {
@@ -211,40 +165,66 @@ static FM_ALWAYS_INLINE double FN(element_losses)(fm_loss loss, real *restrict z
     return total;
 }
 
-static void FN(add_column_sums)(const real *x, real *sums, ptrdiff_t n, ptrdiff_t k)
-{
-    if (k == 1) {
-        real total = 0;
-#pragma omp simd reduction(+ : total)
-        for (ptrdiff_t i = 0; i < n; ++i) total += x[i];
-        sums[0] += total;
-        return;
-    }
-    for (ptrdiff_t i = 0; i < n; ++i, x += k)
-        for (ptrdiff_t j = 0; j < k; ++j) sums[j] += x[j];
-}
-
-static double FN(loss)(fm_loss loss, const real *y, const real *w, real *z, real *db,
-                       ptrdiff_t n, ptrdiff_t k)
+/* One copy of it for rows without weights, of one weight and of a weight each */
+static FM_NOINLINE double FN(losses_of_ones)(fm_loss loss, real *z, const real *y,
+                                             ptrdiff_t n, real p)
 {
     const real one = 1;
-    const ptrdiff_t w_step = w ? 1 : 0;
+    return FN(element_losses)(loss, z, y, &one, 0, n, p);
+}
+
+static FM_NOINLINE double FN(losses_of_one_weight)(fm_loss loss, real *z, const real *y,
+                                                   const real *w, ptrdiff_t n, real p)
+{
+    return FN(element_losses)(loss, z, y, w, 0, n, p);
+}
+
+static FM_NOINLINE double FN(losses_of_weights)(fm_loss loss, real *z, const real *y,
+                                                const real *w, ptrdiff_t n, real p)
+{
+    return FN(element_losses)(loss, z, y, w, 1, n, p);
+}
+
+/* The same under an output activation that is not the canonical one */
+#define CHUNK 256
+static double FN(linked_losses)(const fm_objective *o, real *z, const real *y,
+                                const real *w, ptrdiff_t w_stride, ptrdiff_t n, real p)
+{
+    real slope[CHUNK];
     double total = 0;
-    if (!w) w = &one;
-    if (loss == FM_LOSS_log_loss) {
-        return FN(log_losses)(z, y, w, w_step, db, n, k);
-    } else if (!w_step) {
-        total = FN(element_losses)(loss, z, y, w, 0, n * k);
-    } else if (k == 1) {
-        total = FN(element_losses)(loss, z, y, w, 1, n);
-    } else {
-        for (ptrdiff_t i = 0; i < n; ++i)
-            total += FN(element_losses)(loss, z + i * k, y + i * k, w + i, 0, k);
+    for (ptrdiff_t j = 0; j < n; j += CHUNK) {
+        const ptrdiff_t m = n - j < CHUNK ? n - j : CHUNK;
+        FN(to_canonical)(o, z + j, slope, m);
+        total += w_stride ? FN(losses_of_weights)(o->loss, z + j, y + j, w + j, m, p)
+                          : FN(losses_of_one_weight)(o->loss, z + j, y + j, w, m, p);
+        for (ptrdiff_t i = 0; i < m; ++i) z[j + i] *= slope[i];
     }
-    FN(add_column_sums)(z, db, n, k);
     return total;
 }
-#undef GROUP
-#undef NARROW
-#undef LOG_LOSS_MAX
-#undef LOG_LOSS_MIN
+#undef CHUNK
+
+/* A row of a binary loss whose positive terms weigh c each */
+static double FN(weighted_binary)(fm_loss loss, real *restrict z, const real *y, real w,
+                                  const double *c, ptrdiff_t k, real p)
+{
+    double total = 0;
+#define CASE(name)                                                                     \
+    case FM_LOSS_##name:                                                               \
+        for (ptrdiff_t j = 0; j < k; ++j) {                                            \
+            const real raw = z[j], positive = (real)c[j] * y[j], negative = 1 - y[j];  \
+            total += w * (positive * FN(name##_value)(raw, 1, p) +                     \
+                          negative * FN(name##_value)(raw, 0, p));                     \
+            z[j] = w * (positive * FN(name##_delta)(raw, 1, p) +                       \
+                        negative * FN(name##_delta)(raw, 0, p));                       \
+        }                                                                              \
+        break;
+    switch (loss) {
+        CASE(binary_log_loss)
+        CASE(binary_focal)
+        default: break;
+    }
+#undef CASE
+    return total;
+}
+
+#undef UNUSED

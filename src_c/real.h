@@ -15,6 +15,7 @@
 #undef EXPONENT_BIAS
 #undef REAL_EPS
 #undef REAL_HUGE
+#undef REAL_TINY
 #undef LN2_HI
 #undef LN2_LO
 #undef EXP_MIN
@@ -34,6 +35,7 @@
 #define EXPONENT_BIAS 1023
 #define REAL_EPS 2.220446049250313e-16
 #define REAL_HUGE 1.7976931348623157e308
+#define REAL_TINY 2.2250738585072014e-308 /* the smallest normal number */
 /* ln 2 in two parts; the first has 32 zero bits, so n * LN2_HI is exact */
 #define LN2_HI 0x1.62e42feep-1
 #define LN2_LO 0x1.a39ef35793c76p-33
@@ -54,6 +56,7 @@
 #define EXPONENT_BIAS 127
 #define REAL_EPS 1.1920929e-7f
 #define REAL_HUGE 3.4028235e38f
+#define REAL_TINY 1.17549435e-38f
 /* ln 2 in two parts; the first has 15 zero bits, so n * LN2_HI is exact */
 #define LN2_HI 0x1.63p-1f
 #define LN2_LO (-0x1.bd0106p-13f)

@@ -14,13 +14,16 @@ typedef struct {
                               FM_REAL p);
 
     /* z := output activation of z, in place; z (n, k) */
-    void (*output)(fm_loss loss, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
+    void (*output)(const fm_objective *objective, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
 
-    /* z := w (output(z) - y), in place, and db := db + column sums of the result;
-     * returns the weighted sum of the losses over rows and outputs.
-     * y (n, k), or (n, 1) class numbers for log_loss; w (n,) or NULL for ones */
-    double (*loss)(fm_loss loss, const FM_REAL *y, const FM_REAL *w, FM_REAL *z,
-                   FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
+    /* z := w dloss/dz, in place, and db := db + column sums of the result; returns the
+     * weighted sum of the losses over rows and outputs.
+     * y (n, k), but (n, 1) class numbers for log_loss and focal, (n, k / n_levels) for
+     * quantile, whose levels of a target stand together, and (n, k / 2) for
+     * gaussian_nll, whose means stand before the log variances; w (n,) or NULL for
+     * ones */
+    double (*loss)(const fm_objective *objective, const FM_REAL *y, const FM_REAL *w,
+                   FM_REAL *z, FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
 
     /* the sum of n values */
     double (*sum)(const FM_REAL *x, ptrdiff_t n);

@@ -18,7 +18,7 @@
     } while (0)
 #endif
 
-static inline real FN(from_bits)(bits u)
+static FM_ALWAYS_INLINE real FN(from_bits)(bits u)
 {
     real x;
     FM_BITCAST(bits, real, u, x);
@@ -36,14 +36,14 @@ static inline bits FN(to_bits)(real x)
 #define ROUNDER (R(1.5) * (real)((bits)1 << MANTISSA_BITS))
 
 /* 2^n for the integer n in the low bits of n + ROUNDER, -EXPONENT_BIAS < n */
-static inline real FN(power_of_two)(real n_plus_rounder)
+static FM_ALWAYS_INLINE real FN(power_of_two)(real n_plus_rounder)
 {
     bits u = FN(to_bits)(n_plus_rounder) + EXPONENT_BIAS;
     return FN(from_bits)(u << MANTISSA_BITS);
 }
 
 /* (exp(r) - 1 - r) / r^2, |r| <= ln 2 / 2 */
-static inline real FN(exp_tail)(real r)
+static FM_ALWAYS_INLINE real FN(exp_tail)(real r)
 {
 #if FM_DOUBLE
     real p = 0x1.1f731ea5352cap-29;
@@ -68,7 +68,7 @@ static inline real FN(exp_tail)(real r)
 
 /* x = n ln 2 + r + lost with integer n, |r| <= ln 2 / 2 and what the rounding of r lost;
  * returns r */
-static inline real FN(reduce)(real x, real *n_rounded, real *lost)
+static FM_ALWAYS_INLINE real FN(reduce)(real x, real *n_rounded, real *lost)
 {
     real n = (x * R(1.4426950408889634) + ROUNDER) - ROUNDER;
     real high = x - n * LN2_HI;
@@ -79,7 +79,7 @@ static inline real FN(reduce)(real x, real *n_rounded, real *lost)
 }
 
 /* exp(x); <= 1 ulp; exact at 0, +-inf; gradual underflow */
-static inline real FN(exp)(real x)
+static FM_ALWAYS_INLINE real FN(exp)(real x)
 {
     real n, half, lost, r, p;
     x = x > EXP_MAX ? EXP_MAX : x;
@@ -93,7 +93,7 @@ static inline real FN(exp)(real x)
 }
 
 /* exp(x) for 0 <= x <= EXP_MODERATE, <= 1.1 ulp; larger x as EXP_MODERATE */
-static inline real FN(exp_moderate)(real x)
+static FM_ALWAYS_INLINE real FN(exp_moderate)(real x)
 {
     real n, lost, r;
     x = x > EXP_MODERATE ? EXP_MODERATE : x;
@@ -102,7 +102,7 @@ static inline real FN(exp_moderate)(real x)
 }
 
 /* exp(x) - 1; <= 2 ulp; exact at +-0, +-inf */
-static inline real FN(expm1)(real x)
+static FM_ALWAYS_INLINE real FN(expm1)(real x)
 {
     real n, lost, r, p, s, y, in_range;
     in_range = x > EXP_MAX ? EXP_MAX : x;
@@ -117,7 +117,7 @@ static inline real FN(expm1)(real x)
 
 /* tanh x, <= 2 ulp: x + x q P(q) / Q(q) with q = x^2 near 0, 1 - 2 / (exp(2 |x|) + 1)
  * beyond, with one division for either */
-static inline real FN(tanh_)(real x)
+static FM_ALWAYS_INLINE real FN(tanh_)(real x)
 {
     const real size = RM(fabs)(x);
     const int is_near = size < R(0.625);
@@ -142,7 +142,7 @@ static inline real FN(tanh_)(real x)
  *
  * u = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, s = f / (2 + f):
  * log m = f - s (f - s^2 (2/3 + 2/5 s^2 + ..)) */
-static inline real FN(log_of)(real u, real c)
+static FM_ALWAYS_INLINE real FN(log_of)(real u, real c)
 {
     const bits one = (bits)EXPONENT_BIAS << MANTISSA_BITS;
     const bits mantissa = ((bits)1 << MANTISSA_BITS) - 1;
@@ -173,7 +173,7 @@ static inline real FN(log_of)(real u, real c)
 
 /* log(1 + x); <= 2 ulp; -inf at -1, NaN below; exact at +-0, +inf; c repairs the rounding
  * of 1 + x */
-static inline real FN(log1p)(real x)
+static FM_ALWAYS_INLINE real FN(log1p)(real x)
 {
     real u = R(1.0) + x;
     real c = (u > R(2.0) ? R(1.0) - (u - x) : x - (u - R(1.0))) / u;
@@ -185,7 +185,7 @@ static inline real FN(log1p)(real x)
 }
 
 /* log(1 + t) for 0 <= t <= 1; <= 2 ulp; NaN passes */
-static inline real FN(log1p_unit)(real t)
+static FM_ALWAYS_INLINE real FN(log1p_unit)(real t)
 {
     real u = R(1.0) + t;
     return FN(log_of)(u, (t - (u - R(1.0))) / u);

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import reference
+import reference_losses
 from scipy import sparse
 
 from fastmlp._core import kernels, network
@@ -35,7 +36,7 @@ class Problem:
 
     units: tuple
     activation: list
-    loss: str
+    loss: object  # a name or an Objective
     X: object
     y: np.ndarray
     w: np.ndarray | None
@@ -71,12 +72,15 @@ def problem():
             X[n_samples // 2] = 0  # an empty row
             X = sparse.csr_array(X)
         shape = (n_samples, units[-1])
-        y = {
-            "squared_error": rng.normal(size=shape),
-            "poisson": rng.poisson(1.5, size=shape),
-            "binary_log_loss": rng.integers(2, size=shape),
-            "log_loss": rng.integers(units[-1], size=(n_samples, 1)),
-        }[loss]
+        if isinstance(loss, str):
+            y = {
+                "squared_error": rng.normal(size=shape),
+                "poisson": rng.poisson(1.5, size=shape),
+                "binary_log_loss": rng.integers(2, size=shape),
+                "log_loss": rng.integers(units[-1], size=(n_samples, 1)),
+            }[loss]
+        else:
+            y = reference_losses.targets(rng, loss, n_samples, units[-1])
         w = rng.uniform(0.5, 3, size=n_samples).astype(dtype) if weighted else None
         coefs, intercepts = [], []
         for fan_in, fan_out in pairwise(units):

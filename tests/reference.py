@@ -9,6 +9,7 @@ for each hidden layer; only leaky_relu reads p, its slope.
 from itertools import pairwise
 
 import numpy as np
+import reference_losses
 
 EPS = np.finfo(np.float64).eps
 
@@ -37,7 +38,7 @@ ACTIVATIONS = {
     ),
 }
 
-# loss: its output activation
+# loss: its output activation; the losses with parameters stand in reference_losses
 OUTPUTS = {
     "squared_error": lambda z: z,
     "poisson": np.exp,
@@ -81,7 +82,8 @@ def forward(coefs, intercepts, X, activation):
 
 
 def predict(coefs, intercepts, X, activation, loss):
-    return OUTPUTS[loss](forward(coefs, intercepts, X, activation)[1][-1])
+    z = forward(coefs, intercepts, X, activation)[1][-1]
+    return OUTPUTS[loss](z) if loss in OUTPUTS else reference_losses.outputs(loss, z)
 
 
 def loss_gradient(coefs, intercepts, X, y, w, alpha, activation, loss, of_step=False):
@@ -94,13 +96,18 @@ def loss_gradient(coefs, intercepts, X, y, w, alpha, activation, loss, of_step=F
     w = np.ones(X.shape[0]) if w is None else w
     a, z = forward(coefs, intercepts, X, activation)
     S, n_outputs = w.sum(), z[-1].shape[1]
-    n_means = n_outputs if loss == "squared_error" else 1
+    n_means = n_outputs if "squared_error" in (loss, getattr(loss, "loss", "")) else 1
+    if loss in OUTPUTS:
+        # The output activation of these is the one that makes dloss/dz this simple.
+        values = losses(loss, z[-1], y)
+        delta = OUTPUTS[loss](z[-1]) - targets(loss, y, n_outputs)
+    else:
+        values, delta = reference_losses.losses_and_delta(loss, z[-1], y)
 
-    value = w @ losses(loss, z[-1], y).sum(axis=1) / (S * n_means)
+    value = w @ values.sum(axis=1) / (S * n_means)
     value += alpha / (2 * S) * sum((W**2).sum() for W in coefs)
 
-    # The output activation of every loss is the one that makes dloss/dz this simple.
-    delta = w[:, None] * (OUTPUTS[loss](z[-1]) - targets(loss, y, n_outputs))
+    delta = w[:, None] * delta
     delta /= S if of_step else S * n_means
     coef_grads, intercept_grads = [], []
     for layer in reversed(range(len(coefs))):

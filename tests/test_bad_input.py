@@ -157,7 +157,7 @@ def test_loss_is_the_regressors_first_argument():  # W20
     with pytest.raises(ValueError, match="write hidden_layer_sizes=... by name"):
         MLPRegressor((10,)).fit(X, T)
     with pytest.raises(ValueError, match="'squared_error', 'poisson'"):
-        MLPRegressor("absolute_error").fit(X, T)
+        MLPRegressor("mean_error").fit(X, T)
 
 
 @pytest.mark.parametrize("case", range(len(BAD_DATA)))

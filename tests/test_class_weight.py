@@ -107,7 +107,7 @@ def test_sparse_and_early_stopping():
     [
         (Y, "even", "'balanced'"),
         (Y, 2.0, "'class_weight' parameter of MLPClassifier must be"),
-        (Y, [1.0, 2.0, 3.0], "a list of dicts"),
+        (Y, [1.0, 2.0, 3.0], "unless the task is multi-label"),
         (Y, [{0: 1, 1: 2}] * 3, "unless the task is multi-label"),
         (Y, {3: 1.0}, r"\[3\], which are not among the classes \[0, 1, 2\]"),
         (Y, {0: -1.0}, r"class_weight\[0\] must be a finite number >= 0, got -1.0"),

@@ -29,9 +29,16 @@ BOTH = [
     "standardize_X",
     "random_stream",
 ]
+OF_LOSSES = [
+    "huber_delta",
+    "quantile",
+    "monotone_quantiles",
+    "tweedie_power",
+    "out_activation",
+]
 ADDED = {
-    "MLPClassifier": [*BOTH[:4], "class_weight", *BOTH[4:]],
-    "MLPRegressor": [*BOTH[:-1], "standardize_y", BOTH[-1]],
+    "MLPClassifier": [*BOTH[:4], "class_weight", *BOTH[4:], "loss", "focal_gamma"],
+    "MLPRegressor": [*BOTH[:-1], "standardize_y", BOTH[-1], *OF_LOSSES],
 }
 
 

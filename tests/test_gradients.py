@@ -10,7 +10,7 @@ P = 0.125  # the slope of leaky_relu, exact in both precisions
 ALPHA = 0.5
 
 all_activations = pytest.mark.parametrize("activation", kernels.activation_names)
-all_losses = pytest.mark.parametrize("loss", kernels.loss_names)
+all_losses = pytest.mark.parametrize("loss", reference.OUTPUTS)
 all_hidden = pytest.mark.parametrize("hidden", [(), (5,), (7, 4)], ids=str)
 dense_and_sparse = pytest.mark.parametrize("is_sparse", [False, True])
 with_and_without_weights = pytest.mark.parametrize("weighted", [False, True])

@@ -226,7 +226,7 @@ cdef void rows_item(
     while first < rows.n:
         n = min(<Py_ssize_t> SUM_ROWS, rows.n - first)
         losses[first // SUM_ROWS] = kernels.loss_delta(
-            net.loss, y + first * data.y_width, w + first if w != NULL else w,
+            &net.objective, y + first * data.y_width, w + first if w != NULL else w,
             z + first * n_outputs,
             slots + first // SUM_ROWS * n_intercepts
             + net.intercept_offset[last] - net.n_coefs, n, n_outputs)
@@ -384,7 +384,7 @@ cdef void sum_parts(sum_t *s) noexcept nogil:
 
 cdef double data_scale(const sum_t *s) noexcept nogil:
     """What makes means of the sums: over weights, and outputs of squared errors"""
-    if s.net.loss == kernels.FM_LOSS_squared_error:
+    if s.net.objective.loss == kernels.FM_LOSS_squared_error:
         return 1 / (s.weight * s.net.n_outputs)
     return 1 / s.weight
 
@@ -442,13 +442,13 @@ cdef class BatchSum:
         cdef Layers layers = Layers(*net.split(params), data.dtype)
         if data.n_targets != data.n_samples or len(params) != net.c.n_params:
             raise ValueError("targets or params are of a wrong length for the network")
-        if net.c.loss == kernels.FM_LOSS_log_loss:
+        if net.loss in ("log_loss", "focal"):
             classes = data.targets
             if classes.shape[1] != 1 or not (
                 0 <= classes.min() and classes.max() < net.c.n_outputs
             ):
-                raise ValueError("log_loss needs class numbers, one column of them")
-        elif data.c.y_width != net.c.n_outputs:
+                raise ValueError(f"{net.loss} needs class numbers, one column of them")
+        elif data.c.y_width != net.n_targets:
             raise ValueError("targets need one column per output of the network")
         row_work = data.work_per_row(net.units)
         rows = net.block_rows(batch_size, data.dtype)

@@ -9,11 +9,26 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef enum fm_loss:
         FM_LOSS_squared_error
         FM_LOSS_log_loss
+        FM_LOSS_focal
+        FM_LOSS_quantile
+        FM_LOSS_gaussian_nll
+    ctypedef enum fm_output:
+        pass
     ctypedef enum fm_math:
         pass
 
     enum:
         FM_GEMM_WORK
+        FM_MAX_LEVELS
+
+    ctypedef struct fm_objective:
+        fm_loss loss
+        fm_output output
+        double parameter, low, high
+        const double *levels
+        ptrdiff_t n_levels
+        int is_monotone
+        const double *positive
 
     ctypedef struct fm_csr_rows:
         const ptrdiff_t *indices
@@ -29,9 +44,12 @@ cdef extern from "fastmlp.h" nogil:
             fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
             float
         ) noexcept nogil
-        void (*output)(fm_loss, float *, ptrdiff_t, ptrdiff_t) noexcept nogil
+        void (*output)(
+            const fm_objective *, float *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
         double (*loss)(
-            fm_loss, const float *, const float *, float *, float *, ptrdiff_t, ptrdiff_t
+            const fm_objective *, const float *, const float *, float *, float *,
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum)(const float *, ptrdiff_t) noexcept nogil
         double (*finish_gradient)(
@@ -77,9 +95,12 @@ cdef extern from "fastmlp.h" nogil:
             fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
             double
         ) noexcept nogil
-        void (*output)(fm_loss, double *, ptrdiff_t, ptrdiff_t) noexcept nogil
+        void (*output)(
+            const fm_objective *, double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
         double (*loss)(
-            fm_loss, const double *, const double *, double *, double *, ptrdiff_t, ptrdiff_t
+            const fm_objective *, const double *, const double *, double *, double *,
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum)(const double *, ptrdiff_t) noexcept nogil
         double (*finish_gradient)(
@@ -133,6 +154,7 @@ cdef extern from "fastmlp.h" nogil:
     const char *fm_activation_name(int)
     const char *fm_loss_name(int)
     const char *fm_loss_output(int)
+    const char *fm_output_name(int)
     const char *fm_math_name(int)
 
 
@@ -171,24 +193,24 @@ cdef inline void activate_backward(
 
 
 cdef inline void output(
-    fm_loss loss, floating *z, Py_ssize_t n, Py_ssize_t k
+    const fm_objective *objective, floating *z, Py_ssize_t n, Py_ssize_t k
 ) noexcept nogil:
     """z := output activation of z"""
     if floating is float:
-        fm_f32.output(loss, z, n, k)
+        fm_f32.output(objective, z, n, k)
     else:
-        fm_f64.output(loss, z, n, k)
+        fm_f64.output(objective, z, n, k)
 
 
 cdef inline double loss_delta(
-    fm_loss loss, const floating *y, const floating *w, floating *z, floating *db,
-    Py_ssize_t n, Py_ssize_t k,
+    const fm_objective *objective, const floating *y, const floating *w, floating *z,
+    floating *db, Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
-    """z := w (output(z) - y), db += column sums of z; the weighted loss"""
+    """z := w dloss/dz, db += column sums of z; the weighted loss"""
     if floating is float:
-        return fm_f32.loss(loss, y, w, z, db, n, k)
+        return fm_f32.loss(objective, y, w, z, db, n, k)
     else:
-        return fm_f64.loss(loss, y, w, z, db, n, k)
+        return fm_f64.loss(objective, y, w, z, db, n, k)
 
 
 cdef inline double sum_values(const floating *x, Py_ssize_t n) noexcept nogil:

@@ -20,6 +20,8 @@ available_isas = names_of(&fm_isa_name)
 activation_names = names_of(&fm_activation_name)
 loss_names = names_of(&fm_loss_name)
 loss_outputs = dict(zip(loss_names, names_of(&fm_loss_output)))
+output_names = names_of(&fm_output_name)
+max_levels = FM_MAX_LEVELS
 math_names = names_of(&fm_math_name)
 
 

@@ -3,12 +3,12 @@
 # Each class wraps a struct of sizes and addresses, which the nogil functions take, and
 # keeps the arrays alive that the addresses point into.
 
-from fastmlp._core.kernels cimport fm_activation, fm_loss
+from fastmlp._core.kernels cimport fm_objective
 
 
 ctypedef struct network_t:
     Py_ssize_t n_layers, n_outputs, n_coefs, n_params, n_trainable
-    fm_loss loss
+    fm_objective objective
     const ptrdiff_t *width              # (n_layers + 1,) units
     const ptrdiff_t *coef_offset        # (n_layers,) in the flat vector
     const ptrdiff_t *intercept_offset   # (n_layers,)
@@ -49,6 +49,8 @@ cdef class Network:
     cdef network_t c
     cdef readonly tuple units
     cdef readonly str loss
+    cdef readonly object objective
+    cdef readonly Py_ssize_t n_targets
     cdef tuple owners
 
 

@@ -9,13 +9,21 @@
 # d) Rows of the workspace begin on cache lines, an odd number of them apart: rows a
 #    multiple of a power of two apart would share few sets of L1.  Outputs have no gaps.
 
+from collections import namedtuple
+
 import numpy as np
 from scipy.sparse import issparse
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.kernels cimport fm_loss
+from fastmlp._core.kernels cimport fm_loss, fm_output
 
-from fastmlp._core.kernels import activation_names, loss_names
+from fastmlp._core.kernels import (
+    activation_names,
+    loss_names,
+    loss_outputs,
+    max_levels,
+    output_names,
+)
 
 LINE = 64  # bytes of a cache line and of an AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
@@ -32,6 +40,18 @@ cdef size_t address_of(object array, object dtype) except? 0:
     return array.__array_interface__["data"][0]
 
 
+# What is minimised: the name of a loss and of the output activation (None for its own),
+# the parameter of the loss (delta of huber, power of tweedie, gamma of the focal ones),
+# the range of a logistic output, the levels of quantiles and whether they must not
+# cross, and the weights of the positive terms of a binary loss (None for ones).
+Objective = namedtuple(
+    "Objective",
+    ("loss", "output", "parameter", "bounds", "levels", "is_monotone", "positive"),
+    defaults=(None, 0.0, (0.0, 1.0), (0.5,), False, None),
+    module="fastmlp._core.network",
+)
+
+
 cdef class Network:
     """Sizes, activations and loss of a multi-layer perceptron.
 
@@ -41,8 +61,8 @@ cdef class Network:
         Number of inputs, of units of each hidden layer, and of outputs.
     activations : sequence of (str, float)
         Name and parameter of the activation of each hidden layer.
-    loss : str
-        Name of the loss; it implies the output activation.
+    loss : str or Objective
+        Name of a loss, which implies the output activation, or all about it.
     fit_intercept : bool
         Whether training changes the intercepts.
     """
@@ -67,19 +87,53 @@ cdef class Network:
         )
         parameter = np.array([p for _, p in activations], dtype=np.float64)
         self.units = units
-        self.loss = loss
         self.owners = (width, ends, activation, parameter)
         self.c.n_layers = n_layers
         self.c.n_outputs = units[n_layers]
         self.c.n_coefs = sum(sizes)
         self.c.n_params = self.c.n_coefs + sum(units[1:])
         self.c.n_trainable = self.c.n_params if fit_intercept else self.c.n_coefs
-        self.c.loss = <fm_loss> (<int> loss_names.index(loss))
         self.c.width = <const ptrdiff_t *> address_of(width, np.intp)
         self.c.coef_offset = <const ptrdiff_t *> address_of(ends, np.intp)
         self.c.intercept_offset = &self.c.coef_offset[self.c.n_layers]
         self.c.activation = <const int *> address_of(activation, np.intc)
         self.c.parameter = <const double *> address_of(parameter, np.float64)
+
+        self.set_objective(Objective(loss) if isinstance(loss, str) else loss)
+
+    def set_objective(self, objective):
+        """Take over the loss and its parameters."""
+        loss, output, parameter, bounds, levels, is_monotone, positive = objective
+        output = loss_outputs[loss] if output is None else output
+        n_outputs = self.c.n_outputs
+        levels = np.array(levels, dtype=np.float64)
+        group = {"quantile": len(levels), "gaussian_nll": 2}.get(loss, 1)
+        if not 0 < len(levels) <= max_levels or n_outputs % group:
+            raise ValueError(f"{n_outputs} outputs do not fit {objective}")
+        self.loss, self.objective = loss, objective
+        is_class_number = loss in ("log_loss", "focal")
+        self.n_targets = 1 if is_class_number else n_outputs // group
+        self.c.objective.loss = <fm_loss> (<int> loss_names.index(loss))
+        self.c.objective.output = <fm_output> (<int> output_names.index(output))
+        self.c.objective.parameter = parameter
+        self.c.objective.low, self.c.objective.high = bounds
+        self.c.objective.levels = <const double *> address_of(levels, np.float64)
+        self.c.objective.n_levels = len(levels)
+        self.c.objective.is_monotone = is_monotone
+        self.c.objective.positive = NULL
+        if positive is not None:
+            positive = np.array(positive, dtype=np.float64)
+            if not loss.startswith("binary") or positive.shape != (n_outputs,):
+                raise ValueError("positive needs one weight per binary output")
+            self.c.objective.positive = <const double *> address_of(
+                positive, np.float64
+            )
+        self.owners += (levels, positive)
+
+    @property
+    def output(self):
+        """Name of the output activation."""
+        return output_names[self.c.objective.output]
 
     @property
     def n_params(self):
@@ -143,8 +197,8 @@ cdef class Data:
     Parameters
     ----------
     X : C-contiguous ndarray, CastRows or CSR matrix of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples, n_outputs), or (n_samples, 1) class numbers for
-        log_loss, or None
+    y : ndarray of shape (n_samples, n_targets), or (n_samples, 1) class numbers for
+        log_loss and focal, or None
     sample_weight : ndarray of shape (n_samples,) or None
         All in the same dtype, float32 or float64; nothing is copied but CSR indices.
     """

@@ -91,7 +91,7 @@ cdef inline void finish_rows(
     """The output activation, in place, and both probabilities of a binary model"""
     cdef Py_ssize_t i
     if what != AS_RAW:
-        kernels.output(net.loss, z, n, net.n_outputs)
+        kernels.output(&net.objective, z, n, net.n_outputs)
     if z != out:
         for i in range(n):
             out[i * n_columns] = 1 - z[i]
@@ -376,9 +376,9 @@ def activate_outputs(Network net, z):
     """
     cdef size_t at = address_of(z, z.dtype)
     if z.dtype == np.float32:
-        kernels.output(net.c.loss, <float *> at, len(z), net.c.n_outputs)
+        kernels.output(&net.c.objective, <float *> at, len(z), net.c.n_outputs)
     else:
-        kernels.output(net.c.loss, <double *> at, len(z), net.c.n_outputs)
+        kernels.output(&net.c.objective, <double *> at, len(z), net.c.n_outputs)
 
 
 def mean_loss(Network net, z, y, w=None):
@@ -407,10 +407,10 @@ def mean_loss(Network net, z, y, w=None):
         w_at, s.weight = address_of(w, z.dtype), w.sum(dtype=np.float64)
     if z.dtype == np.float32:
         s.loss = kernels.loss_delta(
-            net.c.loss, <const float *> y_at, <const float *> w_at, <float *> at,
+            &net.c.objective, <const float *> y_at, <const float *> w_at, <float *> at,
             <float *> sums_at, n, net.c.n_outputs)
     else:
         s.loss = kernels.loss_delta(
-            net.c.loss, <const double *> y_at, <const double *> w_at, <double *> at,
-            <double *> sums_at, n, net.c.n_outputs)
+            &net.c.objective, <const double *> y_at, <const double *> w_at,
+            <double *> at, <double *> sums_at, n, net.c.n_outputs)
     return s.loss * data_scale(&s)

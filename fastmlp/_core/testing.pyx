@@ -7,9 +7,10 @@ from cython cimport floating
 cimport fastmlp._core.blas as blas
 cimport fastmlp._core.kernels as kernels
 cimport fastmlp._core.products as products
-from fastmlp._core.kernels cimport fm_activation, fm_csr_rows, fm_loss, fm_math
+from fastmlp._core.kernels cimport fm_activation, fm_csr_rows, fm_math
+from fastmlp._core.network cimport Network
 
-from fastmlp._core.kernels import activation_names, loss_names, math_names
+from fastmlp._core.kernels import activation_names, math_names
 
 
 cdef floating *start(floating[::1] x) noexcept:
@@ -56,20 +57,20 @@ cdef int check_room(Py_ssize_t width, Py_ssize_t k, Py_ssize_t itemsize) except 
     return 0
 
 
-def output(str name, floating[::1] z, Py_ssize_t k):
-    """z := output(z), z (n, k) flat  # z IN and OUT"""
-    cdef fm_loss loss = <fm_loss> (<int> loss_names.index(name))
-    kernels.output(loss, start(z), z.shape[0] // k, k)
+def output(loss, floating[::1] z, Py_ssize_t k):
+    """z := output(z), z (n, k) flat; loss: a name or an Objective  # z IN and OUT"""
+    cdef Network net = Network((1, k), [], loss)
+    kernels.output(&net.c.objective, start(z), z.shape[0] // k, k)
 
 
 def loss_delta(
-    str name, floating[::1] y, floating[::1] w, floating[::1] z, floating[::1] db
+    loss, floating[::1] y, floating[::1] w, floating[::1] z, floating[::1] db
 ):
-    """z := w (output(z) - y), db += column sums; the loss  # z, db IN and OUT"""
-    cdef fm_loss loss = <fm_loss> (<int> loss_names.index(name))
+    """z := w dloss/dz, db += column sums; the loss  # z, db IN and OUT"""
     cdef Py_ssize_t k = db.shape[0]
+    cdef Network net = Network((1, k), [], loss)
     cdef floating *weights = start(w) if w is not None else NULL
-    return kernels.loss_delta(loss, <const floating *> start(y),
+    return kernels.loss_delta(&net.c.objective, <const floating *> start(y),
                               <const floating *> weights, start(z), start(db),
                               z.shape[0] // k, k)
 
