@@ -202,7 +202,7 @@ IMPORTS = """
 import time
 import sklearn.neural_network
 start = time.perf_counter()
-import fastmlp
+from fastmlp import MLPClassifier
 print(time.perf_counter() - start)
 """
 
