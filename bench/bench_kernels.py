@@ -73,8 +73,8 @@ PRODUCTS = {"forward": False, "weights": True}  # whether the first factor is tr
 def test_product(per_unit, benchmark, shape, product, dtype, kind):
     """X W and X^T delta; BLAS with the threads it is given.
 
-    The third product of a step, delta W^T, is one of the first kind, since the core keeps
-    the transposed weights.
+    The third product of a step, delta W^T, is one of the first kind, since the core
+    keeps the transposed weights.
     """
     rows, fan_in, fan_out = shape
     x, w, delta = (

@@ -2,8 +2,8 @@
 
 Sources: quantile (pinball) loss R. Koenker and G. Bassett 1978; huber P. J. Huber
 1964; gamma and tweedie deviance B. Jorgensen 1987; gaussian_nll D. A. Nix and A. S.
-Weigend 1994; focal T.-Y. Lin et al. 2017.  Quantiles that cannot cross are one output plus a sum
-of positive steps, softplus of the others, as in Y. Gasthaus et al. 2019.
+Weigend 1994; focal T.-Y. Lin et al. 2017.  Quantiles that cannot cross are one output
+plus a sum of positive steps, softplus of the others, as in Y. Gasthaus et al. 2019.
 """
 
 from __future__ import annotations

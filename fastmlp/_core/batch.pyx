@@ -140,8 +140,8 @@ cdef void forward(
             z = <floating *> work.a[layer + 1] + at * ldz
         strip = strip_rows(rows.n, fan_out, sizeof(floating))
         if layer == 0 and data.is_sparse:
-            kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, b, z,
-                                rows.n, fan_out, ldz)
+            kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, b,
+                                z, rows.n, fan_out, ldz)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)
@@ -293,8 +293,9 @@ cdef void finish_part(
     cdef const floating *g = grad + start
     cdef double decay = u.decay if part.layer >= 0 else 0
     if u.rule == ADAM:
-        part.square = kernels.adam_update(g, w, m, v, size, u.scale, decay,
-                                          u.learning_rate, u.beta_1, u.beta_2, u.epsilon)
+        part.square = kernels.adam_update(
+            g, w, m, v, size, u.scale, decay, u.learning_rate, u.beta_1, u.beta_2,
+            u.epsilon)
     elif u.rule == SGD:
         part.square = kernels.sgd_update(g, w, v, size, u.scale, decay, u.learning_rate,
                                          u.momentum, u.nesterov)

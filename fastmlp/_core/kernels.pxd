@@ -41,8 +41,8 @@ cdef extern from "fastmlp.h" nogil:
             fm_activation, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float
         ) noexcept nogil
         void (*activate_backward)(
-            fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
-            float
+            fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t,
+            ptrdiff_t, float
         ) noexcept nogil
         void (*output)(
             const fm_objective *, float *, ptrdiff_t, ptrdiff_t
@@ -70,15 +70,17 @@ cdef extern from "fastmlp.h" nogil:
             ptrdiff_t
         ) noexcept nogil
         void (*csr_forward)(
-            fm_csr_rows, const float *, const float *, const float *, float *, ptrdiff_t,
-            ptrdiff_t, ptrdiff_t
+            fm_csr_rows, const float *, const float *, const float *, float *,
+            ptrdiff_t, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*csr_backward)(
-            fm_csr_rows, const float *, const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t
+            fm_csr_rows, const float *, const float *, ptrdiff_t, float *, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t,
-            const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, float *
+            const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t,
+            float *
         ) noexcept nogil
         void (*transpose)(
             const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
@@ -92,8 +94,8 @@ cdef extern from "fastmlp.h" nogil:
             fm_activation, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, double
         ) noexcept nogil
         void (*activate_backward)(
-            fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
-            double
+            fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t,
+            ptrdiff_t, double
         ) noexcept nogil
         void (*output)(
             const fm_objective *, double *, ptrdiff_t, ptrdiff_t
@@ -118,19 +120,21 @@ cdef extern from "fastmlp.h" nogil:
             const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*cast_rows)(
-            const double *, const ptrdiff_t *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t,
-            ptrdiff_t
-        ) noexcept nogil
-        void (*csr_forward)(
-            fm_csr_rows, const double *, const double *, const double *, double *, ptrdiff_t,
+            const double *, const ptrdiff_t *, ptrdiff_t, double *, ptrdiff_t,
             ptrdiff_t, ptrdiff_t
         ) noexcept nogil
+        void (*csr_forward)(
+            fm_csr_rows, const double *, const double *, const double *, double *,
+            ptrdiff_t, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
         void (*csr_backward)(
-            fm_csr_rows, const double *, const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t
+            fm_csr_rows, const double *, const double *, ptrdiff_t, double *, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t,
-            const double *, ptrdiff_t, const double *, ptrdiff_t, double *, ptrdiff_t, double *
+            const double *, ptrdiff_t, const double *, ptrdiff_t, double *, ptrdiff_t,
+            double *
         ) noexcept nogil
         void (*transpose)(
             const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t

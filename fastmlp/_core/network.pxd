@@ -38,8 +38,8 @@ ctypedef struct workspace_t:            # addresses of arrays for a block of row
     const size_t *a                     # (n_layers + 1,) outputs of each layer
     const size_t *delta                 # (n_layers + 1,) dloss / dz of each layer
     const size_t *transposed            # (n_layers,) W^T of each layer but the first
-    const ptrdiff_t *stride             # (n_layers + 1,) from a row of x, a, delta to
-                                        # the next, and from a row of W^T
+    # (n_layers + 1,) from a row of x, a, delta to the next, and from a row of W^T
+    const ptrdiff_t *stride
     size_t intercept_grads              # (n_slots, units): their sums over SUM_ROWS
     size_t losses, weights              # (n_slots,) double
     size_t products                     # (n_threads, FM_GEMM_WORK)

@@ -273,7 +273,8 @@ cdef class Workspace:
         n_slots = -(-n_rows // SUM_ROWS) if with_deltas else 0
         n_intercepts = net.c.n_params - net.c.n_coefs
         line = LINE // real
-        stride = np.array([-(-n // line) // 2 * 2 + 1 for n in net.units], dtype=np.intp)
+        stride = [-(-n // line) // 2 * 2 + 1 for n in net.units]
+        stride = np.array(stride, dtype=np.intp)
         stride *= line
         stride[n_layers] = net.c.n_outputs
         hidden = stride[1:n_layers] if with_deltas else np.zeros(n_layers - 1, np.intp)

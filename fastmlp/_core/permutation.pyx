@@ -2,8 +2,8 @@
 #
 # a) The stream is RandomState.shuffle's, which NumPy has frozen: from the last position
 #    down, i changes places with a position drawn from 0 .. i by masked rejection.
-# b) To shuffle an order in place is to shuffle positions and to index the order by them:
-#    the same swaps.  Half the time of RandomState.shuffle, and no array beside it.
+# b) To shuffle an order in place is to shuffle positions and to index the order by
+#    them: the same swaps, and no array beside it.
 # c) The generator is called through the table of functions that NumPy offers to
 #    extensions (numpy.random, "bitgen_t"), under the generator's lock.
 

@@ -30,7 +30,7 @@ cdef Py_ssize_t row_room(Py_ssize_t k, Py_ssize_t itemsize) noexcept:
 
 
 def activate(str name, floating[:, ::1] z, Py_ssize_t k, double p=0.0):
-    """z := f(z) for the first k columns; rows have room as in a workspace  # z IN, OUT"""
+    """z := f(z), k columns; rows have room as in a workspace  # z IN and OUT"""
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
     check_room(z.shape[1], k, sizeof(floating))
     if z.shape[0]:
