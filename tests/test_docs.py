@@ -9,7 +9,7 @@ import pytest
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-@pytest.mark.parametrize("page", ["control", "imbalance"])
+@pytest.mark.parametrize("page", ["control", "imbalance", "uncertainty"])
 def test_blocks_run(page):
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.S)
     assert blocks
