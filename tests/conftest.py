@@ -1,8 +1,11 @@
 """Fixtures shared by the tests of the core."""
 
 import os
+import signal
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # read by SciPy on import; one check asks for it
+# A shell starts its background jobs with Ctrl-C ignored, also for their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from dataclasses import dataclass
 from itertools import pairwise
