@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn
 from models import ACTIVATIONS, N_FEATURES, TASKS, data, fitted, proba_or_values
 from sklearn import neural_network
 from sklearn.compose import TransformedTargetRegressor
@@ -250,9 +251,11 @@ def test_torch_missing(monkeypatch):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("task", TASKS)
 def test_scikit_learn_round_trip(task, dtype, solver):
-    if task == "poisson" and not hasattr(neural_network.MLPRegressor(), "loss"):
-        pytest.skip("this scikit-learn has no poisson loss")
     model = fitted(task, dtype, solver=solver)
+    if task == "poisson" and "loss" not in neural_network.MLPRegressor().get_params():
+        with pytest.raises(ValueError, match="has no poisson"):
+            fastmlp.to_sklearn(model)
+        return
     X, y = data(task, 50, dtype)
     theirs = fastmlp.to_sklearn(model)
     assert type(theirs).__module__.startswith("sklearn.")
@@ -288,6 +291,20 @@ def test_from_scikit_learn_goes_on_as_scikit_learn_would(solver):
         ours.partial_fit(X, y)
     for a, b in zip(ours.coefs_, theirs.coefs_):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss, theirs", [("huber", "squared"), ("gamma", "poisson")])
+def test_another_loss_becomes_one_of_scikit_learn(loss, theirs):
+    X, y = data("poisson", 60)
+    model = fastmlp.MLPRegressor(loss, max_iter=3).fit(X, y + 1)
+    try:
+        copy = fastmlp.to_sklearn(model)
+    except ValueError:  # of a scikit-learn without poisson
+        assert theirs == "poisson" and sklearn.__version__ < "1.7"
+        return
+    np.testing.assert_allclose(copy.predict(X), model.predict(X))
+    assert copy.loss.startswith(theirs)
+    copy.partial_fit(X, y + 1)
 
 
 def test_scikit_learn_limits():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import sklearn
 from sklearn import neural_network
 from sklearn.utils.validation import check_is_fitted
 
@@ -102,12 +103,13 @@ def to_sklearn(estimator):
     -------
     model : sklearn.neural_network.MLPClassifier or MLPRegressor
         With copies of weights and history; ``partial_fit`` starts the moments of the
-        solver anew. Parameters that scikit-learn lacks are left out.
+        solver anew. Parameters that scikit-learn lacks are left out; a loss that it
+        lacks becomes squared_error, or poisson if predictions are exp of an output.
 
     Raises
     ------
     ValueError
-        If the activation is one that scikit-learn lacks.
+        If scikit-learn lacks the activation or the loss.
     NotFittedError
         If the estimator has no weights.
     """
@@ -123,7 +125,13 @@ def to_sklearn(estimator):
     kind = getattr(neural_network, name)
     params = estimator.get_params(deep=False)
     params["activation"] = next(iter(names), "identity")
+    if not fitted.is_classifier:
+        params["loss"] = fitted.loss
     known = kind._get_param_names()
+    if fitted.out_activation == "exp" and "loss" not in known:
+        raise ValueError(
+            f"scikit-learn {sklearn.__version__} has no poisson loss; 1.7 and later have."
+        )
     model = kind(**{name: params[name] for name in params if name in known})
     check_is_fitted(estimator, "coefs_")
     _copied_state(estimator, model)
