@@ -130,7 +130,7 @@ def to_sklearn(estimator):
     known = kind._get_param_names()
     if fitted.out_activation == "exp" and "loss" not in known:
         raise ValueError(
-            f"scikit-learn {sklearn.__version__} has no poisson loss; 1.7 and later have."
+            f"scikit-learn {sklearn.__version__} has no poisson loss; 1.7 has."
         )
     model = kind(**{name: params[name] for name in params if name in known})
     check_is_fitted(estimator, "coefs_")
