@@ -99,6 +99,8 @@ class Checkpoint:
         for moment, stored in zip(optimizer.moments, saved["moments"]):
             moment[:] = stored
         task.params[:] = saved["params"]
+        if task.averaging is not None:
+            task.averaging.restore(saved["averaging"])
         if task.holdout is not None:
             task.holdout.best_params = saved["best_params"]
         order.current = np.array(saved["order"], dtype=np.intp)
@@ -119,6 +121,7 @@ class Checkpoint:
             "params": task.params,
             "moments": list(optimizer.moments),
             "optimizer": {k: v for k, v in vars(optimizer).items() if k != "moments"},
+            "averaging": None if task.averaging is None else task.averaging.state(),
             "divergence": {
                 k: watched[k] for k in ("best_loss", "n_reductions", "best")
             },
@@ -158,7 +161,7 @@ def make_checkpoint(estimator, checkpoint, checkpoint_every, resume):
             raise ValueError(f"{name} must be a path or None, got {value!r}.")
     if estimator.solver == "lbfgs":
         raise ValueError(
-            "checkpoint and resume need solver='sgd' or 'adam': lbfgs keeps its state "
+            "checkpoint and resume need a stochastic solver: lbfgs keeps its state "
             "inside SciPy."
         )
     if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
@@ -174,6 +177,7 @@ def _parameters(estimator):
     params = estimator.get_params(deep=False)
     schedule = params["learning_rate"]
     planned = not isinstance(schedule, str) or schedule not in _UNPLANNED
+    planned = planned or params["weight_averaging"] == "swa"
     for name, value in params.items():
         if name in _FREE_PARAMETERS and not (name == "max_iter" and planned):
             continue

@@ -64,6 +64,8 @@ class Divergence:
         """Put the best weights so far in place."""
         best = self.task.holdout.best_params if self.task.stops_by_score else self.best
         self.task.params[:] = best
+        if self.task.averaging is not None:
+            self.task.averaging.start_again()
 
     @staticmethod
     def _warn(message):

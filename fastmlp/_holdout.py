@@ -150,12 +150,17 @@ class Holdout:
         self.data, self.rows, self.X = data, rows, X
         self.y, self.sample_weight = y, sample_weight
         self.targets = y  # in the units that training takes
-        self.layers = Layers(*task.network.split(task.params), task.params.dtype)
+        self.layers = None  # the addresses of self.judged
+        self.judged = None
         self.scorer = _scorer(task.estimator, sample_weight)
         self.best_params = None
 
     def judge(self):
         """Mean loss without penalty, and score: NaN where there are no numbers."""
+        params = self.task.current_params
+        if params is not self.judged:
+            self.layers = Layers(*self.network.split(params), params.dtype)
+            self.judged = params
         z = predict(self.network, self.data, self.layers, self.rows, activated=False)
         loss = mean_loss(self.network, z.copy(), self.targets, self.sample_weight)
         estimator = self.task.estimator
@@ -184,7 +189,7 @@ class Holdout:
 
     def keep(self):
         """Remember the current weights as the best so far."""
-        self.best_params = self.params.copy()
+        self.best_params = self.task.current_params.copy()
 
 
 def _scorer(estimator, sample_weight):

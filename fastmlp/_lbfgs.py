@@ -87,6 +87,7 @@ class _Objective:
             task.params,
             task.n_train,
             task.threads(task.n_train),
+            smoothing=task.regularization.smoothing,
         )
         self.best_loss = np.inf
         self.best_params = task.params[: self.trained].astype(np.float64)

@@ -36,6 +36,7 @@ from fastmlp._layers import summary
 from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
 from fastmlp._persistence import stamped, unstamped
+from fastmlp._regularization import Regularization, smoothed
 from fastmlp._scaling import standardize
 from fastmlp._shortcut import OUTPUTS, PROBA, RAW
 from fastmlp._snapshot import Snapshot, special
@@ -110,6 +111,17 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         on_divergence,
         standardize_X,
         random_stream,
+        dropout,
+        input_noise,
+        weight_decay,
+        l1,
+        max_norm,
+        clip_norm,
+        label_smoothing,
+        layer_rates,
+        weight_averaging,
+        ema_decay,
+        swa_start,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -146,6 +158,17 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.on_divergence = on_divergence
         self.standardize_X = standardize_X
         self.random_stream = random_stream
+        self.dropout = dropout
+        self.input_noise = input_noise
+        self.weight_decay = weight_decay
+        self.l1 = l1
+        self.max_norm = max_norm
+        self.clip_norm = clip_norm
+        self.label_smoothing = label_smoothing
+        self.layer_rates = layer_rates
+        self.weight_averaging = weight_averaging
+        self.ema_decay = ema_decay
+        self.swa_start = swa_start
 
     @with_callbacks
     def fit(
@@ -256,6 +279,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             units = (X.shape[1], *hidden, self.n_outputs_)
             activations = [activation] * len(hidden)
             network = self._network(units, activations, self._wanted_objective())
+            regularization = Regularization.of(self, network)
             if cold:
                 self._start_cold(network, activation[0])
             else:
@@ -263,10 +287,12 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._take_weights(units, options.coefs_init, options.intercepts_init)
             params = self._packed(network, X.dtype)
             task = Task(self, network, params, X, y, sample_weight, options)
+            task.regularization = regularization
             if options.checkpoint is not None:
                 options.checkpoint.begin(task)
             hold_out(task)
             standardize(task, is_raw=options.gives_weights or not cold)
+            regularization.smooth(task)
             _history.begin(self, task)
             train = fit_stochastic if self.solver in OPTIMIZERS else fit_lbfgs
             machinery = train(task)
@@ -274,6 +300,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             if task.scaling is not None:
                 task.scaling.fold(params)
             self.coefs_, self.intercepts_ = network.split(params)
+            if task.averaging is not None:
+                task.averaging.store(self)
             self._stream = None
             # a first call draws weights before the order of the rows, later ones do not
             if incremental and self._may_stream(task) and not (cold and restarts(self)):
@@ -281,7 +309,13 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _may_stream(self, task):
         """Whether the next ``partial_fit`` may go on with the machinery of this one."""
-        return not (self._scaling or task.holdout is not None or issparse(task.X))
+        return not (
+            self._scaling
+            or task.holdout is not None
+            or task.averaging is not None
+            or issparse(task.X)
+            or self.label_smoothing
+        )
 
     def _streamed(self, X, y, sample_weight, options):
         """Train by the machinery of the last ``partial_fit``; False if it has none."""
@@ -682,7 +716,10 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
             packed = packed.astype(X.dtype, copy=False)
-        batch = BatchSum(network, Data(X, y, sample_weight), packed, len(y))
+        smoothing = float(self.label_smoothing)
+        y = smoothed(y, network.loss, smoothing)
+        data = Data(X, y, sample_weight)
+        batch = BatchSum(network, data, packed, len(y), smoothing=smoothing)
         loss = batch.loss_gradient(float(self.alpha))
         return loss, *network.split(batch.grad)
 
@@ -743,12 +780,14 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     @property
     def _optimizer(self):
-        """State of the stochastic solver: learning_rate, moments, and t of adam."""
+        """State of the stochastic solver: learning_rate, moments, number of steps t."""
         try:
             state = self._optimizer_state
         except AttributeError:
-            raise AttributeError("the model was not fitted by sgd or adam") from None
-        return OPTIMIZERS["adam" if "t" in state else "sgd"](**state)
+            raise AttributeError(
+                "the model was not fitted by a stochastic solver"
+            ) from None
+        return OPTIMIZERS[state["solver"]](**state)
 
     @property
     def _best_coefs(self):
@@ -805,9 +844,15 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
           ``("leaky_relu", slope)`` sets another slope > 0
 
-    solver : {"lbfgs", "sgd", "adam"}, default="adam"
-        "adam" [1]_ and "sgd" learn from mini-batches; "lbfgs" [2]_ takes all rows at
-        each step and often does better on tables of up to a few thousand rows.
+    solver : {"lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"}, \
+            default="adam"
+        "lbfgs" [2]_ takes all rows at each step and often does better on tables of up
+        to a few thousand rows. The others learn from mini-batches: "adam" [1]_ and
+        "sgd"; "nadam" [10]_, Adam with Nesterov's momentum; "rmsprop" [11]_, which
+        divides by the root of a mean square; "adagrad" [12]_, by that of a sum of
+        squares, with a larger ``learning_rate_init`` such as 0.01; "lion" [13]_, which
+        takes the sign of a momentum, with a rate some 3 to 10 times smaller than that
+        of adam and ``beta_2=0.99``.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
@@ -817,11 +862,11 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
     learning_rate : str, (str, float) or callable, default="constant"
-        Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
+        Schedules of all stochastic solvers but adam: "constant" keeps ``learning_rate_init``; "invscaling" divides
         it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
         divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
         improvement by ``tol``, and stops below 1e-6.
-        Schedules of sgd and adam, planned over ``max_iter`` epochs:
+        Schedules of all stochastic solvers, planned over ``max_iter`` epochs:
 
         - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
         - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
@@ -832,7 +877,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         - a callable: the rate as a function of the epoch, from 0 on.
 
     learning_rate_init : float, default=0.001
-        Step size of sgd and adam at the start.
+        Step size of the stochastic solvers at the start.
 
     power_t : float, default=0.5
         Exponent of "invscaling".
@@ -874,10 +919,11 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         Fraction of the rows held out with early stopping, in [0, 1).
 
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of the moments of adam, in [0, 1).
+        Decay rates of the moments of adam, nadam, lion and (the second) rmsprop, in
+        [0, 1).
 
     epsilon : float, default=1e-8
-        Guard against division by zero in adam.
+        Guard against division by zero in adam, nadam, rmsprop and adagrad.
 
     n_iter_no_change : int or np.inf, default=10
         Epochs without improvement after which sgd and adam stop.
@@ -960,6 +1006,63 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     focal_gamma : float, default=2.0
         Exponent of "focal", >= 0; 0 is the log loss.
 
+    dropout : float or array-like of shape (n_layers_ - 1,), default=0.0
+        Share of the units that each training step leaves out at random (inverted
+        dropout [4]_: the others are divided by 1 - rate, so nothing changes in
+        prediction and validation). A float holds for all hidden layers; a list has
+        one rate for the input and each hidden layer, as in ``[0.1, 0.5]``. Rates lie
+        in [0, 1). The masks depend on ``random_state``, not on ``n_threads``.
+
+    input_noise : float, default=0.0
+        Standard deviation of the normal noise that training adds to each feature, in
+        units of X (of standardised X with ``standardize_X``); dense X only.
+
+    weight_decay : float, default=0.0
+        Decoupled weight decay [5]_: each step takes ``rate * weight_decay`` of every
+        weight away, rate being the current learning rate; intercepts stay. With
+        solver "adam" this is AdamW. Other than ``alpha`` it does not go through the
+        moments and is not part of the loss.
+
+    l1 : float, default=0.0
+        Strength of the penalty ``l1 * sum(abs(W))`` on the mean loss, by a proximal
+        step [6]_: after each update the weights move ``rate * l1`` towards 0 and stop
+        there, so that some are exactly 0. Intercepts stay; the loss that is reported
+        does not hold it.
+
+    max_norm : float or None, default=None
+        Largest Euclidean norm of the weights into a unit; longer ones are scaled to
+        it after each step [4]_.
+
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of the gradient of a batch, over all weights and
+        intercepts and with the L2 penalty; a longer one is scaled to it [7]_.
+
+    label_smoothing : float, default=0.0
+        Share of each target, in [0, 1), that is divided equally among all classes
+        [8]_; for two classes and for each label it is 0 and 1 that share it.
+        Validation losses and scores take the targets as they are.
+
+    layer_rates : array-like of shape (n_layers_ - 1,) or None, default=None
+        Factors >= 0 of the learning rate of each layer of weights with its
+        intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
+        is, to the last bit (but for the rounding of ``standardize_X`` and
+        ``standardize_y``, whose scales are folded into the outer layers).
+
+    weight_averaging : {None, "ema", "swa"}, default=None
+        Average of the weights over the course of training, which is what is
+        validated, and what stands in ``coefs_`` in the end: "ema" a moving average of
+        the weights after each step; "swa" [9]_ the mean of those after each epoch
+        from ``swa_start`` on. Training itself goes on with the weights as they are,
+        over calls of ``partial_fit`` too.
+
+    ema_decay : float, default=0.999
+        What a step leaves of the older weights in the moving average, in [0, 1). The
+        weights after step i of n count in proportion to ``ema_decay ** (n - i)``.
+
+    swa_start : float, default=0.75
+        Share of ``max_iter`` epochs, in [0, 1), after which "swa" begins. A fit that
+        stops earlier keeps its weights without an average.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -1024,6 +1127,25 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
        Transactions on Mathematical Software 23(4), 1997.
     .. [3] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    .. [4] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
+       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15,
+       2014.
+    .. [5] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019,
+       arXiv:1711.05101.
+    .. [6] N. Parikh and S. Boyd, "Proximal algorithms", Foundations and Trends in
+       Optimization 1(3), 2014.
+    .. [7] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training
+       recurrent neural networks", 2013, arXiv:1211.5063.
+    .. [8] C. Szegedy et al., "Rethinking the inception architecture for computer
+       vision", 2016, arXiv:1512.00567.
+    .. [9] P. Izmailov et al., "Averaging weights leads to wider optima and better
+       generalization", 2018, arXiv:1803.05407.
+    .. [10] T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+    .. [11] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSProp", Coursera, 2012.
+    .. [12] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online
+       learning and stochastic optimization", JMLR 12, 2011.
+    .. [13] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
+       arXiv:2302.06675.
 
     Examples
     --------
@@ -1085,6 +1207,17 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         random_stream="restart",
         loss="log_loss",
         focal_gamma=2.0,
+        dropout=0.0,
+        input_noise=0.0,
+        weight_decay=0.0,
+        l1=0.0,
+        max_norm=None,
+        clip_norm=None,
+        label_smoothing=0.0,
+        layer_rates=None,
+        weight_averaging=None,
+        ema_decay=0.999,
+        swa_start=0.75,
     ):
         super().__init__(
             loss=loss,
@@ -1122,6 +1255,17 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             on_divergence=on_divergence,
             standardize_X=standardize_X,
             random_stream=random_stream,
+            dropout=dropout,
+            input_noise=input_noise,
+            weight_decay=weight_decay,
+            l1=l1,
+            max_norm=max_norm,
+            clip_norm=clip_norm,
+            label_smoothing=label_smoothing,
+            layer_rates=layer_rates,
+            weight_averaging=weight_averaging,
+            ema_decay=ema_decay,
+            swa_start=swa_start,
         )
         self.class_weight = class_weight
         self.focal_gamma = focal_gamma
@@ -1387,9 +1531,15 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
           ``("leaky_relu", slope)`` sets another slope > 0
 
-    solver : {"lbfgs", "sgd", "adam"}, default="adam"
-        "adam" [1]_ and "sgd" learn from mini-batches; "lbfgs" [2]_ takes all rows at
-        each step and often does better on tables of up to a few thousand rows.
+    solver : {"lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"}, \
+            default="adam"
+        "lbfgs" [2]_ takes all rows at each step and often does better on tables of up
+        to a few thousand rows. The others learn from mini-batches: "adam" [1]_ and
+        "sgd"; "nadam" [15]_, Adam with Nesterov's momentum; "rmsprop" [16]_, which
+        divides by the root of a mean square; "adagrad" [17]_, by that of a sum of
+        squares, with a larger ``learning_rate_init`` such as 0.01; "lion" [18]_, which
+        takes the sign of a momentum, with a rate some 3 to 10 times smaller than that
+        of adam and ``beta_2=0.99``.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
@@ -1399,11 +1549,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
     learning_rate : str, (str, float) or callable, default="constant"
-        Schedule of sgd: "constant" keeps ``learning_rate_init``; "invscaling" divides
+        Schedules of all stochastic solvers but adam: "constant" keeps ``learning_rate_init``; "invscaling" divides
         it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
         divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
         improvement by ``tol``, and stops below 1e-6.
-        Schedules of sgd and adam, planned over ``max_iter`` epochs:
+        Schedules of all stochastic solvers, planned over ``max_iter`` epochs:
 
         - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
         - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
@@ -1414,7 +1564,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         - a callable: the rate as a function of the epoch, from 0 on.
 
     learning_rate_init : float, default=0.001
-        Step size of sgd and adam at the start.
+        Step size of the stochastic solvers at the start.
 
     power_t : float, default=0.5
         Exponent of "invscaling".
@@ -1455,10 +1605,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         Fraction of the rows held out with early stopping, in [0, 1).
 
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of the moments of adam, in [0, 1).
+        Decay rates of the moments of adam, nadam, lion and (the second) rmsprop, in
+        [0, 1).
 
     epsilon : float, default=1e-8
-        Guard against division by zero in adam.
+        Guard against division by zero in adam, nadam, rmsprop and adagrad.
 
     n_iter_no_change : int or np.inf, default=10
         Epochs without improvement after which sgd and adam stop.
@@ -1550,6 +1701,63 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         ``("logistic", low, high)`` between two bounds ("logistic" between 0 and 1);
         y must be within. Not for gaussian_nll.
 
+    dropout : float or array-like of shape (n_layers_ - 1,), default=0.0
+        Share of the units that each training step leaves out at random (inverted
+        dropout [9]_: the others are divided by 1 - rate, so nothing changes in
+        prediction and validation). A float holds for all hidden layers; a list has
+        one rate for the input and each hidden layer, as in ``[0.1, 0.5]``. Rates lie
+        in [0, 1). The masks depend on ``random_state``, not on ``n_threads``.
+
+    input_noise : float, default=0.0
+        Standard deviation of the normal noise that training adds to each feature, in
+        units of X (of standardised X with ``standardize_X``); dense X only.
+
+    weight_decay : float, default=0.0
+        Decoupled weight decay [10]_: each step takes ``rate * weight_decay`` of every
+        weight away, rate being the current learning rate; intercepts stay. With
+        solver "adam" this is AdamW. Other than ``alpha`` it does not go through the
+        moments and is not part of the loss.
+
+    l1 : float, default=0.0
+        Strength of the penalty ``l1 * sum(abs(W))`` on the mean loss, by a proximal
+        step [11]_: after each update the weights move ``rate * l1`` towards 0 and stop
+        there, so that some are exactly 0. Intercepts stay; the loss that is reported
+        does not hold it.
+
+    max_norm : float or None, default=None
+        Largest Euclidean norm of the weights into a unit; longer ones are scaled to
+        it after each step [9]_.
+
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of the gradient of a batch, over all weights and
+        intercepts and with the L2 penalty; a longer one is scaled to it [12]_.
+
+    label_smoothing : float, default=0.0
+        Share of each target, in [0, 1), that is divided equally among all classes
+        [13]_; for two classes and for each label it is 0 and 1 that share it.
+        Validation losses and scores take the targets as they are.
+
+    layer_rates : array-like of shape (n_layers_ - 1,) or None, default=None
+        Factors >= 0 of the learning rate of each layer of weights with its
+        intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
+        is, to the last bit (but for the rounding of ``standardize_X`` and
+        ``standardize_y``, whose scales are folded into the outer layers).
+
+    weight_averaging : {None, "ema", "swa"}, default=None
+        Average of the weights over the course of training, which is what is
+        validated, and what stands in ``coefs_`` in the end: "ema" a moving average of
+        the weights after each step; "swa" [14]_ the mean of those after each epoch
+        from ``swa_start`` on. Training itself goes on with the weights as they are,
+        over calls of ``partial_fit`` too.
+
+    ema_decay : float, default=0.999
+        What a step leaves of the older weights in the moving average, in [0, 1). The
+        weights after step i of n count in proportion to ``ema_decay ** (n - i)``.
+
+    swa_start : float, default=0.75
+        Share of ``max_iter`` epochs, in [0, 1), after which "swa" begins. A fit that
+        stops earlier keeps its weights without an average.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -1627,6 +1835,25 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
        curves without crossing", Econometrica 78(3), 2010.
     .. [8] Y. Gasthaus et al., "Probabilistic forecasting with spline quantile function
        RNNs", AISTATS 2019.
+    .. [9] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
+       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15,
+       2014.
+    .. [10] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019,
+       arXiv:1711.05101.
+    .. [11] N. Parikh and S. Boyd, "Proximal algorithms", Foundations and Trends in
+       Optimization 1(3), 2014.
+    .. [12] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training
+       recurrent neural networks", 2013, arXiv:1211.5063.
+    .. [13] C. Szegedy et al., "Rethinking the inception architecture for computer
+       vision", 2016, arXiv:1512.00567.
+    .. [14] P. Izmailov et al., "Averaging weights leads to wider optima and better
+       generalization", 2018, arXiv:1803.05407.
+    .. [15] T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+    .. [16] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSProp", Coursera, 2012.
+    .. [17] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online
+       learning and stochastic optimization", JMLR 12, 2011.
+    .. [18] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
+       arXiv:2302.06675.
 
     Examples
     --------
@@ -1689,6 +1916,17 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         monotone_quantiles=False,
         tweedie_power=1.5,
         out_activation=None,
+        dropout=0.0,
+        input_noise=0.0,
+        weight_decay=0.0,
+        l1=0.0,
+        max_norm=None,
+        clip_norm=None,
+        label_smoothing=0.0,
+        layer_rates=None,
+        weight_averaging=None,
+        ema_decay=0.999,
+        swa_start=0.75,
     ):
         super().__init__(
             loss=loss,
@@ -1726,6 +1964,17 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             on_divergence=on_divergence,
             standardize_X=standardize_X,
             random_stream=random_stream,
+            dropout=dropout,
+            input_noise=input_noise,
+            weight_decay=weight_decay,
+            l1=l1,
+            max_norm=max_norm,
+            clip_norm=clip_norm,
+            label_smoothing=label_smoothing,
+            layer_rates=layer_rates,
+            weight_averaging=weight_averaging,
+            ema_decay=ema_decay,
+            swa_start=swa_start,
         )
         self.standardize_y = standardize_y
         self.huber_delta = huber_delta

@@ -19,7 +19,7 @@ class Monitor:
     Parameters
     ----------
     task : Task
-    optimizer : SGDOptimizer, AdamOptimizer or None
+    optimizer : object of one of OPTIMIZERS, or None
         None for lbfgs.
     """
 
@@ -56,6 +56,10 @@ class Monitor:
             rate = self.schedule(self.first_epoch + self.estimator.n_iter_)
             self.optimizer.set_rate(rate * self.divergence.reduction)
         self.optimizer.prepare(epoch)
+        if self.optimizer.noise_seed is not None:
+            epoch.seed(self.optimizer.noise_seed)
+        if self.task.averaging is not None:
+            self.task.averaging.epoch_begins(epoch)
         if self.scope is not None:
             self.scope.epoch_begins()
 
@@ -71,6 +75,8 @@ class Monitor:
         estimator.t_ += epoch.rows_done if np.isfinite(loss) else self.task.n_train
         estimator.loss_curve_.append(loss)
         rate = optimizer.rate
+        if self.task.averaging is not None:
+            self.task.averaging.epoch_ends(epoch, self.first_epoch + estimator.n_iter_)
         improved, score = self._judged(loss)
         if not self.stops_by_score:
             improved = not loss > estimator.best_loss_ - estimator.tol
@@ -102,10 +108,14 @@ class Monitor:
     def interrupted(self, epoch):
         """Finish the books of an epoch that Ctrl-C ended."""
         self.optimizer.epoch_ends(epoch, self.estimator.t_)
+        if self.task.averaging is not None:
+            self.task.averaging.interrupted(epoch)
         self.estimator.loss_ = epoch.loss
 
     def finish(self):
         """Put the best weights in place, and keep the state of the optimizer."""
+        if self.task.averaging is not None:
+            self.task.averaging.finish(may_go_on=not self.stops_by_score)
         if self.stops_by_score and self.estimator.n_iter_ > 0:
             self.task.params[:] = self.holdout.best_params
         if self.optimizer is not None:

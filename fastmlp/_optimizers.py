@@ -8,14 +8,78 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp._core.kernels import rule_vectors
 from fastmlp._schedules import plateau_divisor
 
 
 class _Optimizer:
-    """Named scalars and the arrays of the moments."""
+    """Named scalars and the arrays of the moments.
+
+    Attributes
+    ----------
+    solver : str
+    t : int
+        Steps taken.
+    moments : list of ndarray of shape (n_params,)
+    noise_seed : list of two int, or None
+        The seed of dropout and noise, where there are any.
+    averaging : dict or None
+        What the average of the weights needs to go on, where there is one.
+    """
+
+    scalars = ()  # parameters of the estimator that the rule takes
 
     def __init__(self, **state):
         vars(self).update(state)
+
+    @classmethod
+    def from_parameters(cls, estimator, n_params, dtype):
+        """Start from the parameters of an estimator."""
+        n_moments = rule_vectors[cls.solver_name]
+        return cls(
+            solver=cls.solver_name,
+            learning_rate_init=float(estimator.learning_rate_init),
+            learning_rate=float(estimator.learning_rate_init),
+            t=0,
+            noise_seed=None,
+            averaging=None,
+            moments=[np.zeros(n_params, dtype=dtype) for _ in range(n_moments)],
+            **{name: float(getattr(estimator, name)) for name in cls.scalars},
+            **cls.schedule(estimator),
+        )
+
+    @staticmethod
+    def schedule(estimator):
+        """The state of schedules that depend on the course of the fit."""
+        value = estimator.learning_rate
+        is_name = isinstance(value, str)
+        is_adaptive = is_name and value == "adaptive"
+        return {
+            "divisor": 5.0 if is_adaptive else plateau_divisor(value),
+            "invscaling": is_name and value == "invscaling",
+            "power_t": float(estimator.power_t),
+        }
+
+    @property
+    def rate(self):
+        """Learning rate of the coming epoch."""
+        return self.learning_rate
+
+    def set_rate(self, rate):
+        """Go on at another rate."""
+        self.learning_rate = rate
+
+    def prepare(self, epoch):
+        """Hand the scalars of the coming epoch to the core."""
+        scalars = {name: getattr(self, name) for name in self.scalars}
+        epoch.use(self.solver, self.rate, self.t, **scalars)
+
+    def epoch_ends(self, epoch, time_step):
+        """Follow the core and the schedule; time_step counts the samples seen."""
+        self.t = epoch.t
+        if self.invscaling:
+            shrinkage = (time_step + 1) ** self.power_t
+            self.learning_rate = self.learning_rate_init / shrinkage
 
     def start_again(self, rate):
         """Forget the moments, and go on at another rate."""
@@ -36,75 +100,36 @@ class _Optimizer:
         return False
 
 
-def _is(estimator, name):
-    """Whether the schedule of an estimator has this name."""
-    value = estimator.learning_rate
-    return isinstance(value, str) and value == name
-
-
 class SGDOptimizer(_Optimizer):
-    """Stochastic gradient descent with momentum.
+    """Stochastic gradient descent with momentum; its moment is the velocity."""
 
-    Attributes
-    ----------
-    learning_rate : float
-        The current rate.
-    moments : list of one ndarray of shape (n_params,)
-        The velocity.
-    """
-
-    n_moments = 1
-
-    @property
-    def rate(self):
-        """Learning rate of the coming epoch."""
-        return self.learning_rate
-
-    def set_rate(self, rate):
-        """Go on at another rate."""
-        self.learning_rate = rate
+    solver_name = "sgd"
+    scalars = ("momentum",)
 
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
         """Start from the parameters of an estimator."""
-        return cls(
-            learning_rate_init=float(estimator.learning_rate_init),
-            learning_rate=float(estimator.learning_rate_init),
-            invscaling=_is(estimator, "invscaling"),
-            divisor=5.0
-            if _is(estimator, "adaptive")
-            else plateau_divisor(estimator.learning_rate),
-            momentum=float(estimator.momentum),
-            nesterov=bool(estimator.nesterovs_momentum),
-            power_t=float(estimator.power_t),
-            moments=[np.zeros(n_params, dtype=dtype)],
-        )
+        optimizer = super().from_parameters(estimator, n_params, dtype)
+        optimizer.nesterov = bool(estimator.nesterovs_momentum)
+        return optimizer
 
     def prepare(self, epoch):
         """Hand the scalars of the coming epoch to the core."""
-        epoch.use_sgd(self.learning_rate, self.momentum, self.nesterov)
-
-    def epoch_ends(self, epoch, time_step):
-        """Follow the schedule; time_step counts the samples seen."""
-        if self.invscaling:
-            shrinkage = (time_step + 1) ** self.power_t
-            self.learning_rate = self.learning_rate_init / shrinkage
+        epoch.use(
+            "sgd", self.rate, self.t, momentum=self.momentum, nesterov=self.nesterov
+        )
 
 
 class AdamOptimizer(_Optimizer):
-    """Adam (Kingma and Ba 2014).
+    """Adam (Kingma and Ba 2014); ``learning_rate`` is the corrected one of a step."""
 
-    Attributes
-    ----------
-    learning_rate : float
-        The bias-corrected rate of the last step.
-    t : int
-        Steps taken.
-    moments : list of two ndarrays of shape (n_params,)
-        First and second moment.
-    """
+    solver_name = "adam"
+    scalars = ("beta_1", "beta_2", "epsilon")
 
-    n_moments = 2
+    @staticmethod
+    def schedule(estimator):
+        """As in scikit-learn, adaptive and invscaling do nothing."""
+        return {"divisor": plateau_divisor(estimator.learning_rate)}
 
     @property
     def rate(self):
@@ -120,32 +145,79 @@ class AdamOptimizer(_Optimizer):
         super().start_again(rate)
         self.t = 0
 
-    @classmethod
-    def from_parameters(cls, estimator, n_params, dtype):
-        """Start from the parameters of an estimator."""
-        return cls(
-            learning_rate_init=float(estimator.learning_rate_init),
-            learning_rate=float(estimator.learning_rate_init),
-            beta_1=float(estimator.beta_1),
-            beta_2=float(estimator.beta_2),
-            epsilon=float(estimator.epsilon),
-            divisor=plateau_divisor(estimator.learning_rate),
-            t=0,
-            moments=[np.zeros(n_params, dtype=dtype) for _ in range(2)],
-        )
-
-    def prepare(self, epoch):
-        """Hand the scalars of the coming epoch to the core."""
-        epoch.use_adam(
-            self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon, self.t
-        )
-
     def epoch_ends(self, epoch, time_step):
         """Take over the number of steps and the rate of the last one."""
         self.t, self.learning_rate = epoch.t, epoch.last_rate
 
 
-OPTIMIZERS = {"sgd": SGDOptimizer, "adam": AdamOptimizer}
+class NadamOptimizer(_Optimizer):
+    """Adam with Nesterov's momentum (Dozat 2016)."""
+
+    solver_name = "nadam"
+    scalars = ("beta_1", "beta_2", "epsilon")
+
+    @classmethod
+    def from_parameters(cls, estimator, n_params, dtype):
+        """Start from the parameters of an estimator."""
+        optimizer = super().from_parameters(estimator, n_params, dtype)
+        optimizer.momentum_product = 1.0
+        return optimizer
+
+    def prepare(self, epoch):
+        """Hand the scalars of the coming epoch to the core."""
+        scalars = {name: getattr(self, name) for name in self.scalars}
+        epoch.use(
+            "nadam",
+            self.rate,
+            self.t,
+            momentum_product=self.momentum_product,
+            **scalars,
+        )
+
+    def start_again(self, rate):
+        """Forget the moments and the steps, and go on at another rate."""
+        super().start_again(rate)
+        self.t, self.momentum_product = 0, 1.0
+
+    def epoch_ends(self, epoch, time_step):
+        """Follow the core and the schedule."""
+        super().epoch_ends(epoch, time_step)
+        self.momentum_product = epoch.momentum_product
+
+
+class RMSPropOptimizer(_Optimizer):
+    """RMSprop (Tieleman and Hinton 2012); its moment is the mean square."""
+
+    solver_name = "rmsprop"
+    scalars = ("beta_2", "epsilon")
+
+
+class AdagradOptimizer(_Optimizer):
+    """Adagrad (Duchi et al. 2011); its moment is the sum of squares."""
+
+    solver_name = "adagrad"
+    scalars = ("epsilon",)
+
+
+class LionOptimizer(_Optimizer):
+    """Lion (Chen et al. 2023)."""
+
+    solver_name = "lion"
+    scalars = ("beta_1", "beta_2")
+
+
+OPTIMIZERS = {
+    kind.solver_name: kind
+    for kind in (
+        SGDOptimizer,
+        AdamOptimizer,
+        NadamOptimizer,
+        RMSPropOptimizer,
+        AdagradOptimizer,
+        LionOptimizer,
+    )
+}
+STOCHASTIC = tuple(OPTIMIZERS)
 
 
 def restored_optimizer(solver, state, n_params, dtype):
@@ -153,8 +225,8 @@ def restored_optimizer(solver, state, n_params, dtype):
 
     None where the state belongs to another solver or to another number of weights.
     """
-    kind = OPTIMIZERS[solver]
     moments = state["moments"]
-    if len(moments) != kind.n_moments or len(moments[0]) != n_params:
+    if state["solver"] != solver or len(moments[0]) != n_params:
         return None
-    return kind(**{**state, "moments": [m.astype(dtype) for m in moments]})
+    moments = [m.astype(dtype) for m in moments]
+    return OPTIMIZERS[solver](**{**state, "moments": moments})

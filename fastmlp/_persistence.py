@@ -389,6 +389,7 @@ def _known_optimizer(estimator, state):
 
     Scalars that the file lacks, or has in another form, follow from the parameters.
     """
+    from fastmlp._core.kernels import rule_vectors
     from fastmlp._optimizers import OPTIMIZERS
 
     n_params = sum(a.size for a in estimator.coefs_ + estimator.intercepts_)
@@ -398,13 +399,36 @@ def _known_optimizer(estimator, state):
         for m in moments
     ):
         raise ValueError("it has impossible moments of the solver.")
-    for kind in OPTIMIZERS.values():
-        if kind.n_moments == len(moments):
-            known = vars(kind.from_parameters(estimator, 0, np.float64))
-            same = {
-                name: state[name]
-                for name, value in known.items()
-                if name in state and type(state[name]) is type(value)
-            }
-            return {**known, **same}
+    solver = state.get("solver", "adam" if len(moments) == 2 else "sgd")
+    if solver in OPTIMIZERS and rule_vectors[solver] == len(moments):
+        known = vars(OPTIMIZERS[solver].from_parameters(estimator, 0, np.float64))
+        same = {
+            name: state[name]
+            for name, value in known.items()
+            if name in state and type(state[name]) is type(value)
+        }
+        return {**known, **same, **_sound_extras(state, n_params)}
     raise ValueError("it has an impossible number of moments of the solver.")
+
+
+def _sound_extras(state, n_params):
+    """The seed of the noise and the state of an average, where they are sound."""
+    extras = {}
+    seed, averaging = state.get("noise_seed"), state.get("averaging")
+    if (
+        isinstance(seed, list)
+        and len(seed) == 2
+        and all(type(word) is int and 0 <= word < 2**32 for word in seed)
+    ):
+        extras["noise_seed"] = seed
+    if (
+        isinstance(averaging, dict)
+        and set(averaging) == {"params", "n_averaged", "digest"}
+        and isinstance(averaging["params"], np.ndarray)
+        and averaging["params"].dtype.kind == "f"
+        and averaging["params"].shape == (n_params,)
+        and type(averaging["n_averaged"]) is int
+        and averaging["n_averaged"] > 0
+    ):
+        extras["averaging"] = averaging
+    return extras

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from fastmlp._core.kernels import activation_names, max_levels
+from fastmlp._core.kernels import activation_names, max_levels, rule_vectors
 from fastmlp._losses import (
     CLASSIFICATION_LOSSES,
     OUTPUTS,
@@ -95,6 +95,17 @@ def _is_schedule(value):
     )
 
 
+def _list_of(rule, text):
+    """A list of what a rule accepts."""
+
+    def accepts(value):
+        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+            return False
+        return np.ndim(value) == 1 and all(map(rule.accepts, value))
+
+    return Rule(text, accepts)
+
+
 def _is_split(value):
     """Whether a value may choose the validation rows."""
     return hasattr(value, "split") and not isinstance(value, str | bytes)
@@ -114,7 +125,7 @@ _HINTS = {
     "tweedie_power": " Use loss='poisson' for power 1 and loss='gamma' for power 2.",
 }
 RULES = {
-    "solver": [one_of(("lbfgs", "sgd", "adam"))],
+    "solver": [one_of(("lbfgs", *rule_vectors))],
     "alpha": [_NOT_NEGATIVE],
     "batch_size": [one_of(("auto",)), _AT_LEAST_ONE],
     "learning_rate": [
@@ -171,6 +182,26 @@ RULES = {
     "max_time": [NONE, _POSITIVE],
     "standardize_X": [_BOOLEAN],
     "random_stream": [one_of(("restart", "continue"))],
+    "dropout": [
+        _FRACTION,
+        _list_of(
+            _FRACTION,
+            "array-like of floats in [0, 1), one for the input and each hidden layer",
+        ),
+    ],
+    "input_noise": [_NOT_NEGATIVE],
+    "weight_decay": [_NOT_NEGATIVE],
+    "l1": [_NOT_NEGATIVE],
+    "max_norm": [NONE, _POSITIVE],
+    "clip_norm": [NONE, _POSITIVE],
+    "label_smoothing": [_FRACTION],
+    "layer_rates": [
+        NONE,
+        _list_of(_NOT_NEGATIVE, "array-like of floats >= 0, one for each weight layer"),
+    ],
+    "weight_averaging": [NONE, one_of(("ema", "swa"))],
+    "ema_decay": [_FRACTION],
+    "swa_start": [_FRACTION],
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
 CLASSIFIER_RULES = {

@@ -47,7 +47,7 @@ class Stream:
     ----------
     task : Task
         The task that has just ended; its weights stand in the estimator.
-    optimizer : SGDOptimizer or AdamOptimizer
+    optimizer : object of one of OPTIMIZERS
     epoch : Epoch
     order : ndarray of intp or None
         The order of its only epoch.

@@ -65,11 +65,19 @@ class Task:
         self.rows = None  # of the training part; None for all
         self.holdout = None
         self.scaling = None
+        self.regularization = None
+        self.averaging = None
 
     @property
     def n_train(self):
         """Rows to train on."""
         return len(self.y) if self.rows is None else len(self.rows)
+
+    @property
+    def current_params(self):
+        """What counts as the model: the average of the weights, where there is one."""
+        averaging = self.averaging
+        return self.params if averaging is None else averaging.current_params
 
     @property
     def n_epochs(self):
@@ -124,7 +132,7 @@ class Task:
 
     def fitted_layers(self):
         """Copies of the current weights, as ``coefs_`` and ``intercepts_``."""
-        params = self.params.copy()
+        params = self.current_params.copy()
         if self.scaling is not None:
             self.scaling.fold(params)
         return self.network.split(params)

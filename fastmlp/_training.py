@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from sklearn.exceptions import ConvergenceWarning
 
+from fastmlp._averaging import begin_averaging
 from fastmlp._core.solvers import Epoch
 from fastmlp._monitor import Monitor
 from fastmlp._optimizers import OPTIMIZERS, restored_optimizer
 from fastmlp._order import ShuffledOrder
+from fastmlp._regularization import drawn_seed
 from fastmlp._task import INTERRUPTED
 from fastmlp._warnings import warn
 
 
 def fit_stochastic(task):
-    """Train by sgd or adam; returns the optimizer, the epoch and the order of rows."""
+    """Train by batches; returns the optimizer, the epoch and the order of rows."""
     order = ShuffledOrder(task.estimator, task.order())
     optimizer = _optimizer(task)
+    if task.regularization.is_random and optimizer.noise_seed is None:
+        optimizer.noise_seed = drawn_seed(task.estimator._random_state)
+    task.averaging = begin_averaging(task, optimizer)
     epoch = _epoch(task, optimizer)
     run_epochs(task, optimizer, epoch, order)
     return optimizer, epoch, order.current
@@ -61,7 +66,9 @@ def _epoch(task, optimizer):
         batch_size,
         float(task.estimator.alpha),
         task.threads(batch_size),
+        **task.regularization.of_rows(),
     )
+    epoch.regularize(**task.regularization.of_weights())
     optimizer.prepare(epoch)
     return epoch
 

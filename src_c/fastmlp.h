@@ -11,6 +11,7 @@
 #define FASTMLP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lists.h"
 
@@ -39,6 +40,27 @@ typedef struct {
     int is_monotone;         /* quantiles are sums of softplus steps */
     const double *positive; /* (k,) weights of the positive term, or NULL for ones */
 } fm_objective;
+
+#define FM_ENUM(name, vectors) FM_RULE_##name,
+typedef enum { FM_RULES(FM_ENUM) FM_N_RULES } fm_rule;
+#undef FM_ENUM
+
+/* The scalars of a step along the gradient scale g + decay w; each rule reads some. */
+typedef struct {
+    double scale, decay;
+    double keep; /* what weight decay leaves of w: 1 for none */
+    double learning_rate, momentum, beta_1, beta_2, epsilon;
+    double gradient_rate, root; /* of nadam */
+    int nesterov;
+} fm_step;
+
+/* What random numbers depend on besides row and unit (random.inl.h). */
+typedef struct {
+    uint32_t key[2]; /* the seed */
+    uint32_t step;
+    uint32_t stream; /* one for each use within a step */
+    ptrdiff_t row;   /* of the batch, the first one that is asked for */
+} fm_draw;
 
 /* Element-wise functions offered one by one to tests and benchmarks. */
 #define FM_ENUM(name, function) FM_MATH_##name,
@@ -104,6 +126,8 @@ const char *fm_activation_name(int i);
 const char *fm_loss_name(int i);
 const char *fm_loss_output(int i);
 const char *fm_output_name(int i);
+const char *fm_rule_name(int i);
+const char *fm_rule_vectors(int i);
 const char *fm_math_name(int i);
 
 #endif

@@ -40,6 +40,16 @@
     X(quantile, identity)                                                              \
     X(gaussian_nll, identity)
 
+/* X(name, vectors of state): rules of the step that follows a batch; optimizers.inl.h
+ * holds name_update. */
+#define FM_RULES(X)                                                                    \
+    X(sgd, 1)                                                                          \
+    X(adam, 2)                                                                         \
+    X(nadam, 2)                                                                        \
+    X(rmsprop, 1)                                                                      \
+    X(adagrad, 1)                                                                      \
+    X(lion, 1)
+
 /* X(name, function): functions of one argument whose error in ulp is tested. */
 #define FM_MATH(X)                                                                     \
     X(exp, exp)                                                                        \

@@ -32,16 +32,42 @@ typedef struct {
     double (*finish_gradient)(const FM_REAL *w, FM_REAL *g, ptrdiff_t n, FM_REAL scale,
                             FM_REAL decay);
 
-    /* one step with the gradient scale g + decay w over n values; returns the sum of
-     * w * w before it */
-    double (*sgd_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *v, ptrdiff_t n,
-                         FM_REAL scale, FM_REAL decay, FM_REAL learning_rate,
-                         FM_REAL momentum, int nesterov);
-    double (*adam_update)(const FM_REAL *g, FM_REAL *w, FM_REAL *m, FM_REAL *v,
-                          ptrdiff_t n, FM_REAL scale, FM_REAL decay,
-                          FM_REAL learning_rate, FM_REAL beta_1,
-                          FM_REAL one_minus_beta_1, FM_REAL beta_2,
-                          FM_REAL one_minus_beta_2, FM_REAL epsilon);
+    /* one step by a rule over n values; m, v: its vectors of state, v unused where there
+     * is one; returns the sum of w * w before it */
+    double (*update)(fm_rule rule, const fm_step *step, const FM_REAL *g, FM_REAL *w,
+                     FM_REAL *m, FM_REAL *v, ptrdiff_t n);
+
+    /* the sum of x * x over n values */
+    double (*sum_squares)(const FM_REAL *x, ptrdiff_t n);
+
+    /* w := sign(w) max(|w| - threshold, 0) over n values */
+    void (*soft_threshold)(FM_REAL *w, ptrdiff_t n, FM_REAL threshold);
+
+    /* w := w min(1, max_norm / norm) with the norm of each column; w (n, k),
+     * factor (k,) is overwritten */
+    void (*limit_norms)(FM_REAL *w, ptrdiff_t n, ptrdiff_t k, FM_REAL max_norm,
+                        FM_REAL *factor);
+
+    /* mean := w + rest (mean - w) over n values */
+    void (*average)(const FM_REAL *w, FM_REAL *mean, ptrdiff_t n, FM_REAL rest);
+
+    /* out := x / (1 - rate), or 0 with probability rate; x and out (n, k), rows ldx and
+     * ldo apart; out may be x */
+    void (*dropout)(const fm_draw *draw, double rate, const FM_REAL *x, ptrdiff_t ldx,
+                    FM_REAL *out, ptrdiff_t ldo, ptrdiff_t n, ptrdiff_t k);
+
+    /* the same for the stored values of n rows of a CSR matrix, each at its place */
+    void (*csr_dropout)(const fm_draw *draw, double rate, fm_csr_rows rows,
+                        const FM_REAL *values, FM_REAL *out, ptrdiff_t n);
+
+    /* out := x + sd e with standard normal e; as above */
+    void (*add_noise)(const fm_draw *draw, double sd, const FM_REAL *x, ptrdiff_t ldx,
+                      FM_REAL *out, ptrdiff_t ldo, ptrdiff_t n, ptrdiff_t k);
+
+    /* log_loss with targets (1 - smoothing) y + smoothing / k; the rest as `loss` */
+    double (*smoothed_log_loss)(const FM_REAL *y, const FM_REAL *w, FM_REAL *z,
+                                FM_REAL *db, ptrdiff_t n, ptrdiff_t k,
+                                FM_REAL smoothing);
 
     /* out := the rows order[0..n) of x; x (any, k), out (n, k), its rows ldo apart, with
      * room as above where that is a multiple of 64 bytes */

@@ -127,9 +127,9 @@ def make_epoch(solver, net, data, params, batch_size, alpha=0.0, t=0):
     moments = [np.zeros_like(params) for _ in range(2 if solver == "adam" else 1)]
     epoch = solvers.Epoch(net, data, params, moments, batch_size, alpha)
     if solver == "adam":
-        epoch.use_adam(**ADAM, t=t)
+        epoch.use("adam", t=t, **ADAM)
     else:
-        epoch.use_sgd(**SGD, nesterov=solver == "nesterov")
+        epoch.use("sgd", t=t, nesterov=solver == "nesterov", **SGD)
     return epoch, moments
 
 

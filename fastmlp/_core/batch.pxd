@@ -2,7 +2,17 @@
 
 from cython cimport floating
 
-from fastmlp._core.network cimport data_t, layers_t, network_t, workspace_t
+from fastmlp._core.kernels cimport fm_step
+from fastmlp._core.network cimport (
+    Data,
+    Network,
+    Workspace,
+    data_t,
+    layers_t,
+    network_t,
+    noise_t,
+    workspace_t,
+)
 
 
 ctypedef struct rows_t:                 # rows of the data
@@ -11,20 +21,23 @@ ctypedef struct rows_t:                 # rows of the data
 
 ctypedef struct part_t:                 # rows of a weight matrix, or all intercepts
     Py_ssize_t layer, first, n          # layer -1: the intercepts
+    Py_ssize_t start, size              # in the flat vector; 0 values if all are fixed
     double square                       # sum of squares of these weights
+    double grad_square                  # and of their finished gradient
 
-cdef enum update_rule:
-    NO_UPDATE
-    SGD
-    ADAM
+cdef enum:
+    NO_RULE = -1                        # of update_t: only the gradient is wanted
 
 ctypedef struct update_t:               # the step that follows a batch
-    update_rule rule
+    int rule                            # fm_rule
     void *w
     void *m
     void *v
-    double scale, decay, learning_rate, momentum, beta_1, beta_2, epsilon
-    bint nesterov
+    double scale, decay                 # the gradient is scale g + decay w
+    fm_step step                        # the other scalars of the rule
+    double rate                         # learning rate without corrections of the rule
+    double weight_decay, l1, max_norm, clip_norm    # 0 for none
+    const double *layer_rates           # (n_layers,) factors of the rate, NULL for ones
 
 ctypedef struct sum_t:
     const network_t *net
@@ -41,6 +54,9 @@ ctypedef struct sum_t:
     part_t *parts
     Py_ssize_t n_parts
     update_t update
+    noise_t noise
+    double smoothing                    # of the targets of log_loss
+    double clip_factor
 
 
 cdef class BatchSum:
@@ -48,6 +64,7 @@ cdef class BatchSum:
     cdef readonly object grad
     cdef readonly Py_ssize_t blocks_per_call
     cdef tuple owners
+    cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise)
 
 
 cdef const floating *block_of(

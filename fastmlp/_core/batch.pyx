@@ -36,7 +36,15 @@ from fastmlp._core.network cimport (
     network_t,
     workspace_t,
 )
+from fastmlp._core.noise cimport (
+    drop,
+    drop_stored,
+    has_dropout,
+    noisy_x,
+    stored_values,
+)
 from fastmlp._core.products cimport product
+from fastmlp._core.step cimport finish_part, finish_step, transpose_all
 
 CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
@@ -91,11 +99,15 @@ cdef inline Py_ssize_t x_stride(
     const data_t *data, const workspace_t *work, rows_t rows
 ) noexcept nogil:
     """Values from a row of x to the next, where x_block puts them"""
-    return data.n_features if is_in_place(data, rows) else work.stride[0]
+    return data.n_features if is_in_place(data, work, rows) else work.stride[0]
 
 
-cdef inline bint is_in_place(const data_t *data, rows_t rows) noexcept nogil:
+cdef inline bint is_in_place(
+    const data_t *data, const workspace_t *work, rows_t rows
+) noexcept nogil:
     """Whether rows of a dense x are used where they stand"""
+    if work.noise != NULL and work.noise.is_on_input:
+        return False
     return rows.order == NULL and not data.is_wide
 
 
@@ -140,8 +152,9 @@ cdef void forward(
             z = <floating *> work.a[layer + 1] + at * ldz
         strip = strip_rows(rows.n, fan_out, sizeof(floating))
         if layer == 0 and data.is_sparse:
-            kernels.csr_forward(csr_rows(data, rows), <const floating *> data.x, w, b,
-                                z, rows.n, fan_out, ldz)
+            kernels.csr_forward(csr_rows(data, rows),
+                                <const floating *> stored_values(data, work), w, b, z,
+                                rows.n, fan_out, ldz)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)
@@ -152,8 +165,14 @@ cdef void forward(
                 kernels.activate(<fm_activation> net.activation[layer],
                                  z + first * ldz, n, fan_out, ldz,
                                  net.parameter[layer])
+                if has_dropout(work, layer + 1):
+                    drop(work.noise, layer + 1, rows.first + first,
+                         <const floating *> z + first * ldz, ldz,
+                         <floating *> work.input[layer + 1] + (at + first) * ldz, ldz,
+                         n, fan_out)
             first += n
-        a, lda = z, ldz
+        if layer < net.n_layers - 1:
+            a, lda = <const floating *> work.input[layer + 1] + at * ldz, ldz
 
 
 cdef void backward(
@@ -181,6 +200,10 @@ cdef void backward(
                     stride[layer + 1], <const floating *> s.work.transposed[layer],
                     stride[layer], <const floating *> NULL, 0,
                     delta + first * stride[layer], stride[layer], products)
+            if has_dropout(s.work, layer):
+                drop(s.work.noise, layer, s.rows.first + at + first,
+                     <const floating *> delta + first * stride[layer], stride[layer],
+                     delta + first * stride[layer], stride[layer], n, fan_in)
             first += n
             while done < first:
                 kernels.activate_backward(
@@ -191,6 +214,16 @@ cdef void backward(
                     min(<Py_ssize_t> SUM_ROWS, n_rows - done), fan_in, stride[layer],
                     net.parameter[layer - 1])
                 done += SUM_ROWS
+
+
+cdef inline double loss_delta(
+    const sum_t *s, const floating *y, const floating *w, floating *z, floating *db,
+    Py_ssize_t n,
+) noexcept nogil:
+    """kernels.loss_delta, or the same with smoothed targets"""
+    if s.smoothing > 0:
+        return kernels.smoothed_log_loss(y, w, z, db, n, s.net.n_outputs, s.smoothing)
+    return kernels.loss_delta(&s.net.objective, y, w, z, db, n, s.net.n_outputs)
 
 
 cdef void rows_item(
@@ -221,15 +254,25 @@ cdef void rows_item(
     if not data.is_sparse:
         x = x_block(data, work.x + at * work.stride[0] * real, work.stride[0], rows,
                     precision)
+    if work.noise != NULL and not data.is_sparse:
+        n = data.n_features  # from a row of x to the next
+        if rows.order != NULL or data.is_wide:
+            n = work.stride[0]
+        x = noisy_x(work.noise, rows.first, x, n,
+                    <floating *> work.x + at * work.stride[0], work.stride[0], rows.n,
+                    data.n_features)
+    elif has_dropout(work, 0):
+        drop_stored(work.noise, rows.first, csr_rows(data, rows),
+                    <const floating *> data.x, rows.n)
     memset(slots, 0, ceil_div(rows.n, SUM_ROWS) * n_intercepts * real)
     forward(net, data, s.layers, work, rows, at, x, z, products)
     while first < rows.n:
         n = min(<Py_ssize_t> SUM_ROWS, rows.n - first)
-        losses[first // SUM_ROWS] = kernels.loss_delta(
-            &net.objective, y + first * data.y_width, w + first if w != NULL else w,
+        losses[first // SUM_ROWS] = loss_delta(
+            s, y + first * data.y_width, w + first if w != NULL else w,
             z + first * n_outputs,
             slots + first // SUM_ROWS * n_intercepts
-            + net.intercept_offset[last] - net.n_coefs, n, n_outputs)
+            + net.intercept_offset[last] - net.n_coefs, n)
         weights[first // SUM_ROWS] = (
             kernels.sum_values(w + first, n) if w != NULL else <double> n
         )
@@ -266,13 +309,14 @@ cdef void part_item(
         if layer == 0 and s.data.is_sparse:
             if s.is_first:
                 memset(grad + start, 0, size * sizeof(floating))
-            kernels.csr_backward(csr_rows(s.data, s.rows), <const floating *> s.data.x,
+            kernels.csr_backward(csr_rows(s.data, s.rows),
+                                 <const floating *> stored_values(s.data, work),
                                  delta, work.stride[1], grad + start, s.rows.n, fan_out)
         else:
-            x, lda = <const floating *> work.a[layer], work.stride[layer]
+            x, lda = <const floating *> work.input[layer], work.stride[layer]
             if layer == 0:
                 lda = x_stride(s.data, work, s.rows)
-                if is_in_place(s.data, s.rows):
+                if is_in_place(s.data, work, s.rows):
                     x = <const floating *> s.data.x + s.rows.first * lda
             product(True, part.n, fan_out, s.rows.n, x + part.first, lda, delta,
                     work.stride[layer + 1],
@@ -280,55 +324,6 @@ cdef void part_item(
                     fan_out, grad + start, fan_out, products)
     if s.is_last:
         finish_part(s, part, start, size, grad)
-
-
-cdef void finish_part(
-    sum_t *s, part_t *part, Py_ssize_t start, Py_ssize_t size, floating *grad
-) noexcept nogil:
-    """The penalty of some weights, and their step or their finished gradient"""
-    cdef const update_t *u = &s.update
-    cdef floating *w = <floating *> u.w + start
-    cdef floating *m = <floating *> u.m + start
-    cdef floating *v = <floating *> u.v + start
-    cdef const floating *g = grad + start
-    cdef double decay = u.decay if part.layer >= 0 else 0
-    if u.rule == ADAM:
-        part.square = kernels.adam_update(
-            g, w, m, v, size, u.scale, decay, u.learning_rate, u.beta_1, u.beta_2,
-            u.epsilon)
-    elif u.rule == SGD:
-        part.square = kernels.sgd_update(g, w, v, size, u.scale, decay, u.learning_rate,
-                                         u.momentum, u.nesterov)
-    else:
-        part.square = kernels.finish_gradient(<const floating *> w, grad + start, size,
-                                              u.scale, decay)
-    if part.layer < 0:
-        part.square = 0
-    elif u.rule != NO_UPDATE:
-        transpose_part(s, part, <const floating *> w)
-
-
-cdef void transpose_part(
-    const sum_t *s, const part_t *part, const floating *w
-) noexcept nogil:
-    """The columns of W^T that belong to some rows of W; W^T of layer 0 is not needed"""
-    cdef Py_ssize_t fan_out
-    if part.layer > 0:
-        fan_out = s.net.width[part.layer + 1]
-        kernels.transpose(w, fan_out,
-                          <floating *> s.work.transposed[part.layer] + part.first,
-                          s.work.stride[part.layer], part.n, fan_out)
-
-
-cdef void transpose_all(sum_t *s, const floating *params) noexcept nogil:
-    """W^T of all layers, from the flat vector"""
-    cdef part_t *part
-    cdef Py_ssize_t i
-    for i in range(s.n_parts):
-        part = &s.parts[i]
-        if part.layer > 0:
-            transpose_part(s, part, params + s.net.coef_offset[part.layer]
-                           + part.first * s.net.width[part.layer + 1])
 
 
 cdef void read_weights(sum_t *s) noexcept nogil:
@@ -360,6 +355,7 @@ cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogi
     s.rows.first, s.rows.n, s.stop = first, 0, stop
     s.loss = s.weight = 0
     s.is_first = True
+    s.noise.start = first
 
 
 cdef void sum_rows(sum_t *s) noexcept nogil:
@@ -381,6 +377,8 @@ cdef void sum_rows(sum_t *s) noexcept nogil:
 cdef void sum_parts(sum_t *s) noexcept nogil:
     """Phase two for the block: its gradient, and after the last block the step"""
     kernels.parallel(part_task, s, s.n_parts, s.n_threads)
+    if s.is_last and s.update.rule != NO_RULE:
+        finish_step(s)
 
 
 cdef double data_scale(const sum_t *s) noexcept nogil:
@@ -414,10 +412,10 @@ def _parts(Network net, Data data, is_shared):
         if layer == 0 and data.c.is_sparse:
             rows = fan_in
         for first in range(0, fan_in, rows):
-            parts.append((layer, first, min(rows, fan_in - first), 0.0))
-    parts.append((-1, 0, 0, 0.0))
-    fields = [("layer", np.intp), ("first", np.intp), ("n", np.intp), ("square", float)]
-    dtype = np.dtype(fields, align=True)
+            parts.append((layer, first, min(rows, fan_in - first), 0, 0, 0.0, 0.0))
+    parts.append((-1, 0, 0, 0, 0, 0.0, 0.0))
+    names = "layer first n start size square grad_square".split()
+    dtype = np.dtype(list(zip(names, [np.intp] * 5 + [float] * 2)), align=True)
     if dtype.itemsize != sizeof(part_t):
         raise RuntimeError("part_t has another layout than its NumPy dtype")
     return np.array(parts, dtype=dtype)
@@ -437,9 +435,18 @@ cdef class BatchSum:
         The largest batch that will be asked for, in rows.
     n_threads : int
         Threads that share a block.
+    smoothing : float
+        Share of the targets of log_loss that all classes divide among them.
+    dropout : sequence of float
+        Rates of the inputs of each layer; () for none.
+    input_noise : float
+        Standard deviation of what is added to dense features.
     """
 
-    def __init__(self, Network net, Data data, params, batch_size, n_threads=1):
+    def __init__(
+        self, Network net, Data data, params, batch_size, n_threads=1, *, smoothing=0.0,
+        dropout=(), input_noise=0.0,
+    ):
         cdef Layers layers = Layers(*net.split(params), data.dtype)
         if data.n_targets != data.n_samples or len(params) != net.c.n_params:
             raise ValueError("targets or params are of a wrong length for the network")
@@ -454,21 +461,38 @@ cdef class BatchSum:
         row_work = data.work_per_row(net.units)
         rows = net.block_rows(batch_size, data.dtype)
         n_threads = min(n_threads, ceil_div(rows, SUM_ROWS))
-        cdef Workspace work = Workspace(net, data, rows, n_threads, True)
+        cdef Workspace work = Workspace(net, data, rows, n_threads, True, dropout)
         parts = _parts(net, data, batch_size * row_work >= THREAD_WORK)
         self.grad = np.empty(net.c.n_params, dtype=data.dtype)
-        self.owners = (net, data, layers, work, params, parts)
+        noise = self.set_noise(net, data, work, dropout, input_noise)
+        self.owners = (net, data, layers, work, params, parts, noise)
         self.c.net, self.c.data = &net.c, &data.c
         self.c.layers, self.c.work = &layers.c, &work.c
         self.c.grad = <void *> address_of(self.grad, data.dtype)
         self.c.parts = <part_t *> address_of(parts, parts.dtype)
         self.c.n_parts = len(parts)
         self.c.n_threads = n_threads
-        self.c.update.rule = NO_UPDATE
+        self.c.smoothing = smoothing if net.loss == "log_loss" else 0
+        self.c.update.rule = NO_RULE
         self.c.update.w = <void *> address_of(params, data.dtype)
         self.c.update.m = self.c.update.v = self.c.update.w
         per_block = rows * row_work + 20.0 * net.c.n_params
         self.blocks_per_call = max(1, int(CALL_WORK / per_block))
+
+    cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise):
+        """Let the rows pass dropout and noise; returns the arrays to keep alive."""
+        if not any(dropout) and not input_noise:
+            return None
+        rates, values = np.zeros(net.c.n_layers), None
+        rates[: len(dropout)] = dropout
+        self.c.noise.dropout = <const double *> address_of(rates, np.float64)
+        self.c.noise.input_noise = input_noise
+        self.c.noise.is_on_input = not data.c.is_sparse and (rates[0] or input_noise)
+        if data.c.is_sparse and rates[0]:
+            values = np.empty_like(data.owners[0])
+            self.c.noise.values = <void *> address_of(values, data.dtype)
+        work.c.noise = &self.c.noise
+        return rates, values
 
     def loss_gradient(self, double alpha, double deadline=INFINITY):
         """Mean loss over all rows and, in ``grad``, its gradient.
@@ -490,7 +514,7 @@ cdef class BatchSum:
         cdef sum_t *s = &self.c
         cdef Py_ssize_t _i
         cdef unsigned int before
-        net, data, _, _, _, _ = self.owners
+        net, data, *_ = self.owners
         s.rows.order = NULL
         begin_batch(s, 0, data.n_samples)
         s.is_last = False

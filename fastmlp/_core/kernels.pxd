@@ -1,6 +1,7 @@
 # The C kernels, one fused function each: the only Cython file that names C symbols.
 
 from cython cimport floating
+from libc.stdint cimport uint32_t
 
 
 cdef extern from "fastmlp.h" nogil:
@@ -14,6 +15,9 @@ cdef extern from "fastmlp.h" nogil:
         FM_LOSS_gaussian_nll
     ctypedef enum fm_output:
         pass
+    ctypedef enum fm_rule:
+        FM_RULE_adam
+        FM_RULE_nadam
     ctypedef enum fm_math:
         pass
 
@@ -36,6 +40,16 @@ cdef extern from "fastmlp.h" nogil:
         const ptrdiff_t *order
         ptrdiff_t first
 
+    ctypedef struct fm_step:
+        double scale, decay, keep, learning_rate, momentum, beta_1, beta_2, epsilon
+        double gradient_rate, root
+        int nesterov
+
+    ctypedef struct fm_draw:
+        uint32_t key[2]
+        uint32_t step, stream
+        ptrdiff_t row
+
     ctypedef struct fm_kernels_f32:
         void (*activate)(
             fm_activation, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float
@@ -55,12 +69,28 @@ cdef extern from "fastmlp.h" nogil:
         double (*finish_gradient)(
             const float *, float *, ptrdiff_t, float, float
         ) noexcept nogil
-        double (*sgd_update)(
-            const float *, float *, float *, ptrdiff_t, float, float, float, float, int
+        double (*update)(
+            fm_rule, const fm_step *, const float *, float *, float *, float *, ptrdiff_t
         ) noexcept nogil
-        double (*adam_update)(
-            const float *, float *, float *, float *, ptrdiff_t, float, float, float,
-            float, float, float, float, float
+        double (*sum_squares)(const float *, ptrdiff_t) noexcept nogil
+        void (*soft_threshold)(float *, ptrdiff_t, float) noexcept nogil
+        void (*limit_norms)(
+            float *, ptrdiff_t, ptrdiff_t, float, float *
+        ) noexcept nogil
+        void (*average)(const float *, float *, ptrdiff_t, float) noexcept nogil
+        void (*dropout)(
+            const fm_draw *, double, const float *, ptrdiff_t, float *, ptrdiff_t,
+            ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*csr_dropout)(
+            const fm_draw *, double, fm_csr_rows, const float *, float *, ptrdiff_t
+        ) noexcept nogil
+        void (*add_noise)(
+            const fm_draw *, double, const float *, ptrdiff_t, float *, ptrdiff_t,
+            ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        double (*smoothed_log_loss)(
+            const float *, const float *, float *, float *, ptrdiff_t, ptrdiff_t, float
         ) noexcept nogil
         void (*gather_rows)(
             const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
@@ -108,13 +138,28 @@ cdef extern from "fastmlp.h" nogil:
         double (*finish_gradient)(
             const double *, double *, ptrdiff_t, double, double
         ) noexcept nogil
-        double (*sgd_update)(
-            const double *, double *, double *, ptrdiff_t, double, double, double,
-            double, int
+        double (*update)(
+            fm_rule, const fm_step *, const double *, double *, double *, double *, ptrdiff_t
         ) noexcept nogil
-        double (*adam_update)(
-            const double *, double *, double *, double *, ptrdiff_t, double, double,
-            double, double, double, double, double, double
+        double (*sum_squares)(const double *, ptrdiff_t) noexcept nogil
+        void (*soft_threshold)(double *, ptrdiff_t, double) noexcept nogil
+        void (*limit_norms)(
+            double *, ptrdiff_t, ptrdiff_t, double, double *
+        ) noexcept nogil
+        void (*average)(const double *, double *, ptrdiff_t, double) noexcept nogil
+        void (*dropout)(
+            const fm_draw *, double, const double *, ptrdiff_t, double *, ptrdiff_t,
+            ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*csr_dropout)(
+            const fm_draw *, double, fm_csr_rows, const double *, double *, ptrdiff_t
+        ) noexcept nogil
+        void (*add_noise)(
+            const fm_draw *, double, const double *, ptrdiff_t, double *, ptrdiff_t,
+            ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        double (*smoothed_log_loss)(
+            const double *, const double *, double *, double *, ptrdiff_t, ptrdiff_t, double
         ) noexcept nogil
         void (*gather_rows)(
             const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t
@@ -159,6 +204,8 @@ cdef extern from "fastmlp.h" nogil:
     const char *fm_loss_name(int)
     const char *fm_loss_output(int)
     const char *fm_output_name(int)
+    const char *fm_rule_name(int)
+    const char *fm_rule_vectors(int)
     const char *fm_math_name(int)
 
 
@@ -235,39 +282,97 @@ cdef inline double finish_gradient(
         return fm_f64.finish_gradient(w, g, n, scale, decay)
 
 
-cdef inline double sgd_update(
-    const floating *g, floating *w, floating *v, Py_ssize_t n, double scale,
-    double decay, double learning_rate, double momentum, bint nesterov,
+cdef inline double update(
+    fm_rule rule, const fm_step *step, const floating *g, floating *w, floating *m,
+    floating *v, Py_ssize_t n,
 ) noexcept nogil:
-    """v := momentum v - rate (scale g + decay w), w += v or Nesterov's step
-
-    Returns the sum of w^2 before the step.
-    """
+    """One step by a rule with its state m, v; the sum of w^2 before it"""
     if floating is float:
-        return fm_f32.sgd_update(g, w, v, n, <float> scale, <float> decay,
-                                 <float> learning_rate, <float> momentum, nesterov)
+        return fm_f32.update(rule, step, g, w, m, v, n)
     else:
-        return fm_f64.sgd_update(g, w, v, n, scale, decay, learning_rate, momentum,
-                                 nesterov)
+        return fm_f64.update(rule, step, g, w, m, v, n)
 
 
-cdef inline double adam_update(
-    const floating *g, floating *w, floating *m, floating *v, Py_ssize_t n,
-    double scale, double decay, double learning_rate, double beta_1, double beta_2,
-    double epsilon,
+cdef inline double sum_squares(const floating *x, Py_ssize_t n) noexcept nogil:
+    """sum of x^2"""
+    if floating is float:
+        return fm_f32.sum_squares(x, n)
+    else:
+        return fm_f64.sum_squares(x, n)
+
+
+cdef inline void soft_threshold(
+    floating *w, Py_ssize_t n, double threshold,
 ) noexcept nogil:
-    """m, v := moments of scale g + decay w, w -= rate m / (sqrt(v) + epsilon)
-
-    Returns the sum of w^2 before the step.
-    """
+    """w := sign(w) max(|w| - threshold, 0)"""
     if floating is float:
-        return fm_f32.adam_update(
-            g, w, m, v, n, <float> scale, <float> decay, <float> learning_rate,
-            <float> beta_1, <float> (1 - beta_1), <float> beta_2, <float> (1 - beta_2),
-            <float> epsilon)
+        fm_f32.soft_threshold(w, n, <float> threshold)
     else:
-        return fm_f64.adam_update(g, w, m, v, n, scale, decay, learning_rate, beta_1,
-                                  1 - beta_1, beta_2, 1 - beta_2, epsilon)
+        fm_f64.soft_threshold(w, n, threshold)
+
+
+cdef inline void limit_norms(
+    floating *w, Py_ssize_t n, Py_ssize_t k, double max_norm, floating *factor,
+) noexcept nogil:
+    """Columns of w longer than max_norm are cut to it; factor (k,) is overwritten"""
+    if floating is float:
+        fm_f32.limit_norms(w, n, k, <float> max_norm, factor)
+    else:
+        fm_f64.limit_norms(w, n, k, max_norm, factor)
+
+
+cdef inline void average(
+    const floating *w, floating *mean, Py_ssize_t n, double rest,
+) noexcept nogil:
+    """mean := w + rest (mean - w)"""
+    if floating is float:
+        fm_f32.average(w, mean, n, <float> rest)
+    else:
+        fm_f64.average(w, mean, n, rest)
+
+
+cdef inline void dropout(
+    const fm_draw *draw, double rate, const floating *x, Py_ssize_t ldx, floating *out,
+    Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """out := x / (1 - rate), or 0 with probability rate"""
+    if floating is float:
+        fm_f32.dropout(draw, rate, x, ldx, out, ldo, n, k)
+    else:
+        fm_f64.dropout(draw, rate, x, ldx, out, ldo, n, k)
+
+
+cdef inline void csr_dropout(
+    const fm_draw *draw, double rate, fm_csr_rows rows, const floating *values,
+    floating *out, Py_ssize_t n,
+) noexcept nogil:
+    """The same for the stored values of CSR rows, each at its place"""
+    if floating is float:
+        fm_f32.csr_dropout(draw, rate, rows, values, out, n)
+    else:
+        fm_f64.csr_dropout(draw, rate, rows, values, out, n)
+
+
+cdef inline void add_noise(
+    const fm_draw *draw, double sd, const floating *x, Py_ssize_t ldx, floating *out,
+    Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """out := x + sd e with standard normal e"""
+    if floating is float:
+        fm_f32.add_noise(draw, sd, x, ldx, out, ldo, n, k)
+    else:
+        fm_f64.add_noise(draw, sd, x, ldx, out, ldo, n, k)
+
+
+cdef inline double smoothed_log_loss(
+    const floating *y, const floating *w, floating *z, floating *db, Py_ssize_t n,
+    Py_ssize_t k, double smoothing,
+) noexcept nogil:
+    """loss_delta of log_loss with smoothed targets"""
+    if floating is float:
+        return fm_f32.smoothed_log_loss(y, w, z, db, n, k, <float> smoothing)
+    else:
+        return fm_f64.smoothed_log_loss(y, w, z, db, n, k, smoothing)
 
 
 cdef inline void gather_rows(

@@ -22,6 +22,8 @@ loss_names = names_of(&fm_loss_name)
 loss_outputs = dict(zip(loss_names, names_of(&fm_loss_output)))
 output_names = names_of(&fm_output_name)
 max_levels = FM_MAX_LEVELS
+rule_names = names_of(&fm_rule_name)
+rule_vectors = dict(zip(rule_names, map(int, names_of(&fm_rule_vectors))))
 math_names = names_of(&fm_math_name)
 
 

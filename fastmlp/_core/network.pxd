@@ -3,7 +3,7 @@
 # Each class wraps a struct of sizes and addresses, which the nogil functions take, and
 # keeps the arrays alive that the addresses point into.
 
-from fastmlp._core.kernels cimport fm_objective
+from fastmlp._core.kernels cimport fm_draw, fm_objective
 
 
 ctypedef struct network_t:
@@ -32,10 +32,21 @@ ctypedef struct layers_t:
 cdef enum:
     SUM_ROWS = 32                       # rows whose sums stand in one slot
 
+ctypedef struct noise_t:                # what training does to the inputs of layers
+    fm_draw draw                        # seed, and number of the step
+    Py_ssize_t start                    # first row of the batch
+    const double *dropout               # (n_layers,) rates
+    double input_noise                  # standard deviation
+    bint is_on_input                    # whether rows of a dense x are changed
+    void *values                        # of CSR after dropout, or NULL
+
 ctypedef struct workspace_t:            # addresses of arrays for a block of rows
     Py_ssize_t n_rows
     size_t x, y, w                      # rows gathered from the data
     const size_t *a                     # (n_layers + 1,) outputs of each layer
+    const size_t *input                 # (n_layers,) inputs of each layer: a, or what
+                                        # dropout leaves of it
+    const noise_t *noise                # NULL for none
     const size_t *delta                 # (n_layers + 1,) dloss / dz of each layer
     const size_t *transposed            # (n_layers,) W^T of each layer but the first
     # (n_layers + 1,) from a row of x, a, delta to the next, and from a row of W^T

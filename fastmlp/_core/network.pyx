@@ -265,9 +265,13 @@ cdef class Workspace:
         Threads that work on it at the same time.
     with_deltas : bool
         Whether there is a backward pass, which needs the transposed weights too.
+    dropout : sequence of float
+        Rates of the inputs of each layer; what they leave stands beside them.
     """
 
-    def __init__(self, Network net, Data data, n_rows, n_threads=1, with_deltas=False):
+    def __init__(
+        self, Network net, Data data, n_rows, n_threads=1, with_deltas=False, dropout=()
+    ):
         real = data.dtype.itemsize
         n_layers = net.c.n_layers
         n_slots = -(-n_rows // SUM_ROWS) if with_deltas else 0
@@ -284,6 +288,8 @@ cdef class Workspace:
         sizes.extend([n_rows * data.c.y_width, n_rows, n_slots * n_intercepts])
         sizes.append(n_threads * kernels.FM_GEMM_WORK)
         sizes = [size * real for size in sizes] + [n_slots * 8, n_slots * 8]
+        dropped = [layer for layer, rate in enumerate(dropout) if layer and rate]
+        sizes.extend(n_rows * stride[layer] * real for layer in dropped)
         sizes = [-(-size // LINE) * LINE for size in sizes]
         memory = np.empty(sum(sizes) + LINE, dtype=np.uint8)
         start = int(address_of(memory, np.uint8))
@@ -294,9 +300,12 @@ cdef class Workspace:
         # the delta of the last layer takes the place of its outputs
         delta = np.concatenate([a[:1], deltas, a[n_layers : n_layers + 1]])
         transposed = np.concatenate([a[:1], transposed])
-        self.owners = (memory, a, delta, transposed, stride)
+        inputs = a[:n_layers].copy()
+        inputs[dropped] = rest[6 : 6 + len(dropped)]
+        self.owners = (memory, a, delta, transposed, stride, inputs)
         self.c.n_rows = n_rows
         self.c.a = <const size_t *> address_of(a, np.uintp)
+        self.c.input = <const size_t *> address_of(inputs, np.uintp)
         self.c.delta = <const size_t *> address_of(delta, np.uintp)
         self.c.transposed = <const size_t *> address_of(transposed, np.uintp)
         self.c.stride = <const ptrdiff_t *> address_of(stride, np.intp)

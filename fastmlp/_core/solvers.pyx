@@ -5,6 +5,8 @@
 #    pending signals, so an interrupt leaves the weights of the last finished step.
 # b) Scalars of a step (bias correction, 1/S, alpha/S) are formed in double.
 # c) A batch whose weights sum to 0 is skipped: no step, no count.
+# d) The step number is part of what dropout and noise depend on, so it is counted for
+#    every rule and goes on over calls of partial_fit.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, pow, sqrt
@@ -12,8 +14,6 @@ from libc.math cimport INFINITY, pow, sqrt
 cimport fastmlp._core.kernels as kernels
 
 from fastmlp._core.batch cimport (
-    ADAM,
-    SGD,
     BatchSum,
     begin_batch,
     data_scale,
@@ -24,15 +24,20 @@ from fastmlp._core.batch cimport (
     sum_t,
     update_t,
 )
+from fastmlp._core.kernels cimport FM_RULE_adam, FM_RULE_nadam, fm_step
 from fastmlp._core.network cimport Data, Network, address_of, data_t
+
+from fastmlp._core.kernels import rule_names
 
 from time import perf_counter
 
 import numpy as np
 
+cdef double PSI = 0.004, BASE = 0.96  # of the momentum of nadam (Dozat 2016)
+
 
 cdef class Epoch:
-    """Epochs of stochastic gradient descent or Adam on one flat vector.
+    """Epochs of a stochastic solver on one flat vector.
 
     Parameters
     ----------
@@ -42,22 +47,32 @@ cdef class Epoch:
     params : ndarray of shape (n_params,)
         Changed in place.
     moments : list of ndarray of shape (n_params,)
-        The velocity for sgd; first and second moment for adam.  Changed in place.
+        The state of the rule: as many as ``rule_vectors`` says.  Changed in place.
     batch_size : int
     alpha : float
         L2 penalty, divided by the weight of the batch.
+    n_threads : int
+    **noise : float
+        ``smoothing``, ``dropout`` and ``input_noise`` of BatchSum.
     """
 
     cdef sum_t *sum
     cdef Py_ssize_t batch_size, n_rows, blocks_per_call
-    cdef double alpha, learning_rate, loss_sum
+    cdef double alpha, learning_rate, loss_sum, average_decay
+    cdef void *mean
     cdef readonly Py_ssize_t t, rows_done, rows_counted
+    cdef readonly Py_ssize_t n_averaged
+    cdef readonly double momentum_product
     cdef tuple owners
+    cdef object layer_rates, average
 
     def __init__(
-        self, Network net, Data data, params, moments, batch_size, alpha, n_threads=1
+        self, Network net, Data data, params, moments, batch_size, alpha, n_threads=1,
+        **noise,
     ):
-        cdef BatchSum batch = BatchSum(net, data, params, batch_size, n_threads)
+        cdef BatchSum batch = BatchSum(
+            net, data, params, batch_size, n_threads, **noise
+        )
         self.owners = (batch, params, tuple(moments))
         self.sum = &batch.c
         self.blocks_per_call = batch.blocks_per_call
@@ -78,31 +93,96 @@ cdef class Epoch:
         if (
             data.c.is_float32 != old.is_float32 or data.c.is_sparse != old.is_sparse
             or data.c.n_features != old.n_features or data.c.y_width != old.y_width
-            or data.n_targets != data.n_samples
+            or data.n_targets != data.n_samples or self.sum.noise.values != NULL
         ):
             raise ValueError("the data are of another kind than those before")
         self.sum.data = &data.c
         self.owners = (*self.owners[:3], data)
 
-    def use_sgd(self, learning_rate, momentum, nesterov):
-        """Take steps of gradient descent with momentum."""
-        cdef update_t *update = &self.sum.update
-        update.rule = SGD
-        update.learning_rate = self.learning_rate = learning_rate
-        update.momentum, update.nesterov = momentum, nesterov
+    def use(
+        self, rule, learning_rate, t, *, momentum=0.0, nesterov=False, beta_1=0.0,
+        beta_2=0.0, epsilon=0.0, momentum_product=1.0,
+    ):
+        """Take steps by a rule, the next of which is number t + 1.
 
-    def use_adam(self, learning_rate, beta_1, beta_2, epsilon, t):
-        """Take steps of Adam, the next of which is number t + 1."""
+        Parameters
+        ----------
+        rule : str
+            One of ``rule_names``.
+        learning_rate : float
+        t : int
+        momentum, nesterov, beta_1, beta_2, epsilon
+            Scalars of the rule.
+        momentum_product : float
+            Of nadam: the product of the momenta of the steps so far.
+        """
         cdef update_t *update = &self.sum.update
-        update.rule = ADAM
-        update.learning_rate = self.learning_rate = learning_rate
-        update.beta_1, update.beta_2, update.epsilon = beta_1, beta_2, epsilon
-        self.t = t
+        update.rule = rule_names.index(rule)
+        update.step.learning_rate = self.learning_rate = update.rate = learning_rate
+        update.step.momentum, update.step.nesterov = momentum, nesterov
+        update.step.beta_1, update.step.beta_2 = beta_1, beta_2
+        update.step.epsilon = epsilon
+        self.t, self.momentum_product = t, momentum_product
+
+    def regularize(
+        self, *, weight_decay=0.0, l1=0.0, max_norm=0.0, clip_norm=0.0, layer_rates=None
+    ):
+        """Regularise the weights at each step; 0 does nothing.
+
+        Parameters
+        ----------
+        weight_decay : float
+            Times the learning rate, the share of a weight that is taken away.
+        l1 : float
+            Times the learning rate, what is taken from the size of a weight.
+        max_norm : float
+            Largest norm of the weights into a unit.
+        clip_norm : float
+            Largest norm of the gradient.
+        layer_rates : ndarray of float64 of shape (n_layers,) or None
+            Factors of the learning rate; a layer with 0 stays as it is.
+        """
+        cdef update_t *update = &self.sum.update
+        update.weight_decay, update.l1 = weight_decay, l1
+        update.max_norm, update.clip_norm = max_norm, clip_norm
+        update.layer_rates = NULL
+        if layer_rates is not None:
+            self.layer_rates = layer_rates
+            update.layer_rates = <const double *> address_of(layer_rates, np.float64)
+
+    def seed(self, key):
+        """Give dropout and noise their seed.
+
+        Parameters
+        ----------
+        key : sequence of two int
+            Of 32 bits each.
+        """
+        self.sum.noise.draw.key[0], self.sum.noise.draw.key[1] = key
+
+    def average_into(self, mean, decay, n_averaged):
+        """Keep a moving average of the weights after each step.
+
+        With the weights w_i after step i, it is the mean of them with the weights
+        decay^(n - i), so that the first ones count no more than they should.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n_params,)
+            Changed in place.
+        decay : float
+        n_averaged : int
+            Steps that are already in it.
+        """
+        dtype = np.float32 if self.sum.data.is_float32 else np.float64
+        self.mean = <void *> address_of(mean, dtype)
+        self.average, self.average_decay = mean, decay
+        self.n_averaged = n_averaged
 
     @property
     def last_rate(self):
         """Learning rate of the last step, for Adam with its bias corrections."""
-        return self.sum.update.learning_rate
+        return self.sum.update.step.learning_rate
 
     @property
     def loss(self):
@@ -155,6 +235,7 @@ cdef class Epoch:
     cdef void next_block(self) noexcept nogil:
         """Add a block of rows; after the last one of a batch take the step"""
         cdef sum_t *batch = self.sum
+        batch.noise.draw.step = <unsigned int> self.t
         sum_rows(batch)
         if batch.is_last and batch.weight != 0:
             self.prepare_step()
@@ -167,6 +248,8 @@ cdef class Epoch:
                 batch.stop - self.rows_done
             )
             self.rows_counted += batch.stop - self.rows_done
+            if self.mean != NULL:
+                self.add_to_average()
         self.rows_done = batch.stop
         begin_batch(batch, batch.stop, min(batch.stop + self.batch_size, self.n_rows))
 
@@ -176,8 +259,36 @@ cdef class Epoch:
         update.scale = 1 / self.sum.weight
         update.decay = self.alpha / self.sum.weight
         self.t += 1
-        if update.rule == ADAM:
-            update.learning_rate = (
-                self.learning_rate * sqrt(1 - pow(update.beta_2, self.t))
-                / (1 - pow(update.beta_1, self.t))
+        if update.rule == FM_RULE_adam:
+            update.step.learning_rate = (
+                self.learning_rate * sqrt(1 - pow(update.step.beta_2, self.t))
+                / (1 - pow(update.step.beta_1, self.t))
             )
+        elif update.rule == FM_RULE_nadam:
+            self.prepare_nadam(&update.step)
+
+    cdef void prepare_nadam(self, fm_step *step) noexcept nogil:
+        """The corrections of the momentum, which grows towards beta_1"""
+        cdef double now = step.beta_1 * (1 - 0.5 * pow(BASE, PSI * self.t))
+        cdef double after = step.beta_1 * (1 - 0.5 * pow(BASE, PSI * (self.t + 1)))
+        self.momentum_product *= now
+        step.gradient_rate = (
+            self.learning_rate * (1 - now) / (1 - self.momentum_product)
+        )
+        step.learning_rate = (
+            self.learning_rate * after / (1 - self.momentum_product * after)
+        )
+        step.root = 1 / sqrt(1 - pow(step.beta_2, self.t))
+
+    cdef void add_to_average(self) noexcept nogil:
+        """Add the weights after a step to their moving average"""
+        cdef Py_ssize_t n = self.sum.net.n_params
+        cdef double rest, decay = self.average_decay
+        self.n_averaged += 1
+        rest = 1 - (1 - decay) / (1 - pow(decay, self.n_averaged))
+        if self.sum.data.is_float32:
+            kernels.average(<const float *> self.sum.update.w, <float *> self.mean, n,
+                            rest)
+        else:
+            kernels.average(<const double *> self.sum.update.w, <double *> self.mean,
+                            n, rest)

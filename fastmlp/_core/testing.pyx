@@ -3,14 +3,22 @@
 import numpy as np
 
 from cython cimport floating
+from libc.stdint cimport uint32_t
 
 cimport fastmlp._core.blas as blas
 cimport fastmlp._core.kernels as kernels
 cimport fastmlp._core.products as products
-from fastmlp._core.kernels cimport fm_activation, fm_csr_rows, fm_math
+from fastmlp._core.kernels cimport (
+    fm_activation,
+    fm_csr_rows,
+    fm_draw,
+    fm_math,
+    fm_rule,
+    fm_step,
+)
 from fastmlp._core.network cimport Network
 
-from fastmlp._core.kernels import activation_names, math_names
+from fastmlp._core.kernels import activation_names, math_names, rule_names
 
 
 cdef floating *start(floating[::1] x) noexcept:
@@ -75,13 +83,31 @@ def loss_delta(
                               z.shape[0] // k, k)
 
 
+def update(
+    str rule, floating[::1] g, floating[::1] w, floating[::1] m, floating[::1] v,
+    dict scalars,
+):
+    """One step by a rule; the sum of w^2 before  # w, m, v IN and OUT"""
+    cdef fm_step step
+    cdef int number = rule_names.index(rule)
+    step = {
+        "scale": 1, "decay": 0, "keep": 1, "learning_rate": 0, "momentum": 0,
+        "beta_1": 0, "beta_2": 0, "epsilon": 0, "gradient_rate": 0, "root": 1,
+        "nesterov": 0, **scalars,
+    }
+    return kernels.update(<fm_rule> number, &step, <const floating *> start(g),
+                          start(w), start(m), start(v), w.shape[0])
+
+
 def sgd_update(
     floating[::1] g, floating[::1] w, floating[::1] v, double scale, double decay,
     double learning_rate, double momentum, bint nesterov,
 ):
     """One step of SGD  # w, v IN and OUT"""
-    kernels.sgd_update(<const floating *> start(g), start(w), start(v), w.shape[0],
-                       scale, decay, learning_rate, momentum, nesterov)
+    return update("sgd", g, w, v, v, {
+        "scale": scale, "decay": decay, "learning_rate": learning_rate,
+        "momentum": momentum, "nesterov": nesterov,
+    })
 
 
 def adam_update(
@@ -89,9 +115,48 @@ def adam_update(
     double decay, double learning_rate, double beta_1, double beta_2, double epsilon,
 ):
     """One step of Adam  # w, m, v IN and OUT"""
-    kernels.adam_update(<const floating *> start(g), start(w), start(m), start(v),
-                        w.shape[0], scale, decay, learning_rate, beta_1, beta_2,
-                        epsilon)
+    return update("adam", g, w, m, v, {
+        "scale": scale, "decay": decay, "learning_rate": learning_rate,
+        "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon,
+    })
+
+
+def soft_threshold(floating[::1] w, double threshold):
+    """w := sign(w) max(|w| - threshold, 0)  # w IN and OUT"""
+    kernels.soft_threshold(start(w), w.shape[0], threshold)
+
+
+def limit_norms(floating[:, ::1] w, double max_norm, floating[::1] factor):
+    """Cut the columns of w to a norm  # w IN and OUT"""
+    kernels.limit_norms(&w[0, 0], w.shape[0], w.shape[1], max_norm, start(factor))
+
+
+cdef fm_draw a_draw(key, Py_ssize_t step, Py_ssize_t stream, Py_ssize_t row) except *:
+    """Where random numbers are drawn"""
+    cdef fm_draw draw
+    draw.key[0], draw.key[1] = key
+    draw.step, draw.stream, draw.row = <uint32_t> step, <uint32_t> stream, row
+    return draw
+
+
+def dropout(
+    key, Py_ssize_t step, Py_ssize_t stream, Py_ssize_t row, double rate,
+    floating[:, ::1] x, floating[:, ::1] out,
+):
+    """out := x / (1 - rate), or 0 with probability rate  # out OUT"""
+    cdef fm_draw draw = a_draw(key, step, stream, row)
+    kernels.dropout(&draw, rate, <const floating *> &x[0, 0], x.shape[1], &out[0, 0],
+                    out.shape[1], x.shape[0], x.shape[1])
+
+
+def add_noise(
+    key, Py_ssize_t step, Py_ssize_t stream, Py_ssize_t row, double sd,
+    floating[:, ::1] x, floating[:, ::1] out,
+):
+    """out := x + sd e with standard normal e  # out OUT"""
+    cdef fm_draw draw = a_draw(key, step, stream, row)
+    kernels.add_noise(&draw, sd, <const floating *> &x[0, 0], x.shape[1], &out[0, 0],
+                      out.shape[1], x.shape[0], x.shape[1])
 
 
 cdef fm_csr_rows csr_rows(

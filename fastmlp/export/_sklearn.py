@@ -86,7 +86,7 @@ def _state_of(estimator, optimizer):
         for name in _MOMENTS["adam" if is_adam else "sgd"]
     ]
     for name in ("learning_rate_init", "learning_rate", "t"):
-        if name in state:
+        if name in state and hasattr(optimizer, name):
             state[name] = type(state[name])(getattr(optimizer, name))
     return state
 

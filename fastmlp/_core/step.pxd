@@ -1,0 +1,12 @@
+# The step that follows a batch.
+
+from cython cimport floating
+
+from fastmlp._core.batch cimport part_t, sum_t
+
+
+cdef void finish_part(
+    sum_t *s, part_t *part, Py_ssize_t start, Py_ssize_t size, floating *grad
+) noexcept nogil
+cdef void transpose_all(sum_t *s, const floating *params) noexcept nogil
+cdef void finish_step(sum_t *s) noexcept nogil
