@@ -6,7 +6,9 @@
  *    nothing is stored between the forward and the backward pass.
  * b) PHILOX_LANES counters go together, so that each round is vector code; word w of
  *    counter c serves unit UNITS (c / PHILOX_LANES) + PHILOX_LANES w + c % PHILOX_LANES.
- * c) A unit is dropped where its word is below rate * 2^32: the rate is exact to 2^-32. */
+ * c) Dropout takes 16 bits a unit, so PHILOX_LANES counters serve 2 UNITS of them: the
+ *    lower halves of the words come first.  The rate is rounded to a multiple of 2^-16, and
+ *    what is kept is divided by what is left of that, so the mean is exact. */
 
 #define PHILOX_LANES 8
 #define UNITS (4 * PHILOX_LANES)
@@ -18,6 +20,7 @@ static FM_ALWAYS_INLINE void FN(philox)(const fm_draw *draw, uint32_t row,
 {
     uint32_t key_0 = draw->key[0], key_1 = draw->key[1];
     uint32_t c0[PHILOX_LANES], c1[PHILOX_LANES], c2[PHILOX_LANES], c3[PHILOX_LANES];
+#pragma omp simd
     for (int l = 0; l < lanes; ++l) {
         c0[l] = counter + (uint32_t)l;
         c1[l] = row;
@@ -25,6 +28,7 @@ static FM_ALWAYS_INLINE void FN(philox)(const fm_draw *draw, uint32_t row,
         c3[l] = draw->stream;
     }
     for (int round = 0; round < 10; ++round) {
+#pragma omp simd
         for (int l = 0; l < lanes; ++l) {
             const uint64_t p0 = (uint64_t)c0[l] * UINT32_C(0xD2511F53);
             const uint64_t p1 = (uint64_t)c2[l] * UINT32_C(0xCD9E8D57);
@@ -44,46 +48,53 @@ static FM_ALWAYS_INLINE void FN(philox)(const fm_draw *draw, uint32_t row,
     }
 }
 
-/* rate * 2^32 */
-static inline uint32_t FN(threshold)(double rate)
+/* rate * 2^16, and the factor of what is kept */
+static inline uint32_t FN(threshold)(double rate, real *scale)
 {
-    const double threshold = rate * 4294967296.0;
-    return threshold < 4294967295.0 ? (uint32_t)threshold : UINT32_C(0xFFFFFFFF);
+    const double threshold = rate * 65536 + 0.5;
+    const uint32_t rounded = threshold < 65535 ? (uint32_t)threshold : 65535;
+    *scale = (real)(65536.0 / (65536.0 - rounded));
+    return rounded;
 }
 
 static void FN(dropout)(const fm_draw *draw, double rate, const real *x, ptrdiff_t ldx,
                         real *out, ptrdiff_t ldo, ptrdiff_t n, ptrdiff_t k)
 {
-    const uint32_t threshold = FN(threshold)(rate);
-    const real scale = (real)(1 / (1 - rate));
+    real scale;
+    const uint32_t threshold = FN(threshold)(rate, &scale);
     uint32_t words[UNITS];
     for (ptrdiff_t i = 0; i < n; ++i, x += ldx, out += ldo)
-        for (ptrdiff_t u = 0; u < k; u += UNITS) {
-            FN(philox)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 4), words,
+        for (ptrdiff_t u = 0; u < k; u += 2 * UNITS) {
+            const ptrdiff_t left = k - u, low = left < UNITS ? left : UNITS;
+            const ptrdiff_t high = left - low < UNITS ? left - low : UNITS;
+            FN(philox)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 8), words,
                        PHILOX_LANES);
-            if (k - u >= UNITS)
 #pragma omp simd
-                for (int j = 0; j < UNITS; ++j)
-                    out[u + j] = words[j] < threshold ? R(0.0) : scale * x[u + j];
-            else
-                for (ptrdiff_t j = 0; j < k - u; ++j)
-                    out[u + j] = words[j] < threshold ? R(0.0) : scale * x[u + j];
+            for (ptrdiff_t j = 0; j < low; ++j)
+                out[u + j] = (words[j] & 0xFFFF) < threshold ? R(0.0) : scale * x[u + j];
+#pragma omp simd
+            for (ptrdiff_t j = 0; j < high; ++j)
+                out[u + UNITS + j] =
+                    words[j] >> 16 < threshold ? R(0.0) : scale * x[u + UNITS + j];
         }
 }
 
 static void FN(csr_dropout)(const fm_draw *draw, double rate, fm_csr_rows rows,
                             const real *values, real *out, ptrdiff_t n)
 {
-    const uint32_t threshold = FN(threshold)(rate);
-    const real scale = (real)(1 / (1 - rate));
+    real scale;
+    const uint32_t threshold = FN(threshold)(rate, &scale);
     uint32_t words[4];
     for (ptrdiff_t i = 0; i < n; ++i) {
         const ptrdiff_t row = FN(csr_row)(rows, i);
         for (ptrdiff_t s = rows.indptr[row]; s < rows.indptr[row + 1]; ++s) {
-            const ptrdiff_t group = rows.indices[s] / UNITS, unit = rows.indices[s] % UNITS;
+            const ptrdiff_t group = rows.indices[s] / (2 * UNITS);
+            const ptrdiff_t unit = rows.indices[s] % (2 * UNITS);
             const ptrdiff_t counter = group * PHILOX_LANES + unit % PHILOX_LANES;
             FN(philox)(draw, (uint32_t)(draw->row + i), (uint32_t)counter, words, 1);
-            out[s] = words[unit / PHILOX_LANES] < threshold ? R(0.0) : scale * values[s];
+            const uint32_t word = words[unit % UNITS / PHILOX_LANES];
+            const uint32_t half = unit < UNITS ? word & 0xFFFF : word >> 16;
+            out[s] = half < threshold ? R(0.0) : scale * values[s];
         }
     }
 }

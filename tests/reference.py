@@ -72,13 +72,33 @@ def losses(loss, z, y, eps=EPS):
     return y * clip(np.log(np.exp(z).sum(axis=1, keepdims=True)) - z)
 
 
-def forward(coefs, intercepts, X, activation):
-    """Inputs a and raw outputs z of each layer; z_l = a_l W_l + b_l, a_l+1 = f(z_l)"""
-    a, z = [X], []
-    for (name, p), W, b in zip([*activation, ("identity", 0)], coefs, intercepts):
+def smoothed_losses(loss, z, y):
+    """Cross entropies of targets between 0 and 1, one column per output"""
+    if loss == "binary_log_loss":
+        return losses(loss, z, y)
+    z = z - z.max(axis=1, keepdims=True)
+    return y * (np.log(np.exp(z).sum(axis=1, keepdims=True)) - z)
+
+
+def forward(coefs, intercepts, X, activation, masks=None):
+    """Inputs a and raw outputs z of each layer; z_l = a_l W_l + b_l, a_l+1 = f(z_l)
+
+    With dropout the inputs are multiplied by a mask for each layer.
+    """
+    masks = masks or [None] * len(coefs)
+    a, z = [masked(X, masks[0])], []
+    names = [*activation, ("identity", 0)]
+    for (name, p), W, b, mask in zip(names, coefs, intercepts, [*masks[1:], None]):
         z.append(a[-1] @ W + b)
-        a.append(ACTIVATIONS[name][0](z[-1], p))
+        a.append(masked(ACTIVATIONS[name][0](z[-1], p), mask))
     return a[:-1], z
+
+
+def masked(a, mask):
+    """a times a mask, if there is one"""
+    if mask is None:
+        return a
+    return a.multiply(mask).tocsr() if hasattr(a, "multiply") else a * mask
 
 
 def predict(coefs, intercepts, X, activation, loss):
@@ -86,7 +106,10 @@ def predict(coefs, intercepts, X, activation, loss):
     return OUTPUTS[loss](z) if loss in OUTPUTS else reference_losses.outputs(loss, z)
 
 
-def loss_gradient(coefs, intercepts, X, y, w, alpha, activation, loss, of_step=False):
+def loss_gradient(
+    coefs, intercepts, X, y, w, alpha, activation, loss, of_step=False, masks=None,
+    smoothing=0.0,
+):  # fmt: skip
     """Mean loss with its L2 penalty, and the gradient as two lists
 
     With S the sum of w: loss = sum_i w_i loss_i / S + alpha / (2 S) sum(W^2), where a
@@ -94,10 +117,13 @@ def loss_gradient(coefs, intercepts, X, y, w, alpha, activation, loss, of_step=F
     along the sum over the outputs instead: ``of_step``.
     """
     w = np.ones(X.shape[0]) if w is None else w
-    a, z = forward(coefs, intercepts, X, activation)
+    a, z = forward(coefs, intercepts, X, activation, masks)
     S, n_outputs = w.sum(), z[-1].shape[1]
     n_means = n_outputs if "squared_error" in (loss, getattr(loss, "loss", "")) else 1
-    if loss in OUTPUTS:
+    if smoothing:
+        y = smoothed(y, loss, n_outputs, smoothing)
+        values, delta = smoothed_losses(loss, z[-1], y), OUTPUTS[loss](z[-1]) - y
+    elif loss in OUTPUTS:
         # The output activation of these is the one that makes dloss/dz this simple.
         values = losses(loss, z[-1], y)
         delta = OUTPUTS[loss](z[-1]) - targets(loss, y, n_outputs)
@@ -116,6 +142,7 @@ def loss_gradient(coefs, intercepts, X, y, w, alpha, activation, loss, of_step=F
         if layer > 0:
             name, p = activation[layer - 1]
             delta = (delta @ coefs[layer].T) * ACTIVATIONS[name][1](z[layer - 1], p)
+            delta = masked(delta, None if masks is None else masks[layer])
     return value, coef_grads, intercept_grads
 
 
@@ -144,6 +171,87 @@ def adam(params, m, v, g, t, learning_rate, beta_1, beta_2, epsilon):
     v = beta_2 * v + (1 - beta_2) * g**2
     rate = learning_rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
     return params - rate * m / (np.sqrt(v) + epsilon), m, v
+
+
+def nadam(params, m, v, g, t, learning_rate, beta_1, beta_2, epsilon):
+    """params and moments after step number t (Dozat 2016, with the momenta 0.96^(t/250))"""
+
+    def momentum(i):
+        return beta_1 * (1 - 0.5 * 0.96 ** (0.004 * i))
+
+    product = np.prod([momentum(i) for i in range(1, t + 1)])
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = momentum(t + 1) * m / (1 - product * momentum(t + 1))
+    m_hat = m_hat + (1 - momentum(t)) * g / (1 - product)
+    root = np.sqrt(v / (1 - beta_2**t))
+    return params - learning_rate * m_hat / (root + epsilon), m, v
+
+
+def rmsprop(params, v, g, learning_rate, beta_2, epsilon):
+    """params and mean square after a step (Tieleman and Hinton 2012)"""
+    v = beta_2 * v + (1 - beta_2) * g**2
+    return params - learning_rate * g / (np.sqrt(v) + epsilon), v
+
+
+def adagrad(params, v, g, learning_rate, epsilon):
+    """params and sum of squares after a step (Duchi et al. 2011)"""
+    v = v + g**2
+    return params - learning_rate * g / (np.sqrt(v) + epsilon), v
+
+
+def lion(params, m, g, learning_rate, beta_1, beta_2):
+    """params and momentum after a step (Chen et al. 2023)"""
+    step = np.sign(beta_1 * m + (1 - beta_1) * g)
+    return params - learning_rate * step, beta_2 * m + (1 - beta_2) * g
+
+
+def clipped(g, clip_norm):
+    """A gradient no longer than clip_norm, as torch.nn.utils.clip_grad_norm_ has it"""
+    return g * min(1, clip_norm / (np.sqrt((g**2).sum()) + 1e-6))
+
+
+def soft_threshold(W, threshold):
+    """The proximal operator of threshold sum(abs(W)) (Parikh and Boyd 2014)"""
+    return np.sign(W) * np.maximum(np.abs(W) - threshold, 0)
+
+
+def limited(W, max_norm):
+    """Columns no longer than max_norm"""
+    norms = np.sqrt((W**2).sum(axis=0))
+    return W * np.minimum(1, max_norm / np.maximum(norms, 1e-300))
+
+
+def smoothed(y, loss, n_outputs, smoothing):
+    """Targets of a cross entropy, a share of each divided among its classes"""
+    y, n_classes = targets(loss, y, n_outputs), n_outputs if loss == "log_loss" else 2
+    return (1 - smoothing) * y + smoothing / n_classes
+
+
+def philox(counter, key):
+    """Four words from a counter of four and a key of two (Salmon et al. 2011)"""
+    c, k = [int(x) for x in counter], [int(x) for x in key]
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        low = 0xFFFFFFFF
+        c = [(q >> 32) ^ c[1] ^ k[0], q & low, (p >> 32) ^ c[3] ^ k[1], p & low]
+        k = [(k[0] + 0x9E3779B9) & low, (k[1] + 0xBB67AE85) & low]
+    return c
+
+
+def dropout_mask(key, step, stream, n_rows, n_units, rate):
+    """What the inputs of a layer are multiplied by: 0 or 1 / (1 - rate)"""
+    threshold = int(rate * 65536 + 0.5)
+    mask = np.empty((n_rows, n_units))
+    for row in range(n_rows):
+        for unit in range(n_units):
+            group, place = divmod(unit, 64)
+            half, place = divmod(place, 32)
+            word, lane = divmod(place, 8)
+            words = philox((8 * group + lane, row, step, stream), key)
+            kept = (words[word] >> (16 * half)) & 0xFFFF >= threshold
+            mask[row, unit] = kept * 65536 / (65536 - threshold)
+    return mask
 
 
 def epoch(params, units, step, X, y, w, order, batch_size, alpha, activation, loss):

@@ -149,6 +149,33 @@ def dropout(
                     out.shape[1], x.shape[0], x.shape[1])
 
 
+def csr_dropout(
+    key, Py_ssize_t step, Py_ssize_t row, double rate, floating[::1] values,
+    const ptrdiff_t[::1] indices, const ptrdiff_t[::1] indptr,
+    const ptrdiff_t[::1] order, floating[::1] out,
+):
+    """The same for the stored values of the rows in an order  # out OUT"""
+    cdef fm_draw draw = a_draw(key, step, 0, row)
+    kernels.csr_dropout(&draw, rate, csr_rows(indices, indptr, order),
+                        <const floating *> start(values), start(out), order.shape[0])
+
+
+def average(floating[::1] w, floating[::1] mean, double rest):
+    """mean := w + rest (mean - w)  # mean IN and OUT"""
+    kernels.average(<const floating *> start(w), start(mean), w.shape[0], rest)
+
+
+def smoothed_log_loss(
+    floating[::1] y, floating[::1] w, floating[::1] z, floating[::1] db,
+    double smoothing,
+):
+    """loss_delta of log_loss with smoothed targets  # z, db IN and OUT"""
+    cdef floating *weights = start(w) if w is not None else NULL
+    return kernels.smoothed_log_loss(<const floating *> start(y),
+                                     <const floating *> weights, start(z), start(db),
+                                     y.shape[0], db.shape[0], smoothing)
+
+
 def add_noise(
     key, Py_ssize_t step, Py_ssize_t stream, Py_ssize_t row, double sd,
     floating[:, ::1] x, floating[:, ::1] out,
