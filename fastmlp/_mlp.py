@@ -1025,9 +1025,10 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     l1 : float, default=0.0
         Strength of the penalty ``l1 * sum(abs(W))`` on the mean loss, by a proximal
-        step [6]_: after each update the weights move ``rate * l1`` towards 0 and stop
-        there, so that some are exactly 0. Intercepts stay; the loss that is reported
-        does not hold it.
+        step [6]_: after each update the weights move towards 0 and stop there, so that
+        some are exactly 0. They move by ``l1`` times the rate that the solver has for
+        the gradient of the weight. Intercepts stay; the loss that is reported does not
+        hold the penalty. Not with "lion" and "lbfgs".
 
     max_norm : float or None, default=None
         Largest Euclidean norm of the weights into a unit; longer ones are scaled to
@@ -1720,9 +1721,10 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     l1 : float, default=0.0
         Strength of the penalty ``l1 * sum(abs(W))`` on the mean loss, by a proximal
-        step [11]_: after each update the weights move ``rate * l1`` towards 0 and stop
-        there, so that some are exactly 0. Intercepts stay; the loss that is reported
-        does not hold it.
+        step [11]_: after each update the weights move towards 0 and stop there, so that
+        some are exactly 0. They move by ``l1`` times the rate that the solver has for
+        the gradient of the weight. Intercepts stay; the loss that is reported does not
+        hold the penalty. Not with "lion" and "lbfgs".
 
     max_norm : float or None, default=None
         Largest Euclidean norm of the weights into a unit; longer ones are scaled to

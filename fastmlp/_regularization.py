@@ -53,6 +53,8 @@ class Regularization(NamedTuple):
                 "divides the target among the classes, and a regressor has none. Leave "
                 "it at 0; for noisy targets raise alpha or weight_decay."
             )
+        if estimator.l1:
+            _check_l1(estimator)
         return cls(
             smoothing=float(estimator.label_smoothing),
             dropout=_rates(estimator, network),
@@ -128,6 +130,20 @@ def _check_lbfgs(estimator):
                 f"{name}={value!r} makes no sense with solver='lbfgs': {reason}. Use a "
                 f"stochastic solver such as 'adam', or leave {name} at its default."
             )
+
+
+def _check_l1(estimator):
+    """Raise ValueError if the steps of a solver have no length to set l1 against."""
+    if estimator.solver == "lion":
+        raise ValueError(
+            f"l1={estimator.l1!r} makes no sense with solver='lion': all its steps are "
+            "equally long, so no weight would stay at 0. Use another solver, or "
+            "weight_decay."
+        )
+    if estimator.solver == "sgd" and estimator.momentum == 1:
+        raise ValueError(
+            f"l1={estimator.l1!r} needs momentum < 1 with solver='sgd', got momentum=1."
+        )
 
 
 def _rates(estimator, network):

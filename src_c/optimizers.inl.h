@@ -162,11 +162,24 @@ static double FN(sum_squares)(const real *x, ptrdiff_t n)
 }
 #undef CHUNK
 
-/* The proximal operator of threshold * |w| (Parikh and Boyd 2014, section 6.5.2) */
-static void FN(soft_threshold)(real *w, ptrdiff_t n, real threshold)
+/* The proximal operator of threshold * |w| (Parikh and Boyd 2014, section 6.5.2) in the
+ * metric of the update: a rule that divides the gradient of a weight by
+ * root sqrt(v) + epsilon divides the threshold by it too (Duchi et al. 2011, section 5; Yun
+ * et al. 2021), so that training ends where the slope of the loss is that of the penalty.
+ * v: NULL where the rule does not. */
+static void FN(soft_threshold)(real *restrict w, const real *restrict v, ptrdiff_t n,
+                               real threshold, real root, real epsilon)
 {
+    if (!v) {
+        for (ptrdiff_t i = 0; i < n; ++i) {
+            const real size = RM(fabs)(w[i]) - threshold;
+            w[i] = RM(copysign)(size < 0 ? R(0.0) : size, w[i]);
+        }
+        return;
+    }
     for (ptrdiff_t i = 0; i < n; ++i) {
-        const real size = RM(fabs)(w[i]) - threshold;
+        const real size =
+            RM(fabs)(w[i]) - threshold / (root * RM(sqrt)(v[i]) + epsilon);
         w[i] = RM(copysign)(size < 0 ? R(0.0) : size, w[i]);
     }
 }

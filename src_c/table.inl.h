@@ -40,8 +40,10 @@ typedef struct {
     /* the sum of x * x over n values */
     double (*sum_squares)(const FM_REAL *x, ptrdiff_t n);
 
-    /* w := sign(w) max(|w| - threshold, 0) over n values */
-    void (*soft_threshold)(FM_REAL *w, ptrdiff_t n, FM_REAL threshold);
+    /* w := sign(w) max(|w| - t, 0) over n values, t being threshold where v is NULL, else
+     * threshold / (root sqrt(v) + epsilon) */
+    void (*soft_threshold)(FM_REAL *w, const FM_REAL *v, ptrdiff_t n, FM_REAL threshold,
+                           FM_REAL root, FM_REAL epsilon);
 
     /* w := w min(1, max_norm / norm) with the norm of each column; w (n, k),
      * factor (k,) is overwritten */

@@ -88,13 +88,30 @@ class Reference:
             )
             if i < n:
                 new = new - rate * get("weight_decay", 0) * old
-                new = reference.soft_threshold(new, rate * get("l1", 0))
+                threshold = self.threshold(rate * get("l1", 0), state_after)
+                new = reference.soft_threshold(new, threshold)
                 if get("max_norm"):
                     new = reference.limited(new, get("max_norm"))
             old[:] = new
             for array, values in zip(state, state_after):
                 array[:] = values
         self.visited.append(self.params.copy())
+
+    def threshold(self, rate, state):
+        """A threshold in the metric of the rule."""
+        scalars = SCALARS[self.rule]
+        if self.rule == "sgd":
+            return rate / (1 - 0.9)
+        if self.rule == "lion":
+            return rate
+        root = np.sqrt(state[-1])
+        if self.rule in ("adam", "nadam"):
+            corrected = np.sqrt(1 - scalars["beta_2"] ** self.t)
+            if self.rule == "adam":
+                rate *= corrected / (1 - scalars["beta_1"] ** self.t)
+            else:
+                root = root / corrected
+        return rate / (root + scalars["epsilon"])
 
     def epoch(self, order):
         batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]

@@ -16,8 +16,10 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef enum fm_output:
         pass
     ctypedef enum fm_rule:
+        FM_RULE_sgd
         FM_RULE_adam
         FM_RULE_nadam
+        FM_RULE_lion
     ctypedef enum fm_math:
         pass
 
@@ -73,7 +75,9 @@ cdef extern from "fastmlp.h" nogil:
             fm_rule, const fm_step *, const float *, float *, float *, float *, ptrdiff_t
         ) noexcept nogil
         double (*sum_squares)(const float *, ptrdiff_t) noexcept nogil
-        void (*soft_threshold)(float *, ptrdiff_t, float) noexcept nogil
+        void (*soft_threshold)(
+            float *, const float *, ptrdiff_t, float, float, float
+        ) noexcept nogil
         void (*limit_norms)(
             float *, ptrdiff_t, ptrdiff_t, float, float *
         ) noexcept nogil
@@ -142,7 +146,9 @@ cdef extern from "fastmlp.h" nogil:
             fm_rule, const fm_step *, const double *, double *, double *, double *, ptrdiff_t
         ) noexcept nogil
         double (*sum_squares)(const double *, ptrdiff_t) noexcept nogil
-        void (*soft_threshold)(double *, ptrdiff_t, double) noexcept nogil
+        void (*soft_threshold)(
+            double *, const double *, ptrdiff_t, double, double, double
+        ) noexcept nogil
         void (*limit_norms)(
             double *, ptrdiff_t, ptrdiff_t, double, double *
         ) noexcept nogil
@@ -302,13 +308,14 @@ cdef inline double sum_squares(const floating *x, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline void soft_threshold(
-    floating *w, Py_ssize_t n, double threshold,
+    floating *w, const floating *v, Py_ssize_t n, double threshold, double root,
+    double epsilon,
 ) noexcept nogil:
-    """w := sign(w) max(|w| - threshold, 0)"""
+    """w := sign(w) max(|w| - t, 0), t = threshold [/ (root sqrt(v) + epsilon)]"""
     if floating is float:
-        fm_f32.soft_threshold(w, n, <float> threshold)
+        fm_f32.soft_threshold(w, v, n, <float> threshold, <float> root, <float> epsilon)
     else:
-        fm_f64.soft_threshold(w, n, threshold)
+        fm_f64.soft_threshold(w, v, n, threshold, root, epsilon)
 
 
 cdef inline void limit_norms(

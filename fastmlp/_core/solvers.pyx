@@ -121,7 +121,7 @@ cdef class Epoch:
         update.step.learning_rate = self.learning_rate = update.rate = learning_rate
         update.step.momentum, update.step.nesterov = momentum, nesterov
         update.step.beta_1, update.step.beta_2 = beta_1, beta_2
-        update.step.epsilon = epsilon
+        update.step.epsilon, update.step.root = epsilon, 1
         self.t, self.momentum_product = t, momentum_product
 
     def regularize(

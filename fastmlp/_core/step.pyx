@@ -14,7 +14,13 @@ from libc.math cimport sqrt
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.batch cimport NO_RULE, part_t, sum_t, update_t
-from fastmlp._core.kernels cimport fm_rule, fm_step
+from fastmlp._core.kernels cimport (
+    FM_RULE_adam,
+    FM_RULE_lion,
+    FM_RULE_sgd,
+    fm_rule,
+    fm_step,
+)
 
 cdef double TINY_NORM = 1e-6  # as in PyTorch's clip_grad_norm_
 
@@ -98,8 +104,24 @@ cdef double step_values(
     square = kernels.update(<fm_rule> u.rule, &step, grad + start, w,
                             <floating *> u.m + start, <floating *> u.v + start, n)
     if are_weights and u.l1 > 0:
-        kernels.soft_threshold(w, n, rate * u.l1)
+        shrink_values(u, &step, rate, start, n, w)
     return square
+
+
+cdef void shrink_values(
+    const update_t *u, const fm_step *step, double rate, Py_ssize_t start,
+    Py_ssize_t n, floating *w,
+) noexcept nogil:
+    """The soft threshold of the penalty l1 sum|w|, in the metric of the rule"""
+    cdef const floating *v = <const floating *> u.v + start
+    if u.rule == FM_RULE_sgd:  # momentum lengthens its steps in the end
+        v = NULL
+        rate /= 1 - step.momentum
+    elif u.rule == FM_RULE_lion:
+        v = NULL
+    elif u.rule == FM_RULE_adam:  # with the bias corrections
+        rate = step.learning_rate
+    kernels.soft_threshold(w, v, n, rate * u.l1, step.root, step.epsilon)
 
 
 cdef void transpose_part(

@@ -121,9 +121,12 @@ def adam_update(
     })
 
 
-def soft_threshold(floating[::1] w, double threshold):
-    """w := sign(w) max(|w| - threshold, 0)  # w IN and OUT"""
-    kernels.soft_threshold(start(w), w.shape[0], threshold)
+def soft_threshold(
+    floating[::1] w, floating[::1] v, double threshold, double root, double epsilon
+):
+    """w := sign(w) max(|w| - t, 0), t as in kernels.pxd; v may be None  # w IN and OUT"""
+    cdef const floating *squares = <const floating *> start(v) if v is not None else NULL
+    kernels.soft_threshold(start(w), squares, w.shape[0], threshold, root, epsilon)
 
 
 def limit_norms(floating[:, ::1] w, double max_norm, floating[::1] factor):
