@@ -53,6 +53,11 @@ class Regularization(NamedTuple):
                 "divides the target among the classes, and a regressor has none. Leave "
                 "it at 0; for noisy targets raise alpha or weight_decay."
             )
+        if estimator.label_smoothing and estimator.loss != "log_loss":
+            raise ValueError(
+                f"label_smoothing={estimator.label_smoothing!r} needs loss='log_loss', "
+                f"got loss={estimator.loss!r}: a focal loss weighs one true class."
+            )
         if estimator.l1:
             _check_l1(estimator)
         return cls(
