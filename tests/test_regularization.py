@@ -235,7 +235,8 @@ def test_l1_makes_zeros_and_prunes_noise():
     params = {"max_iter": 300, "alpha": 0.0, "learning_rate_init": 0.01, "tol": 0}
     clf = classifier(l1=0.01, **params).fit(noisy, Y)
     zero = (clf.coefs_[0] == 0).all(axis=1)
-    assert zero[4:].mean() > 0.8 and not zero[2:4].any()
+    assert zero[4:].mean() > 0.3 and not zero[:4].any()
+    assert (clf.coefs_[0] == 0).mean() > 0.8
     assert clf.score(noisy, Y) > 0.9
     assert not (classifier(**params).fit(noisy, Y).coefs_[0] == 0).any()
 
@@ -252,7 +253,7 @@ def test_l1_ends_at_the_optimum_of_the_penalty(solver, nesterovs_momentum):
         learning_rate_init={"adagrad": 1.0, "sgd": 0.2}.get(solver, 0.05),
     ).fit(noisy, Y)  # fmt: skip
     W, slope = clf.coefs_[0], clf.loss_gradient(noisy, Y)[1][0]
-    assert (W == 0).sum() > 5 and (W != 0).sum() > 5
+    assert (W == 0).sum() > 10 and (W != 0).sum() >= 4
     assert (abs(slope[W == 0]) <= l1 * 1.02).all()
     np.testing.assert_allclose(slope[W != 0], -l1 * np.sign(W[W != 0]), atol=2e-3)
 
@@ -459,29 +460,24 @@ def test_schedules_of_the_new_solvers(solver):
     expected = 0.02 / np.sqrt(150 * np.arange(1, len(seen)) + 1)
     np.testing.assert_allclose(seen[1:], expected)
     assert len(seen) > 3
-    seen = classifier(**params, learning_rate=lambda e: 0.1 / (e + 1)).fit(X, Y)
+    clf = classifier(**params, learning_rate=lambda e: 0.1 / (e + 1)).fit(X, Y)
+    seen = clf.history_["learning_rate"]
+    np.testing.assert_allclose(seen, 0.1 / np.arange(1, len(seen) + 1))
+
+
+def test_decay_follows_the_schedule():
+    """Without a gradient a weight is multiplied by 1 - rate * weight_decay."""
+    rates = [0.1, 0.3, 0.05]
+    blank = np.c_[X, np.zeros(150)]  # no slope of its weights, nor of alpha
+    settings = {"solver": "rmsprop", "batch_size": 75, "alpha": 0.0, "max_iter": 3}
+    start = classifier(**settings | {"max_iter": 1}, learning_rate_init=1e-30)
+    start.fit(blank, Y)
+    clf = classifier(**settings, weight_decay=0.5, learning_rate=lambda e: rates[e])
+    clf.set_params(layer_rates=[0.5, 1, 1]).fit(blank, Y)
+    factor = np.prod([(1 - 0.5 * 0.5 * rate) ** 2 for rate in rates])
     np.testing.assert_allclose(
-        seen.history_["learning_rate"], 0.1 / np.arange(1, 6)
-    )  # fmt: skip
-
-
-def test_decay_and_threshold_follow_the_schedule():
-    params = {"solver": "rmsprop", "batch_size": 150, "alpha": 0.0, "max_iter": 2}
-    rates = [0.01, 0.03]
-    for extra in ({"weight_decay": 0.5}, {"l1": 1e-4}):
-        first = classifier(**params | {"max_iter": 1}, **extra)
-        first.set_params(learning_rate=lambda e: rates[e]).fit(X, Y)
-        plain, other = (
-            classifier(**params, **e, learning_rate=lambda e: rates[e]).fit(
-                X, Y, coefs_init=None
-            )
-            for e in ({}, extra)
-        )
-        assert not np.array_equal(weights(plain), weights(other))
-        again = classifier(**params, **extra).set_params(
-            learning_rate=lambda e: [0.01, 0.01][e]
-        )
-        assert not np.array_equal(weights(again.fit(X, Y)), weights(other))
+        clf.coefs_[0][4], factor * start.coefs_[0][4], rtol=1e-12
+    )
 
 
 # Bad input
