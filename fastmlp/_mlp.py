@@ -862,10 +862,11 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
     learning_rate : str, (str, float) or callable, default="constant"
-        Schedules of all stochastic solvers but adam: "constant" keeps ``learning_rate_init``; "invscaling" divides
-        it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
-        divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
-        improvement by ``tol``, and stops below 1e-6.
+        Schedules of all stochastic solvers but adam: "constant" keeps
+        ``learning_rate_init``; "invscaling" divides it by ``(t_ + 1) ** power_t`` after
+        each epoch, t_ in samples; "adaptive" divides the rate by 5 whenever
+        ``n_iter_no_change`` epochs in a row bring no improvement by ``tol``, and stops
+        below 1e-6.
         Schedules of all stochastic solvers, planned over ``max_iter`` epochs:
 
         - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
@@ -1550,10 +1551,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
     learning_rate : str, (str, float) or callable, default="constant"
-        Schedules of all stochastic solvers but adam: "constant" keeps ``learning_rate_init``; "invscaling" divides
-        it by ``(t_ + 1) ** power_t`` after each epoch, t_ in samples; "adaptive"
-        divides the rate by 5 whenever ``n_iter_no_change`` epochs in a row bring no
-        improvement by ``tol``, and stops below 1e-6.
+        Schedules of all stochastic solvers but adam: "constant" keeps
+        ``learning_rate_init``; "invscaling" divides it by ``(t_ + 1) ** power_t`` after
+        each epoch, t_ in samples; "adaptive" divides the rate by 5 whenever
+        ``n_iter_no_change`` epochs in a row bring no improvement by ``tol``, and stops
+        below 1e-6.
         Schedules of all stochastic solvers, planned over ``max_iter`` epochs:
 
         - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;

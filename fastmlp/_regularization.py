@@ -12,10 +12,10 @@ from fastmlp._core.network import Data
 
 # Parameters that lbfgs cannot take, and why.
 _NOT_OF_LBFGS = {
-    "dropout": "a loss that is another one at each evaluation has no minimum to find",
-    "input_noise": "a loss that is another one at each evaluation has no minimum to find",
+    "dropout": "a loss that changes at each evaluation has no minimum to find",
+    "input_noise": "a loss that changes at each evaluation has no minimum to find",
     "weight_decay": "there is no step of its own to decay after; alpha is the penalty",
-    "l1": "its loss must have a derivative everywhere; sgd and adam take proximal steps",
+    "l1": "its loss must be differentiable; sgd and adam take proximal steps",
     "max_norm": "a bound on norms is no part of its loss",
     "clip_norm": "it chooses the length of its steps by a line search",
     "layer_rates": "it has no learning rate",

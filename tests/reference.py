@@ -174,7 +174,7 @@ def adam(params, m, v, g, t, learning_rate, beta_1, beta_2, epsilon):
 
 
 def nadam(params, m, v, g, t, learning_rate, beta_1, beta_2, epsilon):
-    """params and moments after step number t (Dozat 2016, with the momenta 0.96^(t/250))"""
+    """params and moments after step number t (Dozat 2016, momenta 0.96^(t/250))"""
 
     def momentum(i):
         return beta_1 * (1 - 0.5 * 0.96 ** (0.004 * i))

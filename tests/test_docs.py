@@ -13,7 +13,9 @@ def _page(name):
     return (DOCS / f"{name}.md").read_text()
 
 
-@pytest.mark.parametrize("page", ["control", "imbalance", "regularization", "uncertainty"])
+@pytest.mark.parametrize(
+    "page", ["control", "imbalance", "regularization", "uncertainty"]
+)
 def test_blocks_run(page):
     blocks = re.findall(r"```python\n(.*?)```", _page(page), re.S)
     assert blocks

@@ -36,9 +36,29 @@ OF_LOSSES = [
     "tweedie_power",
     "out_activation",
 ]
+OF_REGULARISATION = [
+    "dropout",
+    "input_noise",
+    "weight_decay",
+    "l1",
+    "max_norm",
+    "clip_norm",
+    "label_smoothing",
+    "layer_rates",
+    "weight_averaging",
+    "ema_decay",
+    "swa_start",
+]
+OF_FOCAL = ["loss", "focal_gamma"]
 ADDED = {
-    "MLPClassifier": [*BOTH[:4], "class_weight", *BOTH[4:], "loss", "focal_gamma"],
-    "MLPRegressor": [*BOTH[:-1], "standardize_y", BOTH[-1], *OF_LOSSES],
+    "MLPClassifier": [
+        *[*BOTH[:4], "class_weight", *BOTH[4:]],
+        *[*OF_FOCAL, *OF_REGULARISATION],
+    ],
+    "MLPRegressor": [
+        *[*BOTH[:-1], "standardize_y", BOTH[-1]],
+        *[*OF_LOSSES, *OF_REGULARISATION],
+    ],
 }
 
 

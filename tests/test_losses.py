@@ -138,7 +138,7 @@ def test_threads_change_nothing(problem, objective, dtype):
         epoch = solvers.Epoch(
             p.network, p.data, p.params, [velocity], 300, 1e-4, n_threads
         )
-        epoch.use_sgd(1e-3, 0.9, True)
+        epoch.use("sgd", 1e-3, 0, momentum=0.9, nesterov=True)
         epoch.run(np.random.default_rng(0).permutation(1000).astype(np.intp))
         weights.append(p.params)
     np.testing.assert_array_equal(*weights)
@@ -154,7 +154,7 @@ def test_squared_error_steps_keep_the_sum_over_outputs(problem):
         *p.wide(), ALPHA, [], objective, of_step=True
     )
     epoch = solvers.Epoch(p.network, p.data, p.params, [velocity], 29, ALPHA)
-    epoch.use_sgd(0.1, 0.0, False)
+    epoch.use("sgd", 0.1, 0)
     epoch.run(None, 29)
     step = (params - p.params) / 0.1
     np.testing.assert_allclose(step, reference.pack(grads, intercepts), atol=1e-13)

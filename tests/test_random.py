@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import reference
-from fastmlp._core import testing
 from scipy import sparse, stats
+
+from fastmlp._core import testing
 
 KEY = (0x12345678, 0x9ABCDEF0)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+
 from fastmlp._core import kernels, testing
 
 SIZES = [0, 1, 3, 7, 8, 9, 15, 16, 17, 511, 512, 513, 1000]

@@ -1,10 +1,13 @@
 """Ten steps of each rule and each regulariser against the reference, in the core."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import reference
-from fastmlp._core import kernels, network, solvers
 from scipy.sparse import issparse
+
+from fastmlp._core import kernels, network, solvers
 
 TANH_RELU = [("tanh", 0.0), ("relu", 0.0)]
 UNITS, N, BATCH, KEY = (6, 7, 4, 3), 50, 10, (7, 11)
@@ -76,8 +79,8 @@ class Reference:
         if get("clip_norm"):
             g = reference.clipped(g, get("clip_norm"))
         flat = [self.params, *self.state]
-        parts = [sum(reference.unpack(array, p.units), []) for array in flat]
-        gradients = sum(reference.unpack(g, p.units), [])
+        parts = [[*chain(*reference.unpack(array, p.units))] for array in flat]
+        gradients = [*chain(*reference.unpack(g, p.units))]
         n = len(self.rates)
         for i, (old, *state) in enumerate(zip(*parts)):
             rate = RATE * self.rates[i % n]
@@ -294,7 +297,7 @@ def test_a_frozen_layer_keeps_its_bits(problem, dtype):
         for i, (a, b) in enumerate(zip(before, after)):
             assert np.array_equal(a, b) == (rates[i % 3] == 0)
         for moment in moments:
-            for i, m in enumerate(sum(p.network.split(moment), [])):
+            for i, m in enumerate(chain(*p.network.split(moment))):
                 assert m.any() == (rates[i % 3] != 0)
 
 

@@ -72,7 +72,8 @@ cdef extern from "fastmlp.h" nogil:
             const float *, float *, ptrdiff_t, float, float
         ) noexcept nogil
         double (*update)(
-            fm_rule, const fm_step *, const float *, float *, float *, float *, ptrdiff_t
+            fm_rule, const fm_step *, const float *, float *, float *, float *,
+            ptrdiff_t
         ) noexcept nogil
         double (*sum_squares)(const float *, ptrdiff_t) noexcept nogil
         void (*soft_threshold)(
@@ -143,7 +144,8 @@ cdef extern from "fastmlp.h" nogil:
             const double *, double *, ptrdiff_t, double, double
         ) noexcept nogil
         double (*update)(
-            fm_rule, const fm_step *, const double *, double *, double *, double *, ptrdiff_t
+            fm_rule, const fm_step *, const double *, double *, double *, double *,
+            ptrdiff_t
         ) noexcept nogil
         double (*sum_squares)(const double *, ptrdiff_t) noexcept nogil
         void (*soft_threshold)(
@@ -165,7 +167,8 @@ cdef extern from "fastmlp.h" nogil:
             ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*smoothed_log_loss)(
-            const double *, const double *, double *, double *, ptrdiff_t, ptrdiff_t, double
+            const double *, const double *, double *, double *, ptrdiff_t, ptrdiff_t,
+            double
         ) noexcept nogil
         void (*gather_rows)(
             const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t

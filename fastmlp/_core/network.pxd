@@ -44,8 +44,8 @@ ctypedef struct workspace_t:            # addresses of arrays for a block of row
     Py_ssize_t n_rows
     size_t x, y, w                      # rows gathered from the data
     const size_t *a                     # (n_layers + 1,) outputs of each layer
-    const size_t *input                 # (n_layers,) inputs of each layer: a, or what
-                                        # dropout leaves of it
+    # (n_layers,) inputs of each layer: a, or what dropout leaves of it
+    const size_t *input
     const noise_t *noise                # NULL for none
     const size_t *delta                 # (n_layers + 1,) dloss / dz of each layer
     const size_t *transposed            # (n_layers,) W^T of each layer but the first

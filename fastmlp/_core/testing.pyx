@@ -124,8 +124,10 @@ def adam_update(
 def soft_threshold(
     floating[::1] w, floating[::1] v, double threshold, double root, double epsilon
 ):
-    """w := sign(w) max(|w| - t, 0), t as in kernels.pxd; v may be None  # w IN and OUT"""
-    cdef const floating *squares = <const floating *> start(v) if v is not None else NULL
+    """w := sign(w) max(|w| - t, 0), t as in kernels.pxd; v may be None  # w IN, OUT"""
+    cdef const floating *squares = NULL
+    if v is not None:
+        squares = <const floating *> start(v)
     kernels.soft_threshold(start(w), squares, w.shape[0], threshold, root, epsilon)
 
 
