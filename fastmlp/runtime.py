@@ -36,6 +36,7 @@ from fastmlp._rows import (
     Frozen,
     check_names,
     check_out,
+    checked_sparse,
     column_names,
     copied,
     is_dense,
@@ -216,8 +217,7 @@ class Predictor:
         if names is not None:
             check_names(names, expected)
         if is_sparse(X):
-            X = X.tocsr()
-            X.check_format(full_check=True)
+            X = checked_sparse(X)
         else:
             X = numbers(X)
         if X.ndim != 2:
