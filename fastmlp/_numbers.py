@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from numbers import Real
 
 import numpy as np
 
-_LARGEST = sys.float_info.max
-
 
 def is_finite(value):
     """Whether a value is a real number that float64 holds."""
-    return isinstance(value, Real) and bool(-_LARGEST <= value <= _LARGEST)
+    try:
+        return isinstance(value, Real) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def is_flat(value):

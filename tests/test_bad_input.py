@@ -3,7 +3,7 @@
 import copy
 import inspect
 import re
-from functools import cache
+from functools import cache, partial
 
 import joblib
 import numpy as np
@@ -178,7 +178,7 @@ def test_bad_x_in_training(fitted, bad, kind, words):
                 if solver == "lbfgs":
                     continue
                 method = model.partial_fit
-            _fails(lambda: method(bad, Y), kind, words, "X")
+            _fails(partial(method, bad, Y), kind, words, "X")
         if bad is not None:
             _fails(lambda: model.fit(X, Y, X_val=bad, y_val=Y), kind, words, "X_val")
         model.set_params(solver="adam")
@@ -191,7 +191,7 @@ def test_bad_x_in_training(fitted, bad, kind, words):
 def test_bad_x_in_prediction(fitted, bad, kind, words):
     model, unchanged = fitted
     for method in _prediction_methods(model):
-        _fails(lambda: method(bad), kind, words, "X")
+        _fails(partial(method, bad), kind, words, "X")
     if bad is not wrong_calls.ONE_ROW:
         _fails(lambda: model.loss_gradient(bad, Y), kind, words, "X")
     unchanged()
