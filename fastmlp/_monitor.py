@@ -49,6 +49,27 @@ class Monitor:
         estimator.n_iter_ = 0
         self.count = 0  # iterations of lbfgs without improvement
         self.clock = perf_counter()
+        self._mark()
+
+    def _curves(self):
+        """The lists that grow by an entry an epoch, besides the record."""
+        names = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
+        curves = (getattr(self.estimator, name, None) for name in names)
+        return [curve for curve in curves if curve is not None]
+
+    def _mark(self):
+        """Remember where the books stand before an epoch is entered."""
+        lengths = [len(curve) for curve in self._curves()]
+        self.marks = self.estimator.n_iter_, len(self.record), lengths
+
+    def _strike_out(self):
+        """Take an epoch out of the books that Ctrl-C left half entered."""
+        n_iter, n_recorded, lengths = self.marks
+        if len(self.record) > n_recorded:
+            return
+        self.estimator.n_iter_ = n_iter
+        for curve, length in zip(self._curves(), lengths):
+            del curve[length:]
 
     def epoch_begins(self, epoch):
         """Hand the rates of an epoch to the core."""
@@ -56,6 +77,7 @@ class Monitor:
             rate = self.schedule(self.first_epoch + self.estimator.n_iter_)
             self.optimizer.set_rate(rate * self.divergence.reduction)
         self.optimizer.prepare(epoch)
+        self._mark()
         if self.scope is not None:
             self.scope.epoch_begins()
 
@@ -90,6 +112,7 @@ class Monitor:
 
     def iteration_ends(self, loss):
         """Record an iteration of lbfgs; says whether it stops."""
+        self._mark()
         self.estimator.loss_ = loss
         improved, score = self._judged(loss)
         self.count = 0 if improved else self.count + 1
@@ -99,8 +122,11 @@ class Monitor:
             self._say_why("Stopping.")
         return stops or flat
 
-    def interrupted(self, epoch):
-        """Finish the books of an epoch that Ctrl-C ended."""
+    def interrupted(self, epoch=None):
+        """Finish the books of an epoch, or iteration, that Ctrl-C ended."""
+        self._strike_out()
+        if epoch is None:
+            return
         self.optimizer.epoch_ends(epoch, self.estimator.t_)
         self.estimator.loss_ = epoch.loss
 
