@@ -49,6 +49,7 @@ class Monitor:
         estimator.n_iter_ = 0
         self.count = 0  # iterations of lbfgs without improvement
         self.clock = perf_counter()
+        self.is_interrupted = False
         self._mark()
 
     def _curves(self):
@@ -125,6 +126,7 @@ class Monitor:
     def interrupted(self, epoch=None):
         """Finish the books of an epoch, or iteration, that Ctrl-C ended."""
         self._strike_out()
+        self.is_interrupted = True
         if epoch is None:
             return
         self.optimizer.epoch_ends(epoch, self.estimator.t_)
@@ -136,6 +138,8 @@ class Monitor:
             self.task.params[:] = self.holdout.best_params
         if self.optimizer is not None:
             self.estimator._optimizer_state = vars(self.optimizer)
+        if not self.is_interrupted:
+            self.divergence.training_ends(self.estimator.loss_)
         if self.report is not None:
             self.report.close()
 

@@ -64,7 +64,7 @@ METHODS = {
     "adam": {"solver": "adam"},
     "sgd": {"solver": "sgd", "batch_size": 4000},
     "lbfgs": {"solver": "lbfgs"},
-    "holdout": {"solver": "adam", "early_stopping": True, "n_iter_no_change": 10**6},
+    "holdout": {"solver": "adam", "early_stopping": True},
     "scorer": {
         "early_stopping": True, "scoring": "accuracy", "n_iter_no_change": 10**6
     },
@@ -105,7 +105,8 @@ def test_ctrl_c_at_random_moments(method):
     """24 moments a method: the model is that of before or a usable newer one."""
     rng = np.random.RandomState(len(method))
     waits, outcomes = [], []
-    params = {"max_iter": 10**6, "tol": 0.0, "n_threads": 1, "random_state": 0}
+    params = {"max_iter": 10**6, "n_threads": 1, "random_state": 0}
+    params["n_iter_no_change"] = 10**6
     for _ in range(24):
         model = MLPClassifier(HIDDEN, **{**params, "max_iter": 1}).fit(X[:300], Y[:300])
         model.set_params(**{**params, **METHODS[method]})

@@ -8,13 +8,13 @@ import warnings
 import numpy as np
 import pytest
 import reference
+from fastmlp._core.kernels import activation_names
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp._core.kernels import activation_names
 
 # The same examples in every run; as many as fit a quarter of a minute.
 settings.register_profile(
@@ -61,7 +61,9 @@ def problems(draw, dtypes=("float64", "float32"), rows=(2, 40)):
     X = rng.randn(n_samples, n_features).astype(dtype)
     X[rng.rand(*X.shape) < draw(st.sampled_from([0, 0, 0.5]))] = 0
     task = draw(
-        st.sampled_from(["binary", "multiclass", "multilabel", "one", "many", "poisson"])
+        st.sampled_from(
+            ["binary", "multiclass", "multilabel", "one", "many", "poisson"]
+        )
     )
     n_outputs = draw(st.integers(2, 9))
     y = {
@@ -319,8 +321,7 @@ def test_layouts_change_no_bit(problem, layout):
 @given(problems(), st.sampled_from(["adam", "sgd"]), st.integers(1, 4))
 def test_partial_fit_over_pieces_is_an_epoch_over_the_whole(problem, solver, n_epochs):
     """Without shuffling, and with the penalty that the batches share."""
-    model, X, y, weight = problem
-    weight = None
+    model, X, y, _ = problem
     batch = model.batch_size
     model.set_params(solver=solver, shuffle=False, max_iter=n_epochs)
     model.set_params(n_iter_no_change=100)
