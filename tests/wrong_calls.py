@@ -230,14 +230,19 @@ BAD_X = [
     ("frame of words", _frame("a"), ValueError, ["'a'"]),
     ("sparse NaN", sparse.coo_array(changed(X, (3, 1), NAN)), ValueError, ["NaN"]),
     ("sparse complex", sparse.csr_array(X + 1j), ValueError, ["Complex"]),
-    ("csr index", _corrupted(sparse.csr_array, "indices", 5, 3), ValueError, ["indic"]),
-    ("csr -1", _corrupted(sparse.csr_array, "indices", 5, -1), ValueError, ["indic"]),
-    ("csc index", _corrupted(sparse.csc_array, "indices", 5, 99), ValueError, ["indi"]),
-    ("coo index", _corrupted(sparse.coo_array, "col", 5, 10**6), ValueError, ["indi"]),
-    ("coo -1", _corrupted(sparse.coo_array, "row", 5, -1), ValueError, ["indices"]),
-    ("bsr index", _corrupted(sparse.bsr_array, "indices", 5, 99), ValueError, ["inde"]),
-    ("csr ends", _corrupted(sparse.csr_array, "indptr", 3, 999), ValueError, ["indp"]),
-    ("csr -ends", _corrupted(sparse.csr_array, "indptr", 3, -9), ValueError, ["indp"]),
+    ("csr index", _corrupted(sparse.csr_array, "indices", 5, 3), ValueError, ["ind"]),
+    ("csr -1", _corrupted(sparse.csr_array, "indices", 5, -1), ValueError, ["ind"]),
+    (
+        "csc index",
+        _corrupted(sparse.csc_array, "indices", 5, 10**8),
+        ValueError,
+        ["ind"],
+    ),
+    ("coo index", _corrupted(sparse.coo_array, "row", 5, 10**8), ValueError, ["ind"]),
+    ("coo -1", _corrupted(sparse.coo_array, "row", 5, -1), ValueError, ["ind"]),
+    ("bsr index", _corrupted(sparse.bsr_array, "indices", 5, 99), ValueError, ["ind"]),
+    ("csr ends", _corrupted(sparse.csr_array, "indptr", 3, 999), ValueError, ["ind"]),
+    ("csr -ends", _corrupted(sparse.csr_array, "indptr", 3, -9), ValueError, ["ind"]),
 ]
 
 ONE_ROW = X[:1, :2]
