@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
+from fastmlp._numbers import is_finite
 from fastmlp._validation import check_sample_weight
 
 
@@ -84,7 +84,7 @@ def _check(class_weight, classes, is_multilabel):
                 f"{known}."
             )
         for key, weight in weights.items():
-            if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            if not is_finite(weight) or weight < 0:
                 raise ValueError(
                     f"class_weight[{key!r}] must be a finite number >= 0, got "
                     f"{weight!r}."

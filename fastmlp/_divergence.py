@@ -22,6 +22,7 @@ class Divergence:
     def __init__(self, task):
         self.task, self.mode = task, task.estimator.on_divergence
         self.best_loss, self.n_reductions = np.inf, 0
+        self.has_warned = False
         self.best = None if self.mode == "raise" else task.params.copy()
 
     @property
@@ -67,6 +68,18 @@ class Divergence:
         if self.task.averaging is not None:
             self.task.averaging.start_again()
 
-    @staticmethod
-    def _warn(message):
+    def training_ends(self, loss):
+        """Warn of a loss that overflowed although the weights did not."""
+        if np.isfinite(loss) or self.has_warned or self.task.stops_by_score:
+            return
+        if np.isfinite(self.task.params).all():  # else the fit fails
+            self._warn(
+                f"The loss of the trained model is {loss:g}: it is beyond the numbers "
+                f"of {self.task.params.dtype}, where {self.task.scale_of_data()}. "
+                "Scale X and y, for example with standardize_X=True and, for "
+                "regression, standardize_y=True."
+            )
+
+    def _warn(self, message):
+        self.has_warned = True
         warn(message, ConvergenceWarning)

@@ -54,8 +54,9 @@ def _given(task, X, y, sample_weight):
     try:
         X, y = estimator._validate_input(X, y, True, False, dtype, exact=False)
         sample_weight = estimator._plain_weights(y, sample_weight, dtype)
-    except ValueError as error:
-        raise ValueError(f"The validation data (X_val, y_val): {error}") from error
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"The validation data (X_val, y_val): {error}") from error
     return Holdout(task, Data(X, y, sample_weight), None, X, y, sample_weight)
 
 

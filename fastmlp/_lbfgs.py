@@ -47,6 +47,8 @@ def fit_lbfgs(task):
     except (KeyboardInterrupt, TimeoutError, _StopError) as reason:
         params[:trained] = objective.best_params
         estimator.loss_ = objective.best_loss
+        if isinstance(reason, KeyboardInterrupt):
+            monitor.interrupted()
         monitor.finish()
         if isinstance(reason, KeyboardInterrupt):
             warn(INTERRUPTED)

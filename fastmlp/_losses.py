@@ -17,6 +17,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 
 from fastmlp._core.kernels import loss_outputs, max_levels
 from fastmlp._core.network import Objective
+from fastmlp._numbers import is_finite, is_flat
 
 REGRESSION_LOSSES = (
     "squared_error",
@@ -55,7 +56,7 @@ def is_level(value):
 
 def are_levels(value):
     """Whether a value lists quantile levels."""
-    if not isinstance(value, list | tuple | np.ndarray) or np.ndim(value) != 1:
+    if not isinstance(value, list | tuple | np.ndarray) or not is_flat(value):
         return False
     return (
         0 < len(value) <= max_levels
@@ -70,7 +71,7 @@ def is_logistic_range(value):
         isinstance(value, tuple)
         and len(value) == 3
         and value[0] == "logistic"
-        and all(isinstance(bound, Real) and np.isfinite(bound) for bound in value[1:])
+        and all(is_finite(bound) for bound in value[1:])
         and value[1] < value[2]
     )
 

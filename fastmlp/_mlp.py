@@ -322,14 +322,19 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         stream = getattr(self, "_stream", None)
         if stream is None or options.X_val is not None or options.y_val is not None:
             return False
-        if not stream.takes(self, options):
-            return False
-        rows = stream.rows(X, y, sample_weight, self._encode_plain)
-        if rows is None:
-            return False
-        with _validation.restored_on_error(self):
-            stream.train(self, rows, options)
-        return True
+        if not stream.lock.acquire(blocking=False):
+            return False  # another thread is in there
+        try:
+            if not stream.takes(self, options):
+                return False
+            rows = stream.rows(X, y, sample_weight, self._encode_plain)
+            if rows is None:
+                return False
+            with _validation.restored_on_error(self):
+                stream.train(self, rows, options)
+            return True
+        finally:
+            stream.lock.release()
 
     def _incremental(self, n_epochs, X_val, y_val, sample_weight_val, callback):
         """The options of a call of ``partial_fit``, after a check."""
@@ -1293,7 +1298,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             if not hasattr(self, "_label_binarizer"):
                 self._label_binarizer = LabelBinarizer().fit(self.classes_)
         else:
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = _validation.of_labels(LabelBinarizer().fit, y)
             self.classes_ = self._label_binarizer.classes_
         return X, self._encode(y, X.dtype)
 

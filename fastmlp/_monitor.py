@@ -49,6 +49,28 @@ class Monitor:
         estimator.n_iter_ = 0
         self.count = 0  # iterations of lbfgs without improvement
         self.clock = perf_counter()
+        self.is_interrupted = False
+        self._mark()
+
+    def _curves(self):
+        """The lists that grow by an entry an epoch, besides the record."""
+        names = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
+        curves = (getattr(self.estimator, name, None) for name in names)
+        return [curve for curve in curves if curve is not None]
+
+    def _mark(self):
+        """Remember where the books stand before an epoch is entered."""
+        lengths = [len(curve) for curve in self._curves()]
+        self.marks = self.estimator.n_iter_, len(self.record), lengths
+
+    def _strike_out(self):
+        """Take an epoch out of the books that Ctrl-C left half entered."""
+        n_iter, n_recorded, lengths = self.marks
+        if len(self.record) > n_recorded:
+            return
+        self.estimator.n_iter_ = n_iter
+        for curve, length in zip(self._curves(), lengths):
+            del curve[length:]
 
     def epoch_begins(self, epoch):
         """Hand the rates of an epoch to the core."""
@@ -60,6 +82,7 @@ class Monitor:
             epoch.seed(self.optimizer.noise_seed)
         if self.task.averaging is not None:
             self.task.averaging.epoch_begins(epoch)
+        self._mark()
         if self.scope is not None:
             self.scope.epoch_begins()
 
@@ -96,6 +119,7 @@ class Monitor:
 
     def iteration_ends(self, loss):
         """Record an iteration of lbfgs; says whether it stops."""
+        self._mark()
         self.estimator.loss_ = loss
         improved, score = self._judged(loss)
         self.count = 0 if improved else self.count + 1
@@ -105,8 +129,12 @@ class Monitor:
             self._say_why("Stopping.")
         return stops or flat
 
-    def interrupted(self, epoch):
-        """Finish the books of an epoch that Ctrl-C ended."""
+    def interrupted(self, epoch=None):
+        """Finish the books of an epoch, or iteration, that Ctrl-C ended."""
+        self._strike_out()
+        self.is_interrupted = True
+        if epoch is None:
+            return
         self.optimizer.epoch_ends(epoch, self.estimator.t_)
         if self.task.averaging is not None:
             self.task.averaging.interrupted(epoch)
@@ -120,6 +148,8 @@ class Monitor:
             self.task.params[:] = self.holdout.best_params
         if self.optimizer is not None:
             self.estimator._optimizer_state = vars(self.optimizer)
+        if not self.is_interrupted:
+            self.divergence.training_ends(self.estimator.loss_)
         if self.report is not None:
             self.report.close()
 

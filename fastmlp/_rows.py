@@ -49,6 +49,32 @@ def native(X, dtype):
     return X.astype(dtype, copy=False)
 
 
+def check_indices(X):
+    """Raise ValueError if a sparse matrix points beyond its shape.
+
+    SciPy's conversions do not look, and write where such an index says.
+    """
+    if X.format == "coo":
+        for places, size in zip((X.row, X.col), X.shape):
+            if len(places) and not 0 <= places.min() <= places.max() < size:
+                raise ValueError(f"X has indices beyond its shape {X.shape}")
+    elif hasattr(X, "check_format"):
+        X.check_format(full_check=True)
+
+
+def checked_sparse(X):
+    """A sparse X of real numbers as CSR whose indices are within bounds."""
+    try:
+        if X.dtype.kind not in "fiub":
+            raise ValueError(f"dtype {X.dtype}")
+        check_indices(X)
+        return X.tocsr()
+    except ValueError as error:
+        raise ValueError(f"X must hold real numbers; it cannot be used: {error}") from (
+            None
+        )
+
+
 def numbers(X):
     """Dense X as an array of real numbers."""
     try:

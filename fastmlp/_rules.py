@@ -17,6 +17,7 @@ from fastmlp._losses import (
     are_levels,
     is_logistic_range,
 )
+from fastmlp._numbers import is_finite, is_flat
 from fastmlp._schedules import PARAMETERS as SCHEDULES
 
 DTYPES = ("auto", "float32", "float64")
@@ -50,6 +51,8 @@ def interval(kind, low, high, closed):
 
     def accepts(value):
         if not isinstance(value, kind) or value != value:
+            return False
+        if kind is Real and not is_finite(value):
             return False
         above = value >= low if closed[0] == "[" else value > low
         return above and (value <= high if closed[1] == "]" else value < high)
@@ -115,9 +118,9 @@ def is_positive_weights(value):
     """Whether a value lists finite numbers above 0."""
     return (
         isinstance(value, list | tuple | np.ndarray)
-        and np.ndim(value) == 1
+        and is_flat(value)
         and len(value) > 0
-        and all(isinstance(weight, Real) and 0 < weight < np.inf for weight in value)
+        and all(is_finite(weight) and weight > 0 for weight in value)
     )
 
 
@@ -214,6 +217,7 @@ CLASSIFIER_RULES = {
             "a list of dicts",
             lambda value: (
                 isinstance(value, list | tuple)
+                and len(value) > 0
                 and all(isinstance(weights, Mapping) for weights in value)
             ),
         ),
@@ -285,7 +289,7 @@ def hidden_sizes(estimator):
     rule = "an int >= 1 or an array-like of ints >= 1"
     if isinstance(sizes, Integral):
         sizes = (sizes,)
-    listed = isinstance(sizes, Iterable) and np.ndim(sizes) == 1
+    listed = isinstance(sizes, Iterable) and is_flat(sizes)
     if isinstance(sizes, str | bytes) or not listed:
         raise invalid(estimator, "hidden_layer_sizes", rule)
     sizes = tuple(sizes)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from operator import is_
+from threading import Lock
 
 import numpy as np
 
@@ -55,6 +56,7 @@ class Stream:
 
     def __init__(self, task, optimizer, epoch, order):
         estimator = task.estimator
+        self.lock = Lock()  # the machinery is for one thread at a time
         self.network, self.params = task.network, task.params
         self.optimizer, self.epoch = optimizer, epoch
         self.names = (*inspect.signature(type(estimator)).parameters, *_HELD)

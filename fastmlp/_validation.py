@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import contextmanager
 from itertools import pairwise
@@ -10,11 +11,12 @@ from numbers import Real
 import numpy as np
 from scipy.sparse import csc_array, csr_array, issparse
 from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import validate_data
 
 from fastmlp._core.network import CastRows
 from fastmlp._losses import check_target_range
+from fastmlp._rows import check_indices
 
 
 @contextmanager
@@ -39,13 +41,51 @@ def restored_on_error(estimator):
         raise
 
 
+@contextmanager
+def named(name):
+    """Put the name of an argument before a message about it that lacks the name.
+
+    Parameters
+    ----------
+    name : str or callable
+        Called only if there is an error.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        known = name() if callable(name) else name
+        kind, message = type(error), str(error)
+        if kind not in (TypeError, ValueError) or re.search(rf"\b{known}\b", message):
+            raise
+        raise kind(f"{known}: {message}") from error
+
+
+def check_raw(array, name):
+    """Raise ValueError for what scikit-learn would let pass.
+
+    That is dates, taken for numbers, and indices of sparse formats that it converts.
+    """
+    if issparse(array) and array.format not in ("csr", "csc"):
+        with named(name):
+            check_indices(array)
+    is_frame = not hasattr(array, "dtype")
+    kinds = getattr(array, "dtypes", ()) if is_frame else [array.dtype]
+    dates = [kind for kind in kinds if getattr(kind, "kind", "") in ("m", "M")]
+    if dates:
+        raise ValueError(
+            f"{name} must hold real numbers, got dtype {dates[0]}; convert dates, for "
+            "example to days since a first one."
+        )
+
+
 def native_rows(X):
     """X as the core takes it: C-contiguous, or CSR whose indices are within bounds."""
     if not issparse(X):
         return np.ascontiguousarray(X)
     kind = csc_array if X.format == "csc" else csr_array
     X = kind((np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape)
-    X.check_format(full_check=True)
+    with named("X"):
+        X.check_format(full_check=True)
     return X.tocsr()
 
 
@@ -59,17 +99,21 @@ def check_fit_data(estimator, X, y, reset, dtype, **options):
         dtype = np.float64
     else:
         is_wide = False
+    check_raw(X, "X")
+    check_raw(y, "y")
+    for_x = {"accept_sparse": ["csr", "csc"], "dtype": dtype}
+
+    def culprit():
+        try:
+            check_array(X, **for_x)
+        except (TypeError, ValueError):
+            return "X"
+        return "y"
+
     # A cast to float32 may overflow; the check of finiteness then says so.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), named(culprit):
         X, y = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=dtype,
-            reset=reset,
-            **options,
+            estimator, X, y, multi_output=True, reset=reset, **for_x, **options
         )
     if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -107,13 +151,15 @@ def cast_rows(X, dtype):
 
 def check_predict_data(estimator, X, n_features):
     """Validate X for prediction; returns it in native form, float32 or float64."""
-    X = validate_data(
-        estimator,
-        X,
-        accept_sparse=["csr", "csc"],
-        dtype=[np.float64, np.float32],
-        reset=False,
-    )
+    check_raw(X, "X")
+    with np.errstate(over="ignore", invalid="ignore"), named("X"):
+        X = validate_data(
+            estimator,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=[np.float64, np.float32],
+            reset=False,
+        )
     if X.shape[1] != n_features:
         raise ValueError(
             f"X has {X.shape[1]} features, but coefs_[0] of "
@@ -128,7 +174,7 @@ def check_sample_weight(sample_weight, n_samples, dtype):
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"), named("sample_weight"):
         sample_weight = check_array(
             sample_weight,
             ensure_2d=False,
@@ -159,11 +205,22 @@ def check_some_weight(sample_weight, where):
         )
 
 
+def of_labels(call, y):
+    """Call a function of labels; on an error say what is wrong with them."""
+    with named("y"):
+        try:
+            return call(y)
+        except (TypeError, ValueError):
+            check_classification_targets(y)
+            raise
+
+
 def check_targets(y, dtype, objective):
     """Regression targets as (n_samples, n_outputs) in the dtype of the model."""
     if issparse(y):
         raise ValueError("y must be dense for regression; use y.toarray().")
-    y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+    with named("y"):
+        y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
     check_target_range(y, dtype, objective)
     with np.errstate(over="ignore"):
         y = y.astype(dtype, copy=False)
@@ -195,7 +252,7 @@ def first_partial_fit(estimator, classes):
 
 def check_classes(y, known, exact):
     """Raise ValueError if the labels of y are not among the known classes."""
-    classes = unique_labels(y)
+    classes = of_labels(unique_labels, y)
     if exact and set(classes) != set(known):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the "

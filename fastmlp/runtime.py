@@ -36,6 +36,7 @@ from fastmlp._rows import (
     Frozen,
     check_names,
     check_out,
+    checked_sparse,
     column_names,
     copied,
     is_dense,
@@ -215,11 +216,7 @@ class Predictor:
         names = None if expected is None else column_names(X)
         if names is not None:
             check_names(names, expected)
-        if is_sparse(X):
-            X = X.tocsr()
-            X.check_format(full_check=True)
-        else:
-            X = numbers(X)
+        X = checked_sparse(X) if is_sparse(X) else numbers(X)
         if X.ndim != 2:
             raise ValueError(
                 f"Expected 2D array, got {X.ndim}D array instead: X must have the "

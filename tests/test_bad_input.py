@@ -1,130 +1,38 @@
 """Wrong calls: the right exception, a clear message, and nothing lost."""
 
+import copy
+import inspect
+import re
+from functools import cache, partial
+
 import joblib
 import numpy as np
 import pytest
+import wrong_calls
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from wrong_calls import T, X, Y, changed
 
 from fastmlp import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-X = np.random.RandomState(0).randn(60, 3)
-Y = np.random.RandomState(1).randint(0, 3, 60)
-T = X[:, 0] + 1.0
-
-BAD_PARAMETERS = [
-    ("hidden_layer_sizes", 0, "must be > 0"),
-    ("hidden_layer_sizes", (5, -1), "must be > 0"),
-    ("hidden_layer_sizes", (5.5,), "array-like of ints"),
-    ("hidden_layer_sizes", "10", "array-like of ints"),
-    ("hidden_layer_sizes", None, "array-like of ints"),
-    ("hidden_layer_sizes", b"ab", "array-like of ints"),
-    ("hidden_layer_sizes", iter((5, 4)), "array-like of ints"),
-    ("hidden_layer_sizes", np.array(5), "array-like of ints"),
-    ("n_threads", 0, "or None"),
-    ("hidden_layer_sizes", (2**31,), "at most 134217728 units"),
-    ("activation", "gauss", "'identity', 'logistic', 'tanh', 'relu', 'softplus'"),
-    ("activation", ("relu", 0.1), "leaky_relu"),
-    ("activation", ("leaky_relu", 0.0), "slope > 0"),
-    ("activation", ("leaky_relu", np.inf), "slope > 0"),
-    ("activation", ("leaky_relu", np.nan), "slope > 0"),
-    ("activation", 3, "a str among"),
-    ("solver", "newton", "'lbfgs', 'sgd', 'adam'"),
-    ("alpha", -1e-9, r"in the range \[0, inf\)"),
-    ("alpha", np.inf, "in the range"),
-    ("alpha", "1", "a float"),
-    ("batch_size", 0, r"'auto'.* or an int in the range \[1, inf\)"),
-    ("batch_size", 2.5, "an int"),
-    ("learning_rate", "linear", "'constant', 'invscaling', 'adaptive'"),
-    ("learning_rate_init", 0, r"in the range \(0, inf\)"),
-    ("learning_rate_init", np.nan, "in the range"),
-    ("power_t", -1, "in the range"),
-    ("max_iter", 0, "an int"),
-    ("max_iter", 10.0, "an int"),
-    ("shuffle", 1, "a bool"),
-    ("random_state", -1, "RandomState"),
-    ("random_state", "seed", "RandomState"),
-    ("tol", -1, "in the range"),
-    ("verbose", -1, "in the range"),
-    ("warm_start", "no", "a bool"),
-    ("momentum", 1.1, r"\[0, 1\]"),
-    ("nesterovs_momentum", None, "a bool"),
-    ("early_stopping", 2, "a bool"),
-    ("validation_fraction", 1.0, r"\[0, 1\)"),
-    ("beta_1", 1, r"\[0, 1\)"),
-    ("beta_2", -0.1, r"\[0, 1\)"),
-    ("epsilon", 0.0, r"\(0, inf\)"),
-    ("n_iter_no_change", 0, "or inf"),
-    ("n_iter_no_change", -np.inf, "or inf"),
-    ("max_fun", 0, "an int"),
-    ("dtype", "float16", "'auto', 'float32', 'float64'"),
-    ("dtype", np.float32, "'auto', 'float32', 'float64'"),
-    ("fit_intercept", "yes", "a bool"),
-    ("weight_init", "xavier", "'glorot_uniform'.*'standard_normal'"),
-]
-
-
-def _with(array, index, value):
-    changed = np.array(array, dtype=float)
-    changed[index] = value
-    return changed
-
-
-CSR = sparse.csr_array(X)
-OUT_OF_BOUNDS = CSR.copy()
-OUT_OF_BOUNDS.indices[5] = 3
-NEGATIVE_INDEX = CSR.copy()
-NEGATIVE_INDEX.indices[5] = -1
-CSC = sparse.csc_array(X)
-CSC_OUT_OF_BOUNDS = CSC.copy()
-CSC_OUT_OF_BOUNDS.indices[5] = 10**6
-BACKWARDS = CSR.copy()
-BACKWARDS.indptr[3] = 10**6
-
-BAD_DATA = [
-    (_with(X, (3, 1), np.nan), Y, {}, "contains NaN"),
-    (_with(X, (3, 1), np.inf), Y, {}, "contains infinity"),
-    (X[:, 0], Y, {}, "Expected 2D array"),
-    (X[None], Y, {}, "dim 3"),
-    (X[:0], Y[:0], {}, "0 sample"),
-    (X[:, :0], Y, {}, "0 feature"),
-    (X + 1j, Y, {}, "Complex data not supported"),
-    (X.astype(str), Y, {}, None),
-    (np.array([["a", "b", "c"]] * 60), Y, {}, "could not convert|Unable to convert"),
-    (X[:40], Y, {}, "inconsistent numbers of samples"),
-    (X, Y[:, None, None], {}, None),
-    (X, _with(Y, 3, np.nan), {}, "contains NaN"),
-    (X, None, {}, "requires y to be passed"),
-    (OUT_OF_BOUNDS, Y, {}, "indices|index values"),
-    (NEGATIVE_INDEX, Y, {}, "indices|index values"),
-    (CSC_OUT_OF_BOUNDS, Y, {}, "indices|index values"),
-    (BACKWARDS, Y, {}, "indptr|index pointer"),
-    (sparse.coo_array(_with(X, (3, 1), np.nan)), Y, {}, "contains NaN"),
-    (X, Y, {"sample_weight": np.ones(59)}, r"expected \(60,\)"),
-    (X, Y, {"sample_weight": np.ones((60, 2))}, "must be 1D array or scalar"),
-    (X, Y, {"sample_weight": np.zeros(60)}, "at least one non-zero weight"),
-    (X, Y, {"sample_weight": 0.0}, "at least one non-zero weight"),
-    (X, Y, {"sample_weight": _with(np.ones(60), 2, np.nan)}, "sample_weight.*NaN"),
-    (X, Y, {"sample_weight": ["heavy"] * 60}, "could not convert"),
-]
 
 
 def _predictions(model):
     return model.predict(X), [a.copy() for a in model.coefs_ + model.intercepts_]
 
 
+@cache
+def _fitted(kind):
+    if kind == "classifier":
+        return MLPClassifier((5,), max_iter=5, random_state=0).fit(X, Y)
+    return MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(X, Y)
+
+
 @pytest.fixture(params=["classifier", "regressor"])
 def fitted(request):
     """A fitted model and a check that it is exactly as it was."""
-    if request.param == "classifier":
-        model = MLPClassifier((5,), max_iter=5, random_state=0).fit(X, Y)
-    else:
-        model = MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(
-            X, Y
-        )
+    model = copy.deepcopy(_fitted(request.param))
     state = joblib.hash(vars(model))
     before = _predictions(model)
 
@@ -138,19 +46,92 @@ def fitted(request):
     return model, unchanged
 
 
-@pytest.mark.parametrize("name, value, message", BAD_PARAMETERS)
-def test_bad_parameter(fitted, name, value, message):
+def _parameter_rows():
+    for kind, more in (
+        ("classifier", wrong_calls.CLASSIFIER_PARAMETERS),
+        ("regressor", wrong_calls.REGRESSOR_PARAMETERS),
+    ):
+        for name, (rule, values) in {**wrong_calls.PARAMETERS, **more}.items():
+            for value in values:
+                yield pytest.param(
+                    kind, name, rule, value, id=f"{kind}-{name}-{value!r:.30}"
+                )
+
+
+PARAMETER_ROWS = [*_parameter_rows()]
+
+
+@pytest.mark.parametrize(
+    "fitted, name, rule, value", PARAMETER_ROWS, indirect=["fitted"]
+)
+def test_bad_parameter(fitted, name, rule, value):
     model, unchanged = fitted
     good = getattr(model, name)
     for method in (model.fit, model.partial_fit):
+        if name == "solver" and method == model.partial_fit:
+            continue  # which an unknown solver does not have
         model.set_params(**{name: value})
-        with pytest.raises(ValueError, match=message) as raised:
-            if value == (2**31,) and method == model.partial_fit:
-                clone(model).fit(X, Y)  # a fitted model keeps its architecture
+        with pytest.raises(ValueError) as raised:
             method(X, Y)
-        assert name in str(raised.value) or "units" in str(raised.value)
+        message = str(raised.value)
+        assert isinstance(raised.value, TypeError)  # both, as in scikit-learn
+        assert f"The {name!r} parameter of {type(model).__name__} must be" in message
+        assert rule in message
+        assert f"Got {value!r} instead." in message
         model.set_params(**{name: good})
         unchanged()
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_the_table_knows_every_parameter(kind):
+    more = wrong_calls.CLASSIFIER_PARAMETERS
+    if kind is MLPRegressor:
+        more = wrong_calls.REGRESSOR_PARAMETERS
+    known = {*wrong_calls.PARAMETERS, *more}
+    assert set(inspect.signature(kind).parameters) == known
+
+
+def test_how_many_wrong_calls():
+    """The promise of docs/promises.md."""
+    assert len(PARAMETER_ROWS) >= 300
+    assert len({*map(str, (row.id for row in PARAMETER_ROWS))}) >= 300
+
+
+@pytest.mark.parametrize(
+    "sizes, message",
+    [
+        (0, "must be > 0, got"),
+        ((5, -1), "must be > 0, got"),
+        ((2**31,), "at most 134217728 units, got 2147483648"),
+        ((2**70,), f"at most 134217728 units, got {2**70}"),
+        ((2**27, 2**27), "at most 281474976710656 weights, got 1801439"),
+    ],
+)
+def test_bad_sizes(fitted, sizes, message):
+    model, unchanged = fitted
+    model.set_params(hidden_layer_sizes=sizes)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, Y)
+    model.set_params(hidden_layer_sizes=(5,))
+    unchanged()
+
+
+def test_more_weights_than_memory(fitted):
+    model, unchanged = fitted
+    model.set_params(hidden_layer_sizes=(2**20, 2**20))
+    with pytest.raises(MemoryError, match=r"8\.00 TiB.*\(1048576, 1048576\)"):
+        model.fit(X, Y)
+    model.set_params(hidden_layer_sizes=(5,))
+    unchanged()
+
+
+@pytest.mark.parametrize(
+    "name", ["max_fun", "n_threads", "n_iter_no_change", "max_iter"]
+)
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_whole_numbers_beyond_64_bits(name, solver):
+    params = {"max_iter": 3, "solver": solver, name: 2**70}
+    MLPRegressor(**params, tol=0.1, random_state=0).fit(X, T)
 
 
 def test_loss_is_the_regressors_first_argument():  # W20
@@ -160,44 +141,155 @@ def test_loss_is_the_regressors_first_argument():  # W20
         MLPRegressor("mean_error").fit(X, T)
 
 
-@pytest.mark.parametrize("case", range(len(BAD_DATA)))
-def test_bad_data(fitted, case):
+def _fails(call, kind, words, name=None):
+    """A call raises this exception, with a message that holds these words."""
+    with pytest.raises(kind) as raised:
+        call()
+    message = str(raised.value)
+    assert type(raised.value).__module__ == "builtins"
+    for word in words:
+        assert word in message
+    if name is not None:
+        assert re.search(rf"\b{name}\b", message), message
+
+
+def _cases(*tables):
+    return [pytest.param(*row[1:], id=row[0]) for table in tables for row in table]
+
+
+def _prediction_methods(model):
+    names = ["predict", "hidden_activations", "input_gradient"]
+    if isinstance(model, MLPClassifier):
+        names += ["predict_proba", "predict_log_proba"]
+    methods = [getattr(model, name) for name in names]
+    methods.append(lambda X: model.score(X, Y[:1] if X is wrong_calls.ONE_ROW else Y))
+    methods.append(lambda X: model.integrated_gradients(X, output=0))
+    methods.append(lambda X: model.hidden_activations(X, layer=0))
+    return methods
+
+
+@pytest.mark.parametrize("bad, kind, words", _cases(wrong_calls.BAD_X))
+def test_bad_x_in_training(fitted, bad, kind, words):
     model, unchanged = fitted
-    bad_X, bad_y, options, message = BAD_DATA[case]
-    for solver in ("adam", "lbfgs"):
+    for solver in ("adam", "sgd", "lbfgs"):
         model.set_params(solver=solver)
-        if message is None and isinstance(model, MLPClassifier) and bad_y is Y:
-            continue  # numbers as strings are converted, as in scikit-learn
-        with pytest.raises((ValueError, TypeError), match=message):
-            if message is None and bad_y is Y:
-                raise ValueError
-            model.fit(bad_X, bad_y, **options)
+        for method in (model.fit, "partial_fit"):
+            if method == "partial_fit":
+                if solver == "lbfgs":
+                    continue
+                method = model.partial_fit
+            _fails(partial(method, bad, Y), kind, words, "X")
+        if bad is not None:
+            _fails(lambda: model.fit(X, Y, X_val=bad, y_val=Y), kind, words, "X_val")
         model.set_params(solver="adam")
         unchanged()
 
 
 @pytest.mark.parametrize(
-    "bad_X, message",
-    [
-        (_with(X, (3, 1), np.nan), "contains NaN"),
-        (X[:, :2], "features"),
-        (np.c_[X, X], "features"),
-        (sparse.csr_array(X[:, :2]), "features"),
-        (X[0], "Expected 2D array"),
-        (X[:0], "0 sample"),
-        (OUT_OF_BOUNDS, "indices|index values"),
-        (CSC_OUT_OF_BOUNDS, "indices|index values"),
-        ("text", "could not convert"),
-    ],
+    "bad, kind, words", _cases(wrong_calls.BAD_X, wrong_calls.BAD_WIDTH)
 )
-def test_bad_data_in_predict(fitted, bad_X, message):
+def test_bad_x_in_prediction(fitted, bad, kind, words):
     model, unchanged = fitted
-    methods = [model.predict, model.__class__.predict.__get__(model)]
-    if hasattr(model, "predict_proba"):
-        methods += [model.predict_proba, model.predict_log_proba]
-    for method in methods:
-        with pytest.raises(ValueError, match=message):
-            method(bad_X)
+    for method in _prediction_methods(model):
+        _fails(partial(method, bad), kind, words, "X")
+    if bad is not wrong_calls.ONE_ROW:
+        _fails(lambda: model.loss_gradient(bad, Y), kind, words, "X")
+    unchanged()
+
+
+@pytest.mark.parametrize("bad, kind, words", _cases(wrong_calls.BAD_WIDTH))
+def test_bad_width_in_training(fitted, bad, kind, words):
+    model, unchanged = fitted
+    y = Y[: bad.shape[0]]
+    _fails(lambda: model.partial_fit(bad, y), kind, words, "X")
+    _fails(lambda: model.fit(X, Y, X_val=bad, y_val=y), kind, words, "X_val")
+    model.set_params(warm_start=True)
+    if bad.shape[0] > 1:
+        _fails(lambda: model.fit(bad, y), kind, words, "X")
+    model.set_params(warm_start=False)
+    unchanged()
+
+
+def test_more_features_than_32_bits_count(fitted):
+    model, unchanged = fitted
+    for X_wide in (wrong_calls.wide(), wrong_calls.wide(2**28)):
+        with pytest.raises(
+            ValueError, match="a layer may have at most 134217728 units"
+        ):
+            model.fit(X_wide, Y)
+        unchanged()
+
+
+@pytest.mark.parametrize("bad, kind, words", _cases(wrong_calls.BAD_X))
+def test_bad_x_in_a_predictor(fitted, bad, kind, words):
+    predictor = fitted[0].compile()
+    if isinstance(bad, np.ndarray) and bad.shape == (0, 3):
+        assert len(predictor.predict(bad)) == 0
+        return
+    with pytest.raises(ValueError, match=r"\bX\b"):
+        predictor.predict(bad)
+    fitted[1]()
+
+
+@pytest.mark.parametrize("n, kind, words", _cases(wrong_calls.BAD_LENGTH))
+def test_bad_length(fitted, n, kind, words):
+    model, unchanged = fitted
+    y = np.resize(Y, n)
+    for call in (
+        lambda: model.fit(X, y),
+        lambda: model.partial_fit(X, y),
+        lambda: model.loss_gradient(X, y),
+        lambda: model.score(X, y),
+        lambda: model.fit(X, Y, X_val=X, y_val=y),
+    ):
+        _fails(call, kind, words)
+        unchanged()
+
+
+def _bad_targets():
+    for kind, more in (
+        ("classifier", wrong_calls.BAD_LABELS),
+        ("regressor", wrong_calls.BAD_TARGETS),
+    ):
+        for name, *row in wrong_calls.BAD_Y + more:
+            yield pytest.param(kind, *row, id=f"{kind}-{name}")
+
+
+@pytest.mark.parametrize(
+    "fitted, bad, kind, words", [*_bad_targets()], indirect=["fitted"]
+)
+def test_bad_targets(fitted, bad, kind, words):
+    model, unchanged = fitted
+    calls = {
+        "fit": lambda: model.fit(X, bad),
+        "partial_fit": lambda: model.partial_fit(X, bad),
+        "loss_gradient": lambda: model.loss_gradient(X, bad),
+    }
+    for call in calls.values():
+        _fails(call, kind, words if call is calls["fit"] else [], "y")
+        unchanged()
+    if bad is not None:
+        call = lambda: model.fit(X, Y, X_val=X, y_val=bad)  # noqa: E731
+        _fails(call, kind, [], "y_val")
+        unchanged()
+
+
+@pytest.mark.parametrize("bad, kind, words", _cases(wrong_calls.BAD_WEIGHT))
+def test_bad_weights(fitted, bad, kind, words):
+    model, unchanged = fitted
+    for solver in ("adam", "lbfgs"):
+        model.set_params(solver=solver)
+        _fails(lambda: model.fit(X, Y, bad), kind, words, "sample_weight|weights")
+        model.set_params(solver="adam")
+        unchanged()
+    for call in (
+        lambda: model.partial_fit(X, Y, bad),
+        lambda: model.loss_gradient(X, Y, bad),
+    ):
+        _fails(call, kind, words, "sample_weight|weights")
+        unchanged()
+    val = {"X_val": X, "y_val": Y, "sample_weight_val": bad}
+    _fails(lambda: model.fit(X, Y, **val), kind, words, "validation data")
     unchanged()
 
 
@@ -207,7 +299,7 @@ def test_not_fitted():
             with pytest.raises(NotFittedError):
                 call(X)
         with pytest.raises(ValueError, match="contains NaN"):
-            model.fit(_with(X, 0, np.nan), Y)
+            model.fit(changed(X, 0, np.nan), Y)
         with pytest.raises(NotFittedError):
             model.predict(X)
 

@@ -1,0 +1,344 @@
+"""Laws that hold for every network and data set, over random ones (hypothesis).
+
+The oracle is the plain NumPy network of ``reference.py``.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+import reference
+from fastmlp._core.kernels import activation_names
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp import MLPClassifier, MLPRegressor
+
+# The same examples in every run; as many as fit a quarter of a minute.
+settings.register_profile(
+    "fastmlp",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("fastmlp")
+TOLERANCE = {"float64": 1e-8, "float32": 2e-3}
+LAYOUTS = ("c", "f", "strided", "csr", "csc", "list", "readonly", "unaligned")
+
+
+def laid_out(X, layout):
+    """The same numbers in another layout of memory."""
+    if layout == "f":
+        return np.asfortranarray(X)
+    if layout == "strided":
+        wide = np.full((2 * len(X), 2 * X.shape[1]), np.nan, dtype=X.dtype)
+        wide[::2, ::2] = X
+        return wide[::2, ::2]
+    if layout in ("csr", "csc"):
+        return getattr(sparse, f"{layout}_array")(X)
+    if layout == "list":
+        return X.tolist()
+    if layout == "readonly":
+        X = X.copy()
+        X.setflags(write=False)
+    if layout == "unaligned":
+        room = np.zeros(X.nbytes + 1, dtype=np.uint8)
+        room[1:] = np.frombuffer(X.tobytes(), dtype=np.uint8)
+        X = room[1:].view(X.dtype).reshape(X.shape)
+    return X
+
+
+@st.composite
+def problems(draw, dtypes=("float64", "float32"), rows=(2, 40)):
+    """A model by its parameters, and data for it."""
+    rng = np.random.RandomState(draw(st.integers(0, 2**16)))
+    n_samples = draw(st.integers(*rows))
+    n_features = draw(st.integers(1, 20))
+    dtype = draw(st.sampled_from(dtypes))
+    X = rng.randn(n_samples, n_features).astype(dtype)
+    X[rng.rand(*X.shape) < draw(st.sampled_from([0, 0, 0.5]))] = 0
+    task = draw(
+        st.sampled_from(
+            ["binary", "multiclass", "multilabel", "one", "many", "poisson"]
+        )
+    )
+    n_outputs = draw(st.integers(2, 9))
+    y = {
+        "binary": lambda: np.arange(n_samples) % 2,
+        "multiclass": lambda: np.arange(n_samples) % (n_outputs + 1),
+        "multilabel": lambda: rng.randint(0, 2, (n_samples, n_outputs)),
+        "one": lambda: rng.randn(n_samples),
+        "many": lambda: rng.randn(n_samples, n_outputs),
+        "poisson": lambda: rng.poisson(1.5, n_samples).astype(float),
+    }[task]()
+    params = {
+        "hidden_layer_sizes": tuple(draw(st.lists(st.integers(1, 40), max_size=3))),
+        "activation": draw(st.sampled_from([*activation_names, ("leaky_relu", 0.3)])),
+        "alpha": draw(st.sampled_from([0.0, 1e-4, 0.5])),
+        "dtype": draw(st.sampled_from(["auto", dtype])),
+        "fit_intercept": draw(st.booleans()),
+        "random_state": draw(st.integers(0, 99)),
+        "batch_size": draw(st.integers(1, n_samples)),
+        "max_iter": draw(st.integers(1, 3)),
+        "learning_rate_init": 0.01,
+        "tol": 0.0,
+    }
+    kind = MLPClassifier
+    if task in ("one", "many", "poisson"):
+        kind, params["loss"] = MLPRegressor, "squared_error"
+        params["loss"] = "poisson" if task == "poisson" else "squared_error"
+    weight = draw(st.sampled_from([None, "real", "whole"]))
+    if weight is not None:
+        weight = {
+            "real": rng.uniform(0.1, 3, n_samples),
+            "whole": rng.randint(1, 4, n_samples).astype(float),
+        }[weight]
+    return kind(**params), X, y, weight
+
+
+def fit(model, X, y, weight=None, **params):
+    """Fit a copy with some other parameters."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return type(model)(**{**model.get_params(), **params}).fit(X, y, weight)
+
+
+def outputs(model, X):
+    return getattr(model, "predict_proba", model.predict)(X)
+
+
+def weights(model):
+    return np.hstack([array.ravel() for array in model.coefs_ + model.intercepts_])
+
+
+def oracle(model, y):
+    """Activations, loss and encoded targets as the reference takes them."""
+    activation = model.activation
+    pair = activation if isinstance(activation, tuple) else (activation, 0.01)
+    loss = getattr(model, "loss", None)
+    if isinstance(model, MLPClassifier):
+        many = model.out_activation_ == "softmax"
+        loss = "log_loss" if many else "binary_log_loss"
+        y = np.searchsorted(model.classes_, y) if y.ndim == 1 else y
+    return [pair] * (len(model.coefs_) - 1), loss, y.reshape(len(y), -1).astype(float)
+
+
+def wide(arrays):
+    return [array.astype(float) for array in arrays]
+
+
+@given(problems(), st.sampled_from(LAYOUTS))
+def test_forward_and_gradient_are_those_of_the_oracle(problem, layout):
+    model, X, y, weight = problem
+    model = fit(model, X, y, weight)
+    tolerance = TOLERANCE[str(model.coefs_[0].dtype)]
+    activations, loss, targets = oracle(model, y)
+    coefs, intercepts = wide(model.coefs_), wide(model.intercepts_)
+    expected = reference.predict(coefs, intercepts, X.astype(float), activations, loss)
+    laid = laid_out(X, layout)
+    raw = outputs(model, laid)
+    if isinstance(model, MLPClassifier) and expected.shape[1] == 1:
+        expected = np.c_[1 - expected, expected]
+    expected = expected.reshape(raw.shape)
+    np.testing.assert_allclose(raw, expected, rtol=tolerance, atol=tolerance)
+
+    value, coef_grads, intercept_grads = model.loss_gradient(laid, y, weight)
+    eps = np.finfo(model.coefs_[0].dtype).eps
+    if loss.endswith("log_loss"):  # probabilities count from eps to 1 - eps
+        z = reference.forward(coefs, intercepts, X.astype(float), activations)[1][-1]
+        if np.abs(z).max() > -np.log(eps) / 2:
+            return
+    expected = reference.loss_gradient(
+        coefs, intercepts, X.astype(float), targets, weight, model.alpha, activations,
+        loss,
+    )  # fmt: skip
+    np.testing.assert_allclose(value, expected[0], rtol=tolerance, atol=tolerance)
+    size = 1 + max(np.abs(grad).max() for grad in expected[1])
+    kinks = model.activation[0] if isinstance(model.activation, tuple) else ""
+    if "relu" in (model.activation, kinks[-4:]) and tolerance > 1e-4:
+        return  # float32 and float64 may stand on two sides of a kink
+    for ours, theirs in zip(coef_grads, expected[1]):
+        np.testing.assert_allclose(ours, theirs, atol=tolerance * size)
+    if model.fit_intercept:
+        for ours, theirs in zip(intercept_grads, expected[2]):
+            np.testing.assert_allclose(ours, theirs, atol=tolerance * size)
+
+
+@given(problems(dtypes=("float64",)), st.sampled_from(["adam", "sgd"]))
+def test_epochs_are_those_of_the_oracle(problem, solver):
+    """Whole epochs, step by step, in the order of the rows."""
+    model, X, y, weight = problem
+    model.set_params(solver=solver, shuffle=False, max_iter=1, fit_intercept=True)
+    start = fit(model, X, y, learning_rate_init=1e-300, solver="sgd")
+    init = {
+        "coefs_init": [w.copy() for w in start.coefs_],
+        "intercepts_init": [b.copy() for b in start.intercepts_],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y, weight, **init)
+    activations, loss, targets = oracle(start, y)
+    units = (X.shape[1], *(len(b) for b in start.intercepts_))
+    params = reference.pack(start.coefs_, start.intercepts_)
+    state = {"m": np.zeros_like(params), "v": np.zeros_like(params), "t": 0}
+
+    def step(params, gradient):
+        if solver == "sgd":
+            params, state["v"] = reference.sgd(
+                params, state["v"], gradient, 0.01, 0.9, True
+            )
+            return params
+        state["t"] += 1
+        params, state["m"], state["v"] = reference.adam(
+            params, state["m"], state["v"], gradient, state["t"], 0.01, 0.9, 0.999, 1e-8
+        )
+        return params
+
+    params, value = reference.epoch(
+        params, units, step, X, targets, weight, np.arange(len(X)), model.batch_size,
+        model.alpha, activations, loss,
+    )  # fmt: skip
+    np.testing.assert_allclose(model.loss_, value, rtol=1e-6, atol=1e-9)
+    # Adam takes full steps also along gradients that are all rounding.
+    ours = reference.pack(model.coefs_, model.intercepts_)
+    far = np.abs(ours - params) > 1e-6
+    assert far.mean() <= (0.02 if solver == "adam" else 0), far.sum()
+
+
+@given(problems(), st.randoms(use_true_random=False))
+def test_order_of_rows(problem, random):
+    """Rows are predicted the same, whatever stands beside them; lbfgs is symmetric."""
+    model, X, y, weight = problem
+    order = np.arange(len(X))
+    random.shuffle(order)
+    fitted = fit(model, X, y, weight)
+    np.testing.assert_array_equal(outputs(fitted, X[order]), outputs(fitted, X)[order])
+    weight_of = None if weight is None else weight[order]
+    a = fitted.loss_gradient(X, y, weight)[0]
+    b = fitted.loss_gradient(X[order], y[order], weight_of)[0]
+    assert a == pytest.approx(b, rel=TOLERANCE[str(fitted.coefs_[0].dtype)])
+
+
+@given(problems(dtypes=("float64",)), st.randoms(use_true_random=False))
+def test_order_of_features(problem, random):
+    """With the first weights reordered alike, training gives the same model."""
+    model, X, y, weight = problem
+    order = np.arange(X.shape[1])
+    random.shuffle(order)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        start = fit(model, X, y, weight, solver="sgd", learning_rate_init=1e-300)
+        coefs = [w.copy() for w in start.coefs_]
+        model.set_params(solver="sgd", learning_rate_init=1e-3)
+        plain = fit_from(model, X, y, weight, coefs)
+        moved = fit_from(model, X[:, order], y, weight, [coefs[0][order], *coefs[1:]])
+    np.testing.assert_allclose(
+        moved.coefs_[0], plain.coefs_[0][order], rtol=1e-6, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        outputs(moved, X[:, order]), outputs(plain, X), rtol=1e-6, atol=1e-9
+    )
+
+
+def fit_from(model, X, y, weight, coefs):
+    return type(model)(**model.get_params()).fit(X, y, weight, coefs_init=coefs)
+
+
+@given(problems(), st.integers(-6, 6))
+def test_scale_of_the_weights(problem, exponent):
+    """All weights times a power of two: the same bits, for any solver."""
+    model, X, y, weight = problem
+    weight = np.ones(len(X)) if weight is None else weight
+    factor = 2.0**exponent
+    for solver in ("sgd", "adam", "lbfgs"):
+        params = {"solver": solver, "alpha": 0.0}
+        a = fit(model, X, y, weight, **params)
+        b = fit(model, X, y, factor * weight, **params)
+        np.testing.assert_array_equal(weights(a), weights(b))
+        assert a.loss_ == b.loss_
+
+
+@given(problems(), st.integers(-8, 8))
+def test_scale_of_the_features(problem, exponent):
+    """Features times a power of two and weights by it: the same outputs, bit by bit."""
+    model, X, y, weight = problem
+    fitted = fit(model, X, y, weight)
+    expected, factor = outputs(fitted, X), X.dtype.type(2.0**exponent)
+    fitted.coefs_ = [fitted.coefs_[0] / factor, *fitted.coefs_[1:]]
+    np.testing.assert_array_equal(outputs(fitted, X * factor), expected)
+
+
+@given(problems(dtypes=("float64",), rows=(2, 25)))
+def test_weight_k_is_k_equal_rows(problem):
+    model, X, y, _ = problem
+    counts = 1 + np.arange(len(X)) % 3
+    rows = np.repeat(np.arange(len(X)), counts)
+    fitted = fit(model, X, y)
+    a = fitted.loss_gradient(X, y, counts)
+    b = fitted.loss_gradient(X[rows], y[rows])
+    assert a[0] == pytest.approx(b[0], rel=1e-10)
+    for ours, theirs in zip(a[1] + a[2], b[1] + b[2]):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-10)
+    whole = {"batch_size": len(rows), "solver": "sgd", "shuffle": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the batch size is clipped
+        a, b = fit(model, X, y, counts, **whole), fit(model, X[rows], y[rows], **whole)
+    np.testing.assert_allclose(weights(a), weights(b), rtol=1e-6, atol=1e-9)
+
+
+@settings(max_examples=15)
+@given(problems(rows=(40, 400)), st.integers(2, 5))
+def test_threads_change_no_bit(problem, n_threads):
+    model, X, y, weight = problem
+    X, y = np.tile(X, (4, 1)), np.concatenate([y] * 4)
+    weight = None if weight is None else np.tile(weight, 4)
+    for solver in ("adam", "lbfgs"):
+        params = {"solver": solver, "batch_size": len(X), "max_iter": 2}
+        params["hidden_layer_sizes"] = (60, 50)
+        one = fit(model, X, y, weight, n_threads=1, **params)
+        many = fit(model, X, y, weight, n_threads=n_threads, **params)
+        np.testing.assert_array_equal(weights(many), weights(one))
+        np.testing.assert_array_equal(outputs(many, X), outputs(one, X))
+
+
+@given(problems(), st.sampled_from(LAYOUTS[1:]))
+def test_layouts_change_no_bit(problem, layout):
+    """Of X, in training and in prediction; a list is read as float64."""
+    model, X, y, weight = problem
+    model.set_params(dtype=str(X.dtype))
+    a, b = fit(model, X, y, weight), fit(model, laid_out(X, layout), y, weight)
+    if layout in ("csr", "csc"):  # whose products sum up in another order
+        tolerance = 100 * TOLERANCE[str(X.dtype)]
+        assert a.loss_ == pytest.approx(b.loss_, rel=tolerance, abs=tolerance)
+        return
+    np.testing.assert_array_equal(weights(b), weights(a))
+    np.testing.assert_array_equal(outputs(a, laid_out(X, layout)), outputs(a, X))
+
+
+@given(problems(), st.sampled_from(["adam", "sgd"]), st.integers(1, 4))
+def test_partial_fit_over_pieces_is_an_epoch_over_the_whole(problem, solver, n_epochs):
+    """Without shuffling, and with the penalty that the batches share."""
+    model, X, y, _ = problem
+    batch = model.batch_size
+    model.set_params(solver=solver, shuffle=False, max_iter=n_epochs)
+    model.set_params(n_iter_no_change=100)
+    first = {}
+    if isinstance(model, MLPClassifier):
+        first = {"classes": np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])}
+        if y.ndim == 2:
+            return  # classes of labels cannot be declared before the data
+    whole = fit(model, X, y)
+    pieces = type(model)(**model.get_params())
+    for epoch in range(n_epochs):
+        for start in range(0, len(X), batch):
+            rows = slice(start, start + batch)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                pieces.partial_fit(X[rows], y[rows], **first if not epoch else {})
+    np.testing.assert_array_equal(weights(pieces), weights(whole))
+    again = type(model)(**model.get_params())
+    again.partial_fit(X, y, n_epochs=n_epochs, **first)
+    np.testing.assert_array_equal(weights(again), weights(whole))
