@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ARENAS = 12, MOST_HELD = 16, CANARY = 192, MOST_PRINTED = 20 };
@@ -21,6 +22,7 @@ static int n_held, n_arenas_used;
 static unsigned char *arenas[ARENAS];
 static long failures, calls;
 static double largest_error;
+static clock_t started;
 
 static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
@@ -154,8 +156,9 @@ void fail(const char *format, ...)
 void report(void)
 {
     if (now.kernel && now.precision)
-        printf("%-18s %s %9ld calls, largest error %.2f of the bound\n", now.kernel,
-               now.precision, calls, largest_error);
+        printf("%-18s %s %9ld calls, %5.1f s, largest error %.2f of the bound\n",
+               now.kernel, now.precision, calls,
+               (double)(clock() - started) / CLOCKS_PER_SEC, largest_error);
     fflush(stdout);
 }
 
@@ -168,6 +171,7 @@ void start_kernel(const char *kernel, const char *precision)
     now.n = now.k = now.m = 0;
     calls = 0;
     largest_error = 0;
+    started = clock();
 }
 
 void note_error(double part)
