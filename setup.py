@@ -7,6 +7,7 @@ of the C sources errors.
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -25,15 +26,10 @@ NO_COMPILER = (
     "(Windows), then run pip install again."
 )
 
-# Per instruction set: flags of GCC and Clang, flags of MSVC.  The package as a whole
-# is built for the base of the platform; src_c/dispatch.c chooses at run time.
-V4 = "-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl"
-ISA_FLAGS = {
-    "isa_v3.c": (["-mavx2", "-mfma"], ["/arch:AVX2"]),
-    "isa_v4.c": ([*V4.split(), "-mprefer-vector-width=512"], ["/arch:AVX512"]),
-}
-C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c"]
-C_SOURCES += ["dispatch.c", "names.c", "pool.c", "denormals.c"]
+PYPROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+C_TABLE = PYPROJECT["tool"]["fastmlp"]["c"]
+C_SOURCES = C_TABLE["sources"]
+MSVC_ISA_FLAGS = {"isa_v3.c": ["/arch:AVX2"], "isa_v4.c": ["/arch:AVX512"]}
 MODULES = (
     "kernels",
     "network",
@@ -51,9 +47,7 @@ def c_flags(compiler):
     """Flags of the C sources for every instruction set."""
     if compiler == "msvc":
         return ["/O2", "/std:c11", "/fp:contract", "/openmp:experimental"]
-    flags = ["-std=c11", "-O1" if DEBUG else "-O3", "-fvisibility=hidden"]
-    flags += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
-    flags += ["-fopenmp-simd", "-Wall", "-Wextra", "-Wpedantic"]
+    flags = ["-O1" if DEBUG else "-O3", "-fvisibility=hidden", *C_TABLE["flags"]]
     return flags + ["-Werror"] * WERROR + ["-g"] * DEBUG
 
 
@@ -61,8 +55,8 @@ def isa_flags(source, compiler, platform):
     """Flags of one C source for its instruction set, none off x86-64."""
     if not any(name in platform for name in X86_64):
         return []
-    gnu, msvc = ISA_FLAGS.get(source, ([], []))
-    return msvc if compiler == "msvc" else gnu
+    table = MSVC_ISA_FLAGS if compiler == "msvc" else C_TABLE["isa-flags"]
+    return table.get(source, [])
 
 
 class BuildExtensions(build_ext):

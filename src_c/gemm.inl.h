@@ -346,7 +346,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     const int across = k_stride != 1;
     const ptrdiff_t deepest = across ? BLOCK_K_ACROSS : BLOCK_K;
     const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
-    const ptrdiff_t block = (k + n_blocks - 1) / n_blocks;
+    const ptrdiff_t block = k > 0 ? (k + n_blocks - 1) / n_blocks : 1;
     if (n == 1 && !across && ldb == 1) {
         FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, c, ldc);
         return;
@@ -369,7 +369,6 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         }
         FN(gemm_block)(m, n, depth, left, across ? k_stride : row_stride, across, right,
                        ldb, s, lds, c, ldc, work);
-        if (!block) break;
     }
 }
 #undef BLOCK_K

@@ -21,7 +21,7 @@ static void FN(gather_rows)(const real *x, const ptrdiff_t *order, real *out,
                             ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo)
 {
     const ptrdiff_t near = k < LINES * LINE ? k : LINES * LINE;
-    if (ldo == 1) {
+    if (ldo == 1 && k == 1) {
         for (ptrdiff_t i = 0; i < n; ++i) out[i] = x[order[i]];
         return;
     }

@@ -1,0 +1,109 @@
+/* Matrix products, and the limits of the machine that they are measured by. */
+
+typedef enum { NO_S, ROW_S, MATRIX_S, C_S, N_S } FN(summand);
+
+/* C := op(A) B + S within k + 2 eps of the sum of the magnitudes; the matrices have gaps
+ * between their rows where `gap` is not 0 */
+static void FN(test_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int across, int s_is,
+                             ptrdiff_t gap)
+{
+    const ptrdiff_t lda = (across ? m : k) + gap, ldb = n + gap, ldc = n + gap % 2;
+    const ptrdiff_t a_size = across ? FN(extent_of)(k, m, lda) : FN(extent_of)(m, k, lda);
+    const ptrdiff_t b_size = FN(extent_of)(k, n, ldb), c_size = FN(extent_of)(m, n, ldc);
+    const ptrdiff_t lds = s_is == ROW_S ? 0 : s_is == C_S ? ldc : n + 2 * gap;
+    const ptrdiff_t s_size = s_is == NO_S || s_is == C_S ? 0 : s_is == ROW_S
+                                 ? n : FN(extent_of)(m, n, lds);
+    now.m = m;
+    now.n = n;
+    now.k = k;
+    FN(random)(A, a_size, -2, 2);
+    FN(random)(B, b_size, -2, 2);
+    FN(random)(C, c_size, -2, 2);
+    FN(random)(D, s_size, -2, 2);
+    for (ptrdiff_t i = 0; i < m; ++i)
+        for (ptrdiff_t j = 0; j < n; ++j) {
+            const double s = s_is == NO_S  ? 0
+                             : s_is == C_S ? (double)C[i * ldc + j]
+                                           : (double)D[i * lds + j];
+            want[i * n + j] = s;
+            bound[i * n + j] = fabs(s);
+        }
+    for (ptrdiff_t i = 0; i < m; ++i)
+        for (ptrdiff_t p = 0; p < k; ++p) {
+            const double left = (double)(across ? A[p * lda + i] : A[i * lda + p]);
+            for (ptrdiff_t j = 0; j < n; ++j) {
+                const double part = left * (double)B[p * ldb + j];
+                want[i * n + j] += part;
+                bound[i * n + j] += fabs(part);
+            }
+        }
+    for (ptrdiff_t i = 0; i < m * n; ++i) bound[i] *= (double)(k + 2) * EPS;
+    while (next_call()) {
+        const real *a, *b, *s;
+        real *c, *work;
+        if (!KERNELS->gemm) continue;
+        a = GIVE(A, a_size);
+        b = GIVE(B, b_size);
+        c = TAKE(C, c_size);
+        s = s_is == NO_S ? NULL : s_is == C_S ? c : GIVE(D, s_size);
+        work = TAKE(NULL, FM_GEMM_WORK);
+        KERNELS->gemm(m, n, k, a, across ? 1 : lda, across ? lda : 1, b, ldb, s, lds, c,
+                      ldc, work);
+        FN(check)(c, m, n, ldc);
+        FN(check_gaps)(c, C, m, n, ldc);
+    }
+}
+
+static void FN(test_gemm)(void)
+{
+    /* past every block, rows that collide in the cache, few columns */
+    static const ptrdiff_t large[][4] = {
+        {200, 30, 400, 0}, {13, 600, 330, 1}, {1100, 10, 400, 0}, {70, 70, 700, 3},
+        {1, 2000, 70, 0},  {2, 515, 321, 5},  {64, 256, 256, 0},  {25, 512, 200, 0},
+        {256, 97, 130, 0}, {2000, 3, 65, 1},  {30, 1, 700, 0},    {1030, 16, 33, 2}};
+    static const ptrdiff_t few[] = {0, 1, 2, 5, 8, 17, 34};
+    const int step = how_much == QUICK ? 3 : 1;
+    unsigned turn = 0;
+    START("gemm");
+    for (int free = 0; free < 3; ++free)
+        for (ptrdiff_t size = 0; size <= MOST; ++size)
+            for (int i = 0; i < 7; i += step)
+                for (int j = 0; j < 7; j += step)
+                    for (int across = 0; across < 2; ++across)
+                        for (int s = 0; s < N_S; ++s) {
+                            const ptrdiff_t m = free == 0 ? size : few[i];
+                            const ptrdiff_t n = free == 1 ? size : few[free ? i : j];
+                            const ptrdiff_t k = free == 2 ? size : few[j];
+                            if (how_much < FULL && s != (int)(turn++ / 3 % N_S)) continue;
+                            FN(test_product)(free == 2 ? few[i] : m, free == 2 ? few[j] : n,
+                                             k, across, s, turn % 4);
+                        }
+    for (int i = 0; i < 12; ++i)
+        for (int across = 0; across < 2; ++across)
+            for (int s = 0; s < N_S; s += how_much == QUICK ? 3 : 1)
+                FN(test_product)(large[i][0], large[i][1], large[i][2], across, s,
+                                 large[i][3]);
+}
+
+static void FN(test_calibration)(void)
+{
+    START("multiply_add, read");
+    for (int i = 0; (now.n = FN(length)(i)) >= 0; ++i) {
+        uint64_t any = 0;
+        FN(random)(A, now.n, -2, 2);
+        for (ptrdiff_t j = 0; j < now.n; ++j) {
+            uint64_t pattern = 0;
+            memcpy(&pattern, &A[j], sizeof(real));
+            any |= pattern;
+        }
+        while (next_call()) {
+            FN(check_value)(KERNELS->read(GIVE(A, now.n), now.n), (double)any, 0, "bits",
+                            0, 0);
+            if (KERNELS->multiply_add) {
+                const double per_round = KERNELS->multiply_add(1);
+                FN(check_value)(KERNELS->multiply_add(now.n), per_round * (double)now.n, 0,
+                                "operations", 0, 0);
+            }
+        }
+    }
+}
