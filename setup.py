@@ -34,7 +34,16 @@ ISA_FLAGS = {
 }
 C_SOURCES = ["isa_base.c", "isa_v3.c", "isa_v4.c"]
 C_SOURCES += ["dispatch.c", "names.c", "pool.c", "denormals.c"]
-MODULES = ("kernels", "network", "step", "batch", "prediction", "solvers", "permutation")
+MODULES = (
+    "kernels",
+    "custom",
+    "network",
+    "step",
+    "batch",
+    "prediction",
+    "solvers",
+    "permutation",
+)
 MODULES += ("gradients", "testing")
 X86_64 = ("x86_64", "amd64")
 
