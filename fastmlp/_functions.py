@@ -124,7 +124,7 @@ class Activation(_Immutable):
     >>> square = Activation(np.square, lambda z, a: 2 * z, name="square")
     >>> square([1.0, 3.0])
     array([1., 9.])
-    >>> model = MLPRegressor((4, 3), activation=[square, "tanh"])
+    >>> model = MLPRegressor(hidden_layer_sizes=(4, 3), activation=[square, "tanh"])
     """
 
     def __init__(

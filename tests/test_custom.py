@@ -136,7 +136,9 @@ def test_compiled_function_is_shared_by_threads(problem, dtype):
 
 def test_many_threads_with_python_functions_do_not_lock_up():
     models = [
-        MLPRegressor((200,), SWISH, n_threads=2, batch_size=3000, max_iter=2)
+        MLPRegressor(
+            "squared_error", (200,), SWISH, n_threads=2, batch_size=3000, max_iter=2
+        )
         for _ in range(4)
     ]
     many = RNG.normal(size=(3000, 100))
@@ -152,7 +154,9 @@ def test_many_threads_with_python_functions_do_not_lock_up():
 
 
 def test_a_list_mixes_kinds():
-    model = MLPRegressor((4, 3, 2), [SWISH, "tanh", ("elu", 0.5)], **PARAMS).fit(X, T)
+    model = MLPRegressor(
+        "squared_error", (4, 3, 2), [SWISH, "tanh", ("elu", 0.5)], **PARAMS
+    ).fit(X, T)
     z = X
     for f, W, b in zip(
         (swish, np.tanh, lambda z: np.where(z > 0, z, 0.5 * np.expm1(z)), lambda z: z),
@@ -192,8 +196,8 @@ def test_a_list_mixes_kinds():
 )
 def test_forms_of_python_functions(forward, derivative, wrt):
     act = Activation(forward, derivative, wrt=wrt)
-    own = MLPRegressor((5,), act, **PARAMS).fit(X, T)
-    core = MLPRegressor((5,), "tanh", **PARAMS).fit(X, T)
+    own = MLPRegressor("squared_error", (5,), act, **PARAMS).fit(X, T)
+    core = MLPRegressor("squared_error", (5,), "tanh", **PARAMS).fit(X, T)
     np.testing.assert_allclose(own.loss_curve_, core.loss_curve_, rtol=1e-12)
     np.testing.assert_allclose(act([0.5, 1.0]), np.tanh([0.5, 1.0]))
 
@@ -262,8 +266,12 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_compiled_functions(kind):
-    own = MLPRegressor((5,), Activation(*KINDS[kind](), name="square"), **PARAMS)
-    python = MLPRegressor((5,), (np.square, lambda z, a: 2 * z), **PARAMS).fit(X, T)
+    own = MLPRegressor(
+        "squared_error", (5,), Activation(*KINDS[kind](), name="square"), **PARAMS
+    )
+    python = MLPRegressor(
+        "squared_error", (5,), (np.square, lambda z, a: 2 * z), **PARAMS
+    ).fit(X, T)
     np.testing.assert_allclose(own.fit(X, T).predict(X), python.predict(X), rtol=1e-10)
     with pytest.raises(ValueError, match=r"compiled for float64 only.*float32"):
         clone(own).set_params(dtype="float32").fit(X, T)
@@ -359,7 +367,11 @@ def test_no_derivative_serves_prediction():
     act = Activation(np.sin, name="sine")
     with pytest.raises(ValueError, match=r"'sine' has no derivative.*prediction only"):
         MLPRegressor(activation=act).fit(X, T)
-    model = MLPRegressor((3,), **PARAMS).fit(X, T).set_params(activation=act)
+    model = (
+        MLPRegressor("squared_error", (3,), **PARAMS)
+        .fit(X, T)
+        .set_params(activation=act)
+    )
     expected = np.sin(X @ model.coefs_[0] + model.intercepts_[0]) @ model.coefs_[1]
     np.testing.assert_allclose(
         model.predict(X), (expected + model.intercepts_[1])[:, 0]
@@ -369,7 +381,7 @@ def test_no_derivative_serves_prediction():
 @pytest.mark.parametrize("value", [relu, (relu,), (relu, d_relu, 1), [relu], len])
 def test_what_is_no_activation(value):
     with pytest.raises(ValueError, match="a fastmlp.Activation or a pair of functions"):
-        MLPRegressor((3,), value).fit(X, T)
+        MLPRegressor("squared_error", (3,), value).fit(X, T)
 
 
 def test_a_kink_may_have_any_slope_between():
@@ -403,7 +415,9 @@ class Failing:
 def test_an_error_leaves_the_weights_of_the_last_batch(k, solver):
     f = Failing()
     act = Activation(f, d_relu, name="failing")
-    model = MLPRegressor((4,), act, solver=solver, shuffle=False, **PARAMS)
+    model = MLPRegressor(
+        "squared_error", (4,), act, solver=solver, shuffle=False, **PARAMS
+    )
     f.calls, f.last = 0, k  # 6 batches an epoch
     with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
         model.fit(X, T)
@@ -413,7 +427,9 @@ def test_an_error_leaves_the_weights_of_the_last_batch(k, solver):
         assert not hasattr(model, "coefs_")
         return
     f.last = np.inf
-    core = MLPRegressor((4,), "relu", solver=solver, shuffle=False, **PARAMS)
+    core = MLPRegressor(
+        "squared_error", (4,), "relu", solver=solver, shuffle=False, **PARAMS
+    )
     epochs, batches = divmod(k, 6)
     if epochs:
         core.set_params(max_iter=epochs).fit(X, T)
@@ -445,7 +461,9 @@ def test_an_error_in_partial_fit():
 
 def test_an_error_in_lbfgs_and_in_prediction():
     f = Failing()
-    model = MLPRegressor((4,), Activation(f, d_relu), solver="lbfgs", **PARAMS)
+    model = MLPRegressor(
+        "squared_error", (4,), Activation(f, d_relu), solver="lbfgs", **PARAMS
+    )
     f.calls, f.last = 0, 3
     with pytest.raises(ZeroDivisionError):
         model.fit(X, T)
@@ -467,7 +485,7 @@ def test_an_interrupt_within_a_function():
             raise KeyboardInterrupt
         np.maximum(z, 0, out=out)
 
-    model = MLPRegressor((4,), Activation(forward, d_relu), **PARAMS)
+    model = MLPRegressor("squared_error", (4,), Activation(forward, d_relu), **PARAMS)
     calls.clear()
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         model.set_params(max_iter=100).fit(X, T)
@@ -526,8 +544,8 @@ def test_registered_name(clean_registry, tmp_path):
         MLPRegressor(activation="swish").fit(X, T)
     swish_too = register_activation("swish", SWISH)
     assert swish_too.name == "swish"
-    model = MLPRegressor((5,), "swish", **PARAMS).fit(X, T)
-    own = MLPRegressor((5,), SWISH, **PARAMS).fit(X, T)
+    model = MLPRegressor("squared_error", (5,), "swish", **PARAMS).fit(X, T)
+    own = MLPRegressor("squared_error", (5,), SWISH, **PARAMS).fit(X, T)
     np.testing.assert_array_equal(model.predict(X), own.predict(X))
     assert pickle.loads(pickle.dumps(swish_too)) is swish_too
     assert pickle.loads(pickle.dumps(model)).activation == "swish"
@@ -739,7 +757,7 @@ def test_functions_of_the_core():
 
 def test_export_to_c():
     act = Activation(swish, d_swish, wrt="input", c_source="z / (1 + exp(-z))")
-    model = MLPRegressor((4, 3), [act, "tanh"], **PARAMS).fit(X, T)
+    model = MLPRegressor("squared_error", (4, 3), [act, "tanh"], **PARAMS).fit(X, T)
     assert "(z / (1 + exp(-z)))" in fastmlp.to_c(model)
     with pytest.raises(ValueError, match="c_source"):
         fastmlp.to_c(model.set_params(activation=SWISH))
@@ -753,7 +771,7 @@ def test_export_to_onnx():
         return graph.node("Mul", [z, graph.node("Sigmoid", [z])])
 
     act = Activation(swish, d_swish, wrt="input", onnx=nodes)
-    model = MLPRegressor((4,), act, **PARAMS).fit(X, T)
+    model = MLPRegressor("squared_error", (4,), act, **PARAMS).fit(X, T)
     (out,) = ReferenceEvaluator(fastmlp.to_onnx(model)).run(None, {"X": X})
     np.testing.assert_allclose(out.ravel(), model.predict(X), rtol=1e-9)
     with pytest.raises(ValueError, match="needs onnx"):
@@ -779,7 +797,9 @@ def test_initial_weights_follow_the_layers():
         (["relu", "logistic"], (6, 2, 2)),
         ([SWISH, "tanh"], (6, 6, 6)),
     ):
-        model = MLPRegressor((500, 400), activation, **params).fit(X, T)
+        model = MLPRegressor("squared_error", (500, 400), activation, **params).fit(
+            X, T
+        )
         for coef, factor, n in zip(
             model.coefs_, factors, np.add(units[:-1], units[1:])
         ):
