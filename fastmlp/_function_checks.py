@@ -42,10 +42,11 @@ def probe(function, dtype, what):
     """Raise ValueError unless f works element by element and gives finite numbers."""
     z = _points(dtype)
     results = []
-    for shape in ((100, 1), (4, 25)):
-        rows, out = z.reshape(shape).copy(), np.full(shape, np.nan, dtype)
+    for shape in ((100, 1), (3, 20)):
+        n = shape[0] * shape[1]
+        rows, out = z[:n].reshape(shape).copy(), np.full(shape, np.nan, dtype)
         _called(lambda x, y: apply(function, x, y), rows, out, what=what)
-        if not np.array_equal(rows.ravel(), z):
+        if not np.array_equal(rows.ravel(), z[:n]):
             raise ValueError(
                 f"forward of {what} changes z, its input; it must write to out only."
             )
@@ -55,10 +56,10 @@ def probe(function, dtype, what):
         raise ValueError(
             f"{what} must be finite, but is {results[0][bad][0]} at z = {z[bad][0]:g}."
         )
-    if not np.allclose(*results, rtol=1e-5, atol=1e-6):
+    if not np.allclose(results[0][:n], results[1], rtol=1e-5, atol=1e-6):
         raise ValueError(
             f"{what} must work element by element, but gives other values for the same "
-            "z in an array of another shape."
+            "z among others."
         )
 
 

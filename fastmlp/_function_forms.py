@@ -6,6 +6,7 @@ the number of their arguments.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import inspect
 import re
@@ -35,6 +36,15 @@ def is_reference(f):
     )
 
 
+def may_pickle(f):
+    """Whether a compiled function is known by name, as a pair both of them."""
+    return is_reference(f) or (
+        isinstance(f, tuple)
+        and not isinstance(f, LowLevelCallable)
+        and all(map(is_reference, f))
+    )
+
+
 def is_compiled(f):
     """Whether this is a compiled function of a known kind, or a pair of them."""
     kind = type(f)
@@ -44,7 +54,7 @@ def is_compiled(f):
         return len(f) == 2 and all(map(is_compiled, f))
     return (
         kind.__name__ == "PyCapsule"
-        or any(base.__name__ == "_CFuncPtr" for base in kind.__mro__)
+        or any(base is ctypes._CFuncPtr for base in kind.__mro__)
         or (kind.__module__ == "_cffi_backend" and "CData" in kind.__name__)
         or (kind.__name__ == "CFunc" and hasattr(f, "ctypes"))
     )
@@ -157,18 +167,21 @@ def as_pair(functions, names, what, signatures, python):
     return python()
 
 
-def _n_arguments(f, most, name, what):
-    """How many arguments to pass, of at most so many, the last being ``out``."""
-    if isinstance(f, np.ufunc):
-        return f.nin + 1 if f.nin + 1 <= most else f.nin
+def _inputs(f, inputs, name, what):
+    """How many arrays to pass, and whether ``out`` behind them.
+
+    Parameters with a default are left to the function, unless they are called ``out``.
+    ``inputs`` are the numbers allowed, the one to take of ``*args`` first.
+    """
+    most = max(inputs)
     try:
         parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # a builtin
-        return most
-    count = 0
+    except (TypeError, ValueError):  # a builtin or a ufunc
+        return (f.nin, True) if isinstance(f, np.ufunc) else (inputs[0], False)
+    names = []
     for parameter in parameters:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            return most
+        if parameter.kind is parameter.VAR_POSITIONAL and not names:
+            return inputs[0], False
         positional = parameter.kind in (
             parameter.POSITIONAL_ONLY,
             parameter.POSITIONAL_OR_KEYWORD,
@@ -176,13 +189,15 @@ def _n_arguments(f, most, name, what):
         if positional and (
             parameter.default is parameter.empty or parameter.name == "out"
         ):
-            count += 1
-    if not 1 <= count <= most:
+            names.append(parameter.name)
+    has_out = len(names) == most + 1 or (len(names) > 1 and names[-1] == "out")
+    n = len(names) - has_out
+    if n not in inputs:
         raise TypeError(
-            f"{name} of {what} takes {count} arguments, but it is called with at most "
-            f"{most}."
+            f"{name} of {what} takes {len(names)} arguments, but it is called with "
+            f"{' or '.join(map(str, sorted(inputs)))} arrays, and out if it takes it."
         )
-    return count
+    return n, has_out
 
 
 def _writer(call, name, what):
@@ -211,31 +226,27 @@ def _writer(call, name, what):
 
 def unary(f, what):
     """forward(z, out) of any of its forms."""
-    n = _n_arguments(f, 2, "forward", what)
-    call = f if n == 2 else lambda z, out: f(z)
-    return _writer(call, "forward", what)
+    _, has_out = _inputs(f, (1,), "forward", what)
+    return _writer(f if has_out else lambda z, out: f(z), "forward", what)
 
 
 def slopes(f, wrt, what):
     """derivative(z, a, out) of any of its forms; None of None."""
     if f is None:
         return None
-    n = 1 if isinstance(f, np.ufunc) and f.nin == 1 else None
-    n = n or _n_arguments(f, 3, "derivative", what)
-    call = f
+    n, has_out = _inputs(f, (1, 2), "derivative", what)
     if n == 2:
-        call = lambda z, a, out: f(z, a)  # noqa: E731
-    elif n == 1 and wrt == "input":
-        call = lambda z, a, out: f(z)  # noqa: E731
-    elif n == 1:
-        call = lambda z, a, out: f(a)  # noqa: E731
+        call = f if has_out else lambda z, a, out: f(z, a)
+    else:
+        i = 0 if wrt == "input" else 1
+
+        def call(*arrays):
+            return f(arrays[i], arrays[2]) if has_out else f(arrays[i])
+
     return _writer(call, "derivative", what)
 
 
 def binary(f, name, what):
     """A function (y, a, out) of any of its forms."""
-    n = _n_arguments(f, 3, name, what)
-    if n == 1:
-        raise TypeError(f"{name} of {what} must take y and a, but takes one argument.")
-    call = f if n == 3 else lambda y, a, out: f(y, a)
-    return _writer(call, name, what)
+    _, has_out = _inputs(f, (2,), name, what)
+    return _writer(f if has_out else lambda y, a, out: f(y, a), name, what)

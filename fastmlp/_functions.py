@@ -24,7 +24,7 @@ from fastmlp._function_forms import (
     binary,
     is_compiled,
     is_function,
-    is_reference,
+    may_pickle,
     slopes,
     unary,
 )
@@ -58,7 +58,7 @@ class _Immutable:
     def _pickled(self, functions, rest):
         """What ``__reduce__`` returns: the functions by reference, and all else."""
         if any(
-            is_compiled(f) and not is_reference(f) for f in functions if f is not None
+            is_compiled(f) and not may_pickle(f) for f in functions if f is not None
         ):
             raise pickle.PicklingError(
                 f"{self!r} holds an address in this process and cannot be pickled. "

@@ -107,6 +107,7 @@ def test_gradient(problem, kind, hidden, is_sparse, dtype):
             (*units, 3), [(name, 0) for name in hidden], "log_loss", 300, dtype,
             is_sparse, True,
         )  # fmt: skip
+        p.params *= 0.5  # probabilities above the precision, at which log_loss is cut
         expected, *grads = reference.loss_gradient(*p.wide(), 0.5, p.activation, p.loss)
     finally:
         del reference.ACTIVATIONS["own"]
@@ -185,6 +186,12 @@ def test_a_list_mixes_kinds():
     [
         (np.tanh, lambda a: 1 - a * a, "output"),
         (np.tanh, lambda z: 1 / np.cosh(z) ** 2, "input"),
+        (np.tanh, lambda x, out: np.subtract(1, x * x, out=out), "output"),
+        (
+            lambda *arrays: np.tanh(arrays[0]),
+            lambda *arrays: 1 - arrays[0] ** 2,
+            "output",
+        ),
         (lambda z: np.tanh(z), lambda z, a: 1 - a * a, "output"),
         (lambda z, out=None: np.tanh(z, out=out), lambda z, a: 1 - a * a, "input"),
         (
@@ -320,7 +327,7 @@ def test_signatures_are_normalised(signature):
         ((swish, lambda z, a: a[:1]), ValueError, r"shape \(1, 25\) for one of shape"),
         ((lambda z: z[0], d_relu), ValueError, "it must keep the shape"),
         ((lambda z: z.astype(complex), None), ValueError, "Cannot cast"),
-        ((lambda z: np.log(z), None), ValueError, "must be finite, but is nan at z = "),
+        ((lambda z: np.log(z), None), ValueError, "be finite, but is -inf at z = 0"),
         ((lambda z: z - z.mean(), None), ValueError, "element by element"),
         ((lambda z: z.__imul__(2), None), ValueError, "Inputs must not be changed"),
         ((lambda z: 1 / 0, None), ValueError, "ZeroDivisionError: division by zero"),
@@ -561,7 +568,7 @@ def test_registered_name(clean_registry, tmp_path):
 
     np.testing.assert_array_equal(load_predictor(path).predict(X), own.predict(X))
     with pytest.raises(TypeError, match="is not registered, and a model file holds no"):
-        fastmlp.save_model(own, path)
+        fastmlp.save_model(own.set_params(activation=RELU), path)
     stored = pickle.dumps(swish_too)
     functions._registry.clear()
     with pytest.raises(pickle.UnpicklingError, match="not registered in this process"):
@@ -713,7 +720,7 @@ def test_an_error_in_a_loss_leaves_the_weights_of_the_last_batch():
         ((squared, lambda y, a: y - a), ValueError, "the worst point is net input = "),
         ((squared, None), TypeError, "needs a gradient"),
         ((squared, 3), TypeError, "gradient of .*must be a Python function"),
-        ((lambda y: y, d_squared), TypeError, "takes one argument"),
+        ((lambda y: y, d_squared), TypeError, "takes 1 arguments, but .* 2 arrays"),
         ((squared, lambda y, a: 0.0), ValueError, "returned float"),
         ((lambda y, a: np.sum(a), d_squared), ValueError, "must keep the shape"),
         ((lambda y, a: np.log(a - a), d_squared), ValueError, "must be finite"),

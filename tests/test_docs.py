@@ -11,15 +11,22 @@ import pytest
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-def is_there(needed):
+PAGES = ["control", "custom-functions", "imbalance", "regularization", "uncertainty"]
+
+
+def _page(name):
+    return (DOCS / f"{name}.md").read_text()
+
+
+def _is_there(needed):
     """Whether a module, or a program, that a block names behind "python" is there."""
     return importlib.util.find_spec(needed) is not None or shutil.which(needed)
 
 
-PAGES = ["control", "custom-functions", "imbalance", "regularization", "uncertainty"]
-
-
 @pytest.mark.parametrize("page", PAGES)
+def test_blocks_run(page):
+    found = re.findall(r"```python(?: (\w+))?\n(.*?)```", _page(page), re.S)
+    blocks = [block for needed, block in found if not needed or _is_there(needed)]
     assert blocks
     namespace = {}
     with warnings.catch_warnings():
