@@ -32,6 +32,7 @@ C_SOURCES = C_TABLE["sources"]
 MSVC_ISA_FLAGS = {"isa_v3.c": ["/arch:AVX2"], "isa_v4.c": ["/arch:AVX512"]}
 MODULES = (
     "kernels",
+    "custom",
     "network",
     "step",
     "batch",

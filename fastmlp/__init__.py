@@ -15,6 +15,8 @@ except ModuleNotFoundError as error:
 # Where each public name stands.  They are imported on first use, so that
 # `import fastmlp.runtime` does without scikit-learn.
 _MODULES = {
+    "Activation": "fastmlp._functions",
+    "Loss": "fastmlp._functions",
     "EpochRecord": "fastmlp._progress",
     "HiddenFeatures": "fastmlp._representation",
     "LossCurveDisplay": "fastmlp._display",
@@ -28,6 +30,7 @@ _MODULES = {
     "from_torch": "fastmlp.export",
     "load_model": "fastmlp._persistence",
     "plot_network": "fastmlp._display",
+    "register_activation": "fastmlp._functions",
     "register_skl2onnx": "fastmlp.export",
     "save_model": "fastmlp._persistence",
     "show_versions": "fastmlp._show_versions",

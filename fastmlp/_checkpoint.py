@@ -188,9 +188,20 @@ def _parameters(estimator):
         try:
             found[name] = encode(value, name, {})
         except TypeError:  # a function or a splitter
-            kind = value if hasattr(value, "__qualname__") else type(value)
-            found[name] = f"{kind.__module__}.{kind.__qualname__}"
+            found[name] = _described(value)
     return json.loads(to_json(found))
+
+
+def _described(value):
+    """A function, a splitter, or an activation of the user, as a text."""
+    if isinstance(value, list | tuple):
+        return [_described(entry) for entry in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    name = getattr(value, "name", None)
+    named = f" {name!r}" if isinstance(name, str) else ""
+    return f"{kind.__module__}.{kind.__qualname__}{named}"
 
 
 def _fingerprint_of_validation(task):

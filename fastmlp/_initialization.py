@@ -15,21 +15,23 @@ _NORMAL = {
 }
 
 
-def initial_weights(name, units, activation, random_state):
+def initial_weights(name, units, activations, random_state):
     """Draw the weights of all layers, in float64.
 
     Parameters
     ----------
     name : str
         "glorot_uniform" draws coefficients and intercepts as scikit-learn does:
-        uniform in +-sqrt(6 / (fan_in + fan_out)), 2 in place of 6 for logistic hidden
-        layers (Glorot and Bengio 2010).  With the others the intercepts are zero:
+        uniform in +-sqrt(6 / (fan_in + fan_out)), 2 in place of 6 for a logistic layer
+        (Glorot and Bengio 2010).  With the others the intercepts are zero:
         "glorot_normal" of variance 2 / (fan_in + fan_out), "he_uniform" within
         +-sqrt(6 / fan_in), "he_normal" of variance 2 / fan_in (He et al. 2015),
         "lecun_normal" of variance 1 / fan_in (LeCun et al. 1998), "orthogonal" with
         orthonormal rows or columns (Saxe et al. 2014), "standard_normal" of variance 1.
     units : sequence of int
-    activation : str
+    activations : sequence
+        Name of the activation of each layer; for the output layer that of the last
+        hidden layer, as in scikit-learn.
     random_state : RandomState
 
     Returns
@@ -37,7 +39,7 @@ def initial_weights(name, units, activation, random_state):
     coefs, intercepts : list of ndarray
     """
     coefs, intercepts = [], []
-    for fan_in, fan_out in pairwise(units):
+    for (fan_in, fan_out), activation in zip(pairwise(units), activations):
         shape = (fan_in, fan_out)
         intercept = np.zeros(fan_out)
         if name == "glorot_uniform":

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._functions import as_activation
+
 
 class LayerFacts(NamedTuple):
     """What is said about one layer."""
@@ -59,6 +61,8 @@ def _activation_name(activation, layer):
     """The name of the activation of a hidden layer, with its parameter."""
     if isinstance(activation, list):
         activation = activation[layer]
-    if isinstance(activation, tuple):
+    if isinstance(activation, tuple) and isinstance(activation[0], str):
         return f"{activation[0]}({activation[1]:g})"
+    if isinstance(activation, tuple):
+        activation = as_activation(activation)
     return str(getattr(activation, "name", activation))

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.network import Data
+from fastmlp._functions import is_from_function
 from fastmlp._monitor import Monitor
 from fastmlp._task import INTERRUPTED
 from fastmlp._warnings import warn
@@ -15,6 +16,9 @@ from fastmlp._warnings import warn
 
 class _StopError(Exception):
     """A rule of ours ends the run of SciPy's solver."""
+
+
+_ENDS = (KeyboardInterrupt, TimeoutError, _StopError)
 
 
 def fit_lbfgs(task):
@@ -44,7 +48,11 @@ def fit_lbfgs(task):
                 "gtol": float(estimator.tol),
             },
         )
-    except (KeyboardInterrupt, TimeoutError, _StopError) as reason:
+    except (KeyboardInterrupt, Exception) as reason:
+        if not (isinstance(reason, _ENDS) or is_from_function(reason)):
+            raise
+        if is_from_function(reason) and not np.isfinite(objective.best_loss):
+            raise
         params[:trained] = objective.best_params
         estimator.loss_ = objective.best_loss
         if isinstance(reason, KeyboardInterrupt):
@@ -52,6 +60,8 @@ def fit_lbfgs(task):
         monitor.finish()
         if isinstance(reason, KeyboardInterrupt):
             warn(INTERRUPTED)
+        elif is_from_function(reason):
+            task.error = reason
         elif isinstance(reason, TimeoutError):
             monitor.time_is_up()
         return

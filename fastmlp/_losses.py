@@ -17,6 +17,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 
 from fastmlp._core.kernels import loss_outputs, max_levels
 from fastmlp._core.network import Objective
+from fastmlp._functions import Loss
 from fastmlp._numbers import is_finite, is_flat
 
 REGRESSION_LOSSES = (
@@ -76,9 +77,27 @@ def is_logistic_range(value):
     )
 
 
+def _own_objective(estimator):
+    """What stands beside a loss of the user: the output activation."""
+    output = estimator.loss.output_activation
+    if output not in OUTPUTS:
+        raise ValueError(
+            f"{estimator.loss!r} has output_activation={output!r}; for regression it "
+            f"must be one of {OUTPUTS}."
+        )
+    if estimator.out_activation is not None:
+        raise ValueError(
+            f"{estimator.loss!r} brings its output activation, {output!r}. Leave "
+            f"out_activation at None, got {estimator.out_activation!r}."
+        )
+    return Objective("squared_error", None if output == "identity" else output)
+
+
 def regression_objective(estimator):
     """What a regressor minimises; ValueError where parameters do not go together."""
     loss = estimator.loss
+    if isinstance(loss, Loss):
+        return _own_objective(estimator)
     parameter = {
         "huber": estimator.huber_delta,
         "tweedie": estimator.tweedie_power,

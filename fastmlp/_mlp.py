@@ -30,6 +30,7 @@ from fastmlp._core.batch import BatchSum
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import class_numbers, predict
+from fastmlp._functions import Loss
 from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
 from fastmlp._layers import summary
@@ -258,16 +259,22 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             checkpoint=make_checkpoint(self, checkpoint, checkpoint_every, resume),
         )
         with announced_fit(self, X, y, sample_weight) as options.context:
-            self._fit(X, y, sample_weight, options)
+            error = self._fit(X, y, sample_weight, options)
+        if error is not None:
+            raise error
         return self
 
     def _fit(self, X, y, sample_weight, options):
-        """Train by any solver; on an error the attributes stay as they were."""
+        """Train by any solver; on an error the attributes stay as they were.
+
+        Returns what a function of the user raised, to be raised again: the model then
+        has the weights of the last whole batch.
+        """
         incremental = options.incremental
         with _validation.restored_on_error(self):
             _rules.check_parameters(self, self._parameter_rules)
             hidden = _rules.hidden_sizes(self)
-            activation = _rules.hidden_activation(self)
+            activations = _rules.hidden_activations(self, len(hidden))
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
             dtype = self._training_dtype(cold)
             X, y = self._validate_input(X, y, incremental, cold, dtype)
@@ -277,11 +284,11 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 self._random_state = check_random_state(self.random_state)
             self.n_outputs_ = self._count_outputs(y)
             units = (X.shape[1], *hidden, self.n_outputs_)
-            activations = [activation] * len(hidden)
-            network = self._network(units, activations, self._wanted_objective())
+            objective = self._wanted_objective()
+            network = self._network(units, activations, objective, trains=True)
             regularization = Regularization.of(self, network)
             if cold:
-                self._start_cold(network, activation[0])
+                self._start_cold(network, _rules.initial_activations(self, activations))
             else:
                 self._start_warm(network, incremental)
             self._take_weights(units, options.coefs_init, options.intercepts_init)
@@ -306,11 +313,13 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             # a first call draws weights before the order of the rows, later ones do not
             if incremental and self._may_stream(task) and not (cold and restarts(self)):
                 self._stream = Stream(task, *machinery)
+        return task.error
 
     def _may_stream(self, task):
         """Whether the next ``partial_fit`` may go on with the machinery of this one."""
         return not (
-            self._scaling
+            task.error is not None
+            or self._scaling
             or task.holdout is not None
             or task.averaging is not None
             or issparse(task.X)
@@ -331,7 +340,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             if rows is None:
                 return False
             with _validation.restored_on_error(self):
-                stream.train(self, rows, options)
+                error = stream.train(self, rows, options)
+            if error is not None:
+                raise error
             return True
         finally:
             stream.lock.release()
@@ -370,16 +381,23 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """The weights of the rows in a precision, after a check, or None."""
         return _validation.check_sample_weight(sample_weight, len(y), dtype)
 
-    def _network(self, units, activations, loss):
+    def _network(self, units, activations, loss, trains=False):
         """The network of the core for these sizes."""
-        return Network(units, activations, loss, bool(self.fit_intercept))
+        own_loss = self.loss.function if isinstance(self.loss, Loss) else None
+        return Network(
+            units,
+            activations,
+            loss,
+            bool(self.fit_intercept),
+            own_loss if trains else None,
+        )
 
-    def _start_cold(self, network, activation):
+    def _start_cold(self, network, activations):
         """Draw initial weights and reset what earlier fits recorded."""
         self.n_layers_ = len(network.units)
         self._take_objective(network.objective)
         coefs, intercepts = initial_weights(
-            self.weight_init, network.units, activation, self._random_state
+            self.weight_init, network.units, activations, self._random_state
         )
         if not self.fit_intercept:
             intercepts = [np.zeros_like(b) for b in intercepts]
@@ -478,14 +496,14 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """The fitted model as plain data, checked; arrays are not copied."""
         check_is_fitted(self, "coefs_")
         _rules.check_parameters(self, {"dtype": _rules.RULES["dtype"]})
-        activation = _rules.hidden_activation(self)
         coefs, intercepts, units = self._layers()
+        activations = _rules.hidden_activations(self, len(units) - 2)
         objective = self._fitted_objective()
         names = getattr(self, "feature_names_in_", None)
         return Snapshot(
             coefs,
             intercepts,
-            [activation] * (len(units) - 2),
+            activations,
             self.out_activation_,
             None if self.dtype == "auto" else np.dtype(self.dtype),
             getattr(self, "classes_", None),
@@ -675,7 +693,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _activations(self, network):
         """Name and parameter of the activation of each hidden layer."""
-        return [_rules.hidden_activation(self)] * (len(network.units) - 2)
+        return _rules.hidden_activations(self, len(network.units) - 2)
 
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.
@@ -715,9 +733,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"the model has {units[0]} features and {units[-1]} outputs; X has "
                 f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
             )
-        activation = _rules.hidden_activation(self)
-        activations = [activation] * (len(units) - 2)
-        network = self._network(units, activations, self._fitted_objective())
+        activations = _rules.hidden_activations(self, len(units) - 2)
+        objective = self._fitted_objective()
+        network = self._network(units, activations, objective, trains=True)
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
             packed = packed.astype(X.dtype, copy=False)
@@ -838,8 +856,10 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         Number of units of each hidden layer; ``()`` gives logistic or
         softmax regression.
 
-    activation : str or ("leaky_relu", float), default="relu"
-        Activation of the hidden layers:
+    activation : str, (str, float), Activation or list, default="relu"
+        Activation of the hidden layers, or a list with one for each of them; one of
+        your own is an :class:`Activation`, a pair of functions (forward, derivative)
+        or a name given to it by :func:`register_activation`:
 
         - "identity": f(z) = z
         - "logistic": f(z) = 1 / (1 + exp(-z))
@@ -848,6 +868,14 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         - "softplus": f(z) = log(1 + exp(z))
         - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
           ``("leaky_relu", slope)`` sets another slope > 0
+        - "elu" [14]_: f(z) = z if z > 0 else alpha * (exp(z) - 1), alpha 1;
+          ``("elu", alpha)`` sets another alpha > 0
+        - "selu" [15]_: f(z) = 1.0507 * elu(z) with alpha 1.67326
+        - "gelu" [16]_: f(z) = z Phi(z), Phi the standard normal distribution
+        - "silu" [17]_ (swish): f(z) = z / (1 + exp(-z))
+        - "mish" [18]_: f(z) = z tanh(log(1 + exp(z)))
+        - "softsign": f(z) = z / (1 + abs(z))
+        - "hard_sigmoid": f(z) = z / 6 + 1 / 2, cut to [0, 1]
 
     solver : {"lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"}, \
             default="adam"
@@ -947,7 +975,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     weight_init : str, default="glorot_uniform"
         Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
-        intercepts included), "glorot_normal", "he_uniform", "he_normal",
+        intercepts included; narrower into logistic layers, and out of the last hidden
+        layer if that is logistic), "glorot_normal", "he_uniform", "he_normal",
         "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
 
     n_threads : int or None, default=None
@@ -1153,6 +1182,18 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
        learning and stochastic optimization", JMLR 12, 2011.
     .. [13] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
        arXiv:2302.06675.
+    .. [14] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep
+       network learning by exponential linear units", 2015, arXiv:1511.07289.
+    .. [15] G. Klambauer et al., "Self-normalizing neural networks", 2017,
+       arXiv:1706.02515.
+    .. [16] D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016,
+       arXiv:1606.08415.
+    .. [17] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", 2017,
+       arXiv:1702.03118.
+    .. [18] D. Misra, "Mish: a self regularized non-monotonic
+       activation function", 2019,
+       arXiv:1908.08681.
 
     Examples
     --------
@@ -1280,11 +1321,29 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     def _wanted_objective(self):
         """The loss of the core: over classes, or that of each label."""
         multiclass = self._label_binarizer.y_type_ == "multiclass"
+        if isinstance(self.loss, Loss):
+            return self._own_objective(multiclass)
         return Objective(
             self.loss if multiclass else f"binary_{self.loss}",
             parameter=float(self.focal_gamma) if self.loss == "focal" else 0.0,
             positive=positive_weights(self),
         )
+
+    def _own_objective(self, multiclass):
+        """What stands beside a loss of the user: the output activation."""
+        needed = "softmax" if multiclass else "logistic"
+        if self.loss.output_activation != needed:
+            what = "several classes" if multiclass else "two classes, or labels,"
+            raise ValueError(
+                f"{self.loss!r} has output_activation={self.loss.output_activation!r}, "
+                f"but {what} need output_activation={needed!r}."
+            )
+        if positive_weights(self) is not None:
+            raise ValueError(
+                f"class_weight with one weight per label needs loss='log_loss' or "
+                f"'focal', got {self.loss!r}. Pass a list of dicts."
+            )
+        return Objective("log_loss" if multiclass else "binary_log_loss")
 
     def _count_outputs(self, y):
         """One output per class or label, a single one for two classes."""
@@ -1428,7 +1487,9 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
                 self._label_binarizer = LabelBinarizer().fit(
                     y if y_type.startswith("multilabel") else classes
                 )
-            self._fit(X, y, sample_weight, options)
+            error = self._fit(X, y, sample_weight, options)
+        if error is not None:
+            raise error
         return self
 
     def predict(self, X):
@@ -1527,8 +1588,10 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Number of units of each hidden layer; ``()`` gives linear regression.
 
-    activation : str or ("leaky_relu", float), default="relu"
-        Activation of the hidden layers:
+    activation : str, (str, float), Activation or list, default="relu"
+        Activation of the hidden layers, or a list with one for each of them; one of
+        your own is an :class:`Activation`, a pair of functions (forward, derivative)
+        or a name given to it by :func:`register_activation`:
 
         - "identity": f(z) = z
         - "logistic": f(z) = 1 / (1 + exp(-z))
@@ -1537,6 +1600,14 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         - "softplus": f(z) = log(1 + exp(z))
         - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
           ``("leaky_relu", slope)`` sets another slope > 0
+        - "elu" [19]_: f(z) = z if z > 0 else alpha * (exp(z) - 1), alpha 1;
+          ``("elu", alpha)`` sets another alpha > 0
+        - "selu" [20]_: f(z) = 1.0507 * elu(z) with alpha 1.67326
+        - "gelu" [21]_: f(z) = z Phi(z), Phi the standard normal distribution
+        - "silu" [22]_ (swish): f(z) = z / (1 + exp(-z))
+        - "mish" [23]_: f(z) = z tanh(log(1 + exp(z)))
+        - "softsign": f(z) = z / (1 + abs(z))
+        - "hard_sigmoid": f(z) = z / 6 + 1 / 2, cut to [0, 1]
 
     solver : {"lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"}, \
             default="adam"
@@ -1635,7 +1706,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     weight_init : str, default="glorot_uniform"
         Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
-        intercepts included), "glorot_normal", "he_uniform", "he_normal",
+        intercepts included; narrower into logistic layers, and out of the last hidden
+        layer if that is logistic), "glorot_normal", "he_uniform", "he_normal",
         "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
 
     n_threads : int or None, default=None
@@ -1863,6 +1935,17 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
        learning and stochastic optimization", JMLR 12, 2011.
     .. [18] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
        arXiv:2302.06675.
+    .. [19] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep
+       network learning by exponential linear units", 2015, arXiv:1511.07289.
+    .. [20] G. Klambauer et al., "Self-normalizing neural networks", 2017,
+       arXiv:1706.02515.
+    .. [21] D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016,
+       arXiv:1606.08415.
+    .. [22] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", 2017,
+       arXiv:1702.03118.
+    .. [23] D. Misra, "Mish: a self regularized non-monotonic activation function",
+       2019, arXiv:1908.08681.
 
     Examples
     --------
@@ -2008,7 +2091,10 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
         X, y = _validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
-        return X, _validation.check_targets(y, X.dtype, self._wanted_objective())
+        objective = self._wanted_objective()
+        if isinstance(self.loss, Loss):  # whose targets may be anything
+            objective = Objective("squared_error")
+        return X, _validation.check_targets(y, X.dtype, objective)
 
     def _encode_plain(self, y, dtype):
         """Targets of the core from plain ones; None where they need a closer look."""
@@ -2080,7 +2166,9 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         """
         options = self._incremental(n_epochs, X_val, y_val, sample_weight_val, callback)
         if not self._streamed(X, y, sample_weight, options):
-            self._fit(X, y, sample_weight, options)
+            error = self._fit(X, y, sample_weight, options)
+            if error is not None:
+                raise error
         return self
 
     def predict(self, X, return_std=False):

@@ -13,7 +13,9 @@ from importlib.metadata import version
 import numpy as np
 
 from fastmlp import _safetensors
+from fastmlp._core.kernels import activation_names
 from fastmlp._encoding import decode, encode, to_json
+from fastmlp._functions import Activation, as_activation, stored_name
 
 FORMAT_VERSION = 1
 WEIGHTS = ("coefs_", "intercepts_")
@@ -109,12 +111,13 @@ def save_model(estimator, path, *, optimizer=False):
     kind = _kind_of(estimator)
     snapshot = estimator._snapshot()
     params = estimator.get_params(deep=False)
+    params["activation"] = _storable(params["activation"])
     tensors = {}
     for name, arrays in zip(WEIGHTS, (snapshot.coefs, snapshot.intercepts)):
         tensors.update({f"{name}.{i}": array for i, array in enumerate(arrays)})
     model = {
         "class": kind,
-        "activations": [list(pair) for pair in snapshot.activations],
+        "activations": [[_storable(f), p] for f, p in snapshot.activations],
         "params": {k: encode(v, f"params.{k}", tensors) for k, v in params.items()},
         "attributes": {},
     }
@@ -137,6 +140,14 @@ def save_model(estimator, path, *, optimizer=False):
             "model": to_json(model),
         },
     )
+
+
+def _storable(activation):
+    """An activation as a file holds it: one of the user by its registered name."""
+    if isinstance(activation, list):
+        return [_storable(entry) for entry in activation]
+    own = None if isinstance(activation, str) else as_activation(activation)
+    return activation if own is None else stored_name(own)
 
 
 def _kind_of(estimator):
@@ -202,7 +213,13 @@ def _model(tensors, metadata):
         raise ValueError("it has impossible activations.")
     n_layers = len(activations) + 1
     decoded = {"class": model["class"], "targets": model.get("targets")}
-    decoded["activations"] = [tuple(pair) for pair in activations]
+    decoded["activations"] = [(as_activation(f) or f, p) for f, p in activations]
+    for name, _ in decoded["activations"]:
+        if not isinstance(name, Activation) and name not in activation_names:
+            raise ValueError(
+                f"it has the activation {name!r}, which is not known here. If it is "
+                "one of your own, call fastmlp.register_activation before loading."
+            )
     for group, prefix in (("params", "params."), ("attributes", "")):
         values = model.get(group)
         if not isinstance(values, dict):
@@ -336,8 +353,8 @@ def _check_estimator(estimator):
 
     _rules.check_parameters(estimator, estimator._parameter_rules)
     _rules.hidden_sizes(estimator)
-    _rules.hidden_activation(estimator)
     units = estimator._layers()[-1]
+    _rules.hidden_activations(estimator, len(units) - 2)
     if not hasattr(estimator, "out_activation_"):
         raise ValueError("it has no out_activation_.")
     objective = estimator._fitted_objective()

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from fastmlp._core.kernels import activation_names, max_levels, rule_vectors
+from fastmlp._functions import Loss, as_activation, registered_activations
 from fastmlp._losses import (
     CLASSIFICATION_LOSSES,
     OUTPUTS,
@@ -31,7 +32,7 @@ WEIGHT_INITS = (
     "standard_normal",
 )
 # Parameter of each activation that has one: its name and default.
-ACTIVATION_PARAMETERS = {"leaky_relu": ("slope", 0.01)}
+ACTIVATION_PARAMETERS = {"leaky_relu": ("slope", 0.01), "elu": ("alpha", 1.0)}
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -77,6 +78,7 @@ _AT_LEAST_ONE = interval(Integral, 1, np.inf, "[)")
 _NOT_NEGATIVE = interval(Real, 0, np.inf, "[)")
 _POSITIVE = interval(Real, 0, np.inf, "()")
 _FRACTION = interval(Real, 0, 1, "[)")
+_OWN_LOSS = Rule("a fastmlp.Loss", lambda value: isinstance(value, Loss))
 _SCORING = Rule(
     "'loss' or a name among sklearn.metrics.get_scorer_names()",
     lambda value: (
@@ -208,7 +210,7 @@ RULES = {
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
 CLASSIFIER_RULES = {
-    "loss": [one_of(CLASSIFICATION_LOSSES)],
+    "loss": [one_of(CLASSIFICATION_LOSSES), _OWN_LOSS],
     "focal_gamma": [_NOT_NEGATIVE],
     "class_weight": [
         one_of(("balanced",)),
@@ -229,7 +231,7 @@ CLASSIFIER_RULES = {
     ],
 }
 REGRESSOR_RULES = {
-    "loss": [one_of(REGRESSION_LOSSES)],
+    "loss": [one_of(REGRESSION_LOSSES), _OWN_LOSS],
     "huber_delta": [_POSITIVE],
     "quantile": [
         interval(Real, 0, 1, "()"),
@@ -300,22 +302,64 @@ def hidden_sizes(estimator):
     return tuple(int(size) for size in sizes)
 
 
-def hidden_activation(estimator):
-    """Resolve ``activation`` to a name and its parameter."""
+def hidden_activations(estimator, n_hidden):
+    """Resolve ``activation`` to name and parameter for each hidden layer.
+
+    In place of the name stands an Activation where it is one of the user.
+    """
     value = estimator.activation
+    if not isinstance(value, list):
+        return [_activation(estimator, value)] * n_hidden
+    if len(value) != n_hidden:
+        raise InvalidParameterError(
+            f"The 'activation' parameter of {type(estimator).__name__} must be one "
+            "activation or a list with one per hidden layer: there are "
+            f"{n_hidden} hidden layers, but the list holds {len(value)}: {value!r}."
+        )
+    return [
+        _activation(estimator, entry, f" for hidden layer {i}")
+        for i, entry in enumerate(value)
+    ]
+
+
+def initial_activations(estimator, activations):
+    """The name of the activation by which each layer draws its initial weights.
+
+    It is that of the layer itself, for the output layer that of the last hidden layer.
+    """
+    if not activations:
+        if isinstance(estimator.activation, list):
+            return ["identity"]
+        return [_activation(estimator, estimator.activation)[0]]
+    names = [name for name, _ in activations]
+    return [*names, names[-1]]
+
+
+def _activation(estimator, value, where=""):
+    """Resolve one activation to a name and its parameter."""
     name, parameter = value, None
     if isinstance(value, tuple) and len(value) == 2:
         name, parameter = value
     known = isinstance(name, str) and name in activation_names
     if known and parameter is None and not isinstance(value, tuple):
         return name, ACTIVATION_PARAMETERS.get(name, (None, 0.0))[1]
+    if not known:
+        own = as_activation(value)
+        if own is not None:
+            return own, 0.0
     if known and name in ACTIVATION_PARAMETERS:
         tiny = float(np.finfo(np.float32).tiny)
         if interval(Real, tiny, np.inf, "[)").accepts(parameter):
             return name, float(parameter)
-    raise invalid(
-        estimator,
-        "activation",
-        f"{one_of(activation_names).text} or a pair ('leaky_relu', slope) with a "
-        "finite slope > 0",
+    pairs = " or ".join(
+        f"({name!r}, {parameter})"
+        for name, (parameter, _) in ACTIVATION_PARAMETERS.items()
     )
+    names = one_of([*activation_names, *registered_activations()])
+    text = (
+        f"{names.text}, a pair {pairs} "
+        "with a finite parameter > 0, a fastmlp.Activation or a pair of functions "
+        "(forward, derivative), or a list with one of them per hidden layer"
+    )
+    hint = f" The wrong one is {value!r}{where}." if where else ""
+    raise invalid(estimator, "activation", text, hint)

@@ -51,10 +51,12 @@ class _Prepared:
 def _watched(state):
     """The objects of an estimator on which a prediction depends."""
     get = state.get
+    activation = get("activation")  # a list of them may be changed in place
     return (
+        *(activation if isinstance(activation, list) else ()),
         *state["coefs_"],
         *state["intercepts_"],
-        get("activation"),
+        activation,
         get("dtype"),
         get("out_activation_"),
         get("_objective"),

@@ -10,6 +10,7 @@ are plain arrays in the precision of the model.  Otherwise the call takes the lo
 
 from __future__ import annotations
 
+import copy
 import inspect
 from operator import is_
 from threading import Lock
@@ -61,6 +62,7 @@ class Stream:
         self.optimizer, self.epoch = optimizer, epoch
         self.names = (*inspect.signature(type(estimator)).parameters, *_HELD)
         self.held = tuple(map(vars(estimator).get, self.names))
+        self.activation = copy.copy(estimator.activation)  # of a list, its entries
         self.classes = getattr(estimator, "classes_", None)
         self.views = (*estimator.coefs_, *estimator.intercepts_)
         self.n_samples, self.order = len(task.y), order
@@ -77,6 +79,10 @@ class Stream:
         ):
             return False
         if self.repeats and options.n_epochs != 1:
+            return False
+        if isinstance(self.activation, list) and not all(
+            map(is_, self.activation, attributes["activation"])
+        ):
             return False
         views = (*estimator.coefs_, *estimator.intercepts_)
         return (
@@ -108,7 +114,10 @@ class Stream:
         return None if encoded is None else (X, encoded, sample_weight)
 
     def train(self, estimator, rows, options):
-        """Train on some rows; on an error all numbers are as they were."""
+        """Train on some rows; on an error all numbers are as they were.
+
+        Returns what a function of the user raised after some whole batches.
+        """
         task = Task(estimator, self.network, self.params, *rows, options)
         moments = self.optimizer.moments
         before = [array.copy() for array in (self.params, *moments)]
@@ -131,3 +140,4 @@ class Stream:
             for entries, n in zip(lists, n_epochs):
                 del entries[n:]
             raise
+        return task.error

@@ -67,6 +67,7 @@ class Task:
         self.scaling = None
         self.regularization = None
         self.averaging = None
+        self.error = None  # what a function of the user raised
 
     @property
     def n_train(self):

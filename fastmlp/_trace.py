@@ -15,6 +15,7 @@ from fastmlp._core.batch import BatchSum
 from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import activate_outputs
 from fastmlp._display import new_axes
+from fastmlp._functions import Loss
 
 _LOSSES = ("squared_error", "poisson", "log_loss", "binary_log_loss")
 
@@ -256,10 +257,11 @@ def trace_step(estimator, x, y, learning_rate):
     X, target = estimator._one_sample(x.reshape(1, -1), y)
     X, target = X.astype(np.float64), target.astype(np.float64)
     _, fitted, _, coefs = estimator._fitted_network(X)
-    if fitted.objective != Objective(fitted.loss) or fitted.loss not in _LOSSES:
+    is_known = fitted.objective == Objective(fitted.loss) and fitted.loss in _LOSSES
+    if not is_known or isinstance(estimator.loss, Loss):
         raise ValueError(
             f"trace_step knows the losses {', '.join(_LOSSES)} with their own output "
-            f"activations, but the model has loss={fitted.loss!r}, out_activation_="
+            f"activations, but the model has loss={estimator.loss!r}, out_activation_="
             f"{estimator.out_activation_!r}."
         )
     network = Network(fitted.units, estimator._activations(fitted), fitted.loss, True)
@@ -278,7 +280,7 @@ def trace_step(estimator, x, y, learning_rate):
         z = a @ coefs[i] + intercepts[i]
         if i < n_layers - 1:
             above = gradients.hidden_activations(network, Data(X), core_layers, i + 1)
-            slopes = gradients.activation_slopes(network, i + 1, above)[0]
+            slopes = gradients.activation_slopes(network, i + 1, z, above)[0]
             back = coefs[i + 1] @ deltas[i + 1]
         else:
             above = outputs[None]

@@ -6,6 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._averaging import begin_averaging
 from fastmlp._core.solvers import Epoch
+from fastmlp._functions import is_from_function
 from fastmlp._monitor import Monitor
 from fastmlp._optimizers import OPTIMIZERS, restored_optimizer
 from fastmlp._order import ShuffledOrder
@@ -52,6 +53,12 @@ def run_epochs(task, optimizer, epoch, order):
     except KeyboardInterrupt:
         monitor.interrupted(epoch)
         warn(INTERRUPTED)
+    except Exception as error:
+        took_steps = task.estimator.n_iter_ > 0 or epoch.rows_counted > 0
+        if not (is_from_function(error) and took_steps):
+            raise
+        monitor.interrupted(epoch)
+        task.error = error
     monitor.finish()
 
 

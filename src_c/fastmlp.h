@@ -123,6 +123,7 @@ void fm_restore_denormals(unsigned int before);
 
 /* Names of the lists, in the order of the enums; NULL past the last. */
 const char *fm_activation_name(int i);
+const char *fm_activation_by_input(int i);
 const char *fm_loss_name(int i);
 const char *fm_loss_output(int i);
 const char *fm_output_name(int i);

@@ -2,14 +2,24 @@
 #ifndef FASTMLP_LISTS_H
 #define FASTMLP_LISTS_H
 
-/* X(name): hidden activations; activations.inl.h holds name and d_name. */
-#define FM_ACTIVATIONS(X)                                                              \
+/* X(name): hidden activations; activations.inl.h holds name and d_name.  The derivatives
+ * of the first ones are functions of the output, those of the others of the input. */
+#define FM_ACTIVATIONS_BY_OUTPUT(X)                                                    \
     X(identity)                                                                        \
     X(logistic)                                                                        \
     X(tanh)                                                                            \
     X(relu)                                                                            \
     X(softplus)                                                                        \
-    X(leaky_relu)
+    X(leaky_relu)                                                                      \
+    X(elu)                                                                             \
+    X(selu)                                                                            \
+    X(softsign)                                                                        \
+    X(hard_sigmoid)
+#define FM_ACTIVATIONS_BY_INPUT(X)                                                     \
+    X(gelu)                                                                            \
+    X(silu)                                                                            \
+    X(mish)
+#define FM_ACTIVATIONS(X) FM_ACTIVATIONS_BY_OUTPUT(X) FM_ACTIVATIONS_BY_INPUT(X)
 
 /* X(name): output activations; outputs.inl.h. */
 #define FM_OUTPUTS(X)                                                                  \
@@ -57,6 +67,9 @@
     X(log1p, log1p)                                                                    \
     X(tanh, tanh_)                                                                     \
     X(logistic, sigmoid)                                                               \
-    X(softplus, softplus_)
+    X(softplus, softplus_)                                                             \
+    X(gelu, gelu_)                                                                     \
+    X(silu, silu_)                                                                     \
+    X(mish, mish_)
 
 #endif

@@ -23,6 +23,8 @@
 #undef EXPM1_MIN
 #undef EXP_MODERATE
 #undef SQRT_HALF_BITS
+#undef NORMAL_END
+#undef LOGISTIC_END
 
 #if FM_DOUBLE
 
@@ -44,6 +46,9 @@
 #define EXPM1_MIN (-40.0)
 #define EXP_MODERATE 64.0
 #define SQRT_HALF_BITS UINT64_C(0x3fe6a09e667f3bcd)
+/* |z| from which z (1 - Phi(|z|)) and z / (1 + exp(|z|)) are 0 */
+#define NORMAL_END 40.0
+#define LOGISTIC_END 760.0
 
 #else
 
@@ -65,5 +70,7 @@
 #define EXPM1_MIN (-20.0f)
 #define EXP_MODERATE 64.0f
 #define SQRT_HALF_BITS UINT32_C(0x3f3504f3)
+#define NORMAL_END 16.0f
+#define LOGISTIC_END 120.0f
 
 #endif

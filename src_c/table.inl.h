@@ -2,16 +2,20 @@
  * n: rows, k: columns (units or outputs) unless said otherwise. */
 
 typedef struct {
-    /* z := f(z), in place; z (n, k), its rows ldz apart with room for a multiple of 64
-     * bytes, all of which may change; p: the parameter of f */
-    void (*activate)(fm_activation f, FM_REAL *z, ptrdiff_t n, ptrdiff_t k,
-                     ptrdiff_t ldz, FM_REAL p);
+    /* a := f(z); z, a (n, k), which may be the same, their rows ld apart with room for a
+     * multiple of 64 bytes, all of which may change; p: the parameter of f */
+    void (*activate)(fm_activation f, const FM_REAL *z, FM_REAL *a, ptrdiff_t n,
+                     ptrdiff_t k, ptrdiff_t ld, FM_REAL p);
 
-    /* delta := delta * f'(a), in place, and db := db + column sums of the result;
-     * a, delta (n, k), their rows ld apart with room as above, db (k,) */
-    void (*activate_backward)(fm_activation f, const FM_REAL *a, FM_REAL *delta,
+    /* delta := delta * f'(x), in place, and db := db + column sums of the result;
+     * x: the outputs, of an activation by input its inputs; x, delta (n, k), their rows
+     * ld apart with room as above, db (k,) */
+    void (*activate_backward)(fm_activation f, const FM_REAL *x, FM_REAL *delta,
                               FM_REAL *db, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld,
                               FM_REAL p);
+
+    /* db := db + column sums of delta (n, k) */
+    void (*column_sums)(const FM_REAL *delta, FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
 
     /* z := output activation of z, in place; z (n, k) */
     void (*output)(const fm_objective *objective, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);

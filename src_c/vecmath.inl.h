@@ -5,7 +5,8 @@
  *    argument passes through.
  * b) Polynomials and the rational of tanh interpolate at Chebyshev points of the reduced
  *    range (|r| <= ln 2 / 2, q = s^2 <= (3 - sqrt(8))^2, |x| <= 0.625), their coefficients
- *    computed with 60 digits; what they leave out is below 1/8 ulp.
+ *    computed with 60 digits; what they leave out is below 1/8 ulp.  So does the rational
+ *    of mills, in the variable (t - k) / (t + k), k = 2 (f32) or 3 (f64).
  * c) Bounds in ulp are those that tests/test_vecmath.py checks.
  */
 
@@ -189,5 +190,65 @@ static FM_ALWAYS_INLINE real FN(log1p_unit)(real t)
 {
     real u = R(1.0) + t;
     return FN(log_of)(u, (t - (u - R(1.0))) / u);
+}
+
+/* y exp(x + c), <= 1.5 ulp, underflow but at the end; -1200 < x <= 0, |c| <= |x| / 1000;
+ * x of at most half the digits of a real, or c tiny */
+static inline real FN(exp_product)(real x, real c, real y)
+{
+    const real n = ((x + c) * R(1.4426950408889634) + ROUNDER) - ROUNDER;
+    const real high = x - n * LN2_HI, low = c - n * LN2_LO;
+    const real r = high + low, lost = (high - r) + low;
+    const real p = R(1.0) + (r + (lost + r * r * FN(exp_tail)(r)));
+    const real half = n * R(0.5) + ROUNDER;
+    return y * p * FN(power_of_two)(half) *
+           FN(power_of_two)((n - (half - ROUNDER)) + ROUNDER);
+}
+
+/* exp(-t^2 / 2) / (1 - Phi(t)) for 0 <= t <= NORMAL_END, Phi the normal distribution;
+ * <= 1.5 ulp: an asymptote and a rest with positive coefficients, so nothing cancels */
+static inline real FN(inverse_mills)(real t)
+{
+#if FM_DOUBLE
+    const real asymptote = 0x1.40d931ff62706p+1; /* sqrt(2 pi) */
+    real p = 0x1.77d391601d45dp-20, d = 0x1.2bddb97e2daf5p-21;
+    p = p * t + 0x1.62838d0c9c4dbp-15;
+    p = p * t + 0x1.483135c7ebdb2p-11;
+    p = p * t + 0x1.8304b460202e5p-8;
+    p = p * t + 0x1.3eb371ba3fde9p-5;
+    p = p * t + 0x1.7bb9b261bfd69p-3;
+    p = p * t + 0x1.483d86ac57e18p-1;
+    p = p * t + 0x1.900193f683903p+0;
+    p = p * t + 0x1.3c6a1800008cdp+1;
+    d = d * t + 0x1.1adc73f10f34dp-16;
+    d = d * t + 0x1.0707e6ab9b6aap-12;
+    d = d * t + 0x1.393737602980bp-9;
+    d = d * t + 0x1.066a2ff9e59dbp-6;
+    d = d * t + 0x1.41dcbe5129824p-4;
+    d = d * t + 0x1.242c91f47b753p-2;
+    d = d * t + 0x1.8405d10eff65bp-1;
+    d = d * t + 0x1.6a3b3f0e939f0p+0;
+    d = d * t + 0x1.b1012060c14aap+0;
+#else
+    const real asymptote = 0x1.40d932p+1f;
+    real p = 0x1.9d42d6p-8f, d = 0x1.49b556p-9f;
+    p = p * t + 0x1.34b532p-4f;
+    p = p * t + 0x1.ace3cap-2f;
+    p = p * t + 0x1.441f9p+0f;
+    d = d * t + 0x1.eccd7ap-6f;
+    d = d * t + 0x1.600076p-3f;
+    d = d * t + 0x1.2315d4p-1f;
+    d = d * t + 0x1.16a6dp+0f;
+#endif
+    return asymptote * t + (p * t + R(2.0)) / (d * t + R(1.0));
+}
+
+/* y exp(-t^2 / 2), <= 1.5 ulp, 0 <= t <= NORMAL_END; t^2 / 2 in two parts, of which the
+ * first is exact */
+static inline real FN(bell)(real t, real y)
+{
+    const bits lower = ((bits)1 << ((MANTISSA_BITS + 2) / 2)) - 1;
+    const real head = FN(from_bits)(FN(to_bits)(t) & ~lower);
+    return FN(exp_product)(R(-0.5) * head * head, R(-0.5) * (t - head) * (t + head), y);
 }
 #undef ROUNDER

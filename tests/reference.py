@@ -3,13 +3,14 @@
 Shapes: X (n_samples, n_features), dense or sparse; y (n_samples, n_outputs), or class
 numbers (n_samples, 1) for log_loss; w (n_samples,), or None for ones; coefs[l]
 (fan_in, fan_out) and intercepts[l] (fan_out,).  ``activation`` holds one pair (name, p)
-for each hidden layer; only leaky_relu reads p, its slope.
+for each hidden layer; leaky_relu reads p, its slope, and elu, its alpha.
 """
 
 from itertools import pairwise
 
 import numpy as np
 import reference_losses
+from scipy.special import ndtr
 
 EPS = np.finfo(np.float64).eps
 
@@ -24,6 +25,27 @@ def softmax(z):
     return t / t.sum(axis=1, keepdims=True)
 
 
+def cut(z):
+    """z where the functions below still change: no product 0 * inf, no overflow"""
+    return np.clip(z, -760, 760)
+
+
+def mish_tanh(z):
+    """tanh(log(1 + exp(z)))"""
+    t = np.exp(-np.abs(z))
+    u = t * (t + 2)
+    return np.where(z < 0, u / (u + 2), (1 + 2 * t) / (1 + 2 * t + 2 * t * t))
+
+
+def mish_rest(z):
+    """1 - tanh(log(1 + exp(z)))"""
+    t = np.exp(-np.abs(z))
+    u = 2 * t * t
+    return np.where(z < 0, 2 / (t * (t + 2) + 2), u / (1 + 2 * t + u))
+
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
 # name: a = f(z, p), and its derivative at z; at a kink it is the one from the left for
 # relu and the one from the right for leaky_relu
 ACTIVATIONS = {
@@ -35,6 +57,36 @@ ACTIVATIONS = {
     "leaky_relu": (
         lambda z, p: np.where(z < 0, p * z, z),
         lambda z, p: np.where(z < 0, p, 1.0),
+    ),
+    "elu": (
+        lambda z, p: np.where(z > 0, z, p * np.expm1(np.minimum(z, 0))),
+        lambda z, p: np.where(z > 0, 1.0, p * np.exp(np.minimum(z, 0))),
+    ),
+    "selu": (
+        lambda z, p: SELU_SCALE * ACTIVATIONS["elu"][0](z, SELU_ALPHA),
+        lambda z, p: SELU_SCALE * ACTIVATIONS["elu"][1](z, SELU_ALPHA),
+    ),
+    "softsign": (
+        lambda z, p: np.where(np.isinf(z), np.sign(z), z / (1 + np.abs(z))),
+        lambda z, p: 1 / (1 + np.abs(z)) ** 2,
+    ),
+    "hard_sigmoid": (
+        lambda z, p: np.clip((z + 3) / 6, 0, 1),
+        lambda z, p: np.where((z > -3) & (z < 3), 1 / 6, 0.0 * cut(z)),
+    ),
+    "gelu": (
+        lambda z, p: np.where(z < 0, cut(z), z) * ndtr(z),
+        lambda z, p: ndtr(z) + cut(z) * np.exp(-(cut(z) ** 2) / 2) / np.sqrt(2 * np.pi),
+    ),
+    "silu": (
+        lambda z, p: np.where(z < 0, cut(z), z) * logistic(z),
+        lambda z, p: logistic(z) * (1 + cut(z) * logistic(-z)),
+    ),
+    "mish": (
+        lambda z, p: np.where(z < 0, cut(z), z) * mish_tanh(z),
+        lambda z, p: (
+            mish_tanh(z) + cut(z) * logistic(z) * mish_rest(z) * (1 + mish_tanh(z))
+        ),
     ),
 }
 

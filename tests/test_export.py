@@ -228,9 +228,7 @@ def test_from_torch_of_other_modules():
         nn.Sequential(nn.Linear(3, 2), nn.ReLU()): "cannot be 'relu'",
         nn.Sequential(nn.Linear(3, 2), nn.Softplus(2.0), nn.Linear(2, 1)): "beta=1",
         nn.Sequential(nn.Linear(3, 2), nn.Softmax(1), nn.Linear(2, 1)): "output layer",
-        nn.Sequential(
-            nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1)
-        ): "must have one activation",
+        nn.Sequential(nn.Linear(3, 2), nn.GELU("tanh"), nn.Linear(2, 1)): "approximate",
         nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(5, 1)): "coefs_",
     }.items():
         with pytest.raises(ValueError, match=message):

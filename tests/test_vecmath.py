@@ -7,13 +7,54 @@ import pytest
 
 from fastmlp._core import kernels, testing
 
-MAX_ULP = {"exp": 1}
+MAX_ULP = {"exp": 1, "gelu": 4, "silu": 4, "mish": 4}
 DEFAULT_MAX_ULP = 2
+PI = "3.14159265358979323846264338327950288"
 
 
 def logistic(x):
     t = np.exp(-np.abs(x))
     return np.where(x < 0, t, 1) / (1 + t)
+
+
+def normal_tail(t):
+    """exp(t^2 / 2) (1 - Phi(t)) for t >= 0, to the precision of its argument
+
+    Phi(t) - 1/2 = phi(t) (t + t^3 / 3 + t^5 / (3 5) + ..) near 0, else the continued
+    fraction of Laplace (Abramowitz and Stegun 26.2.10, 26.2.14).
+    """
+    phi = 1 / np.sqrt(2 * np.longdouble(PI)).astype(t.dtype)
+    near = np.minimum(t, 2)
+    term = total = near
+    for k in range(3, 79, 2):
+        term = term * near * near / k
+        total = total + term
+    near = np.exp(near * near / 2) / 2 - phi * total
+    far = np.maximum(t, 2)
+    fraction = far
+    for k in range(140, 0, -1):
+        fraction = far + k / fraction
+    return np.where(t < 2, near, phi / fraction)
+
+
+def gelu(x):
+    t = np.abs(x)
+    t = np.minimum(t, 45)
+    head = t.astype(np.float32).astype(t.dtype)  # its square is exact
+    bell = np.exp(-head * head / 2) * np.exp(-(t - head) * (t + head) / 2)
+    tail = t * bell * normal_tail(t)
+    return np.where(x < 0, -tail, x - tail)
+
+
+def silu(x):
+    return np.where(x < 0, np.maximum(x, -800), x) * logistic(x)
+
+
+def mish(x):
+    t = np.exp(-np.abs(x))
+    u = t * (t + 2)
+    tanh = np.where(x < 0, u / (u + 2), (1 + 2 * t) / (1 + 2 * t + 2 * t * t))
+    return np.where(x < 0, np.maximum(x, -800), x) * tanh
 
 
 WIDE = {
@@ -23,6 +64,9 @@ WIDE = {
     "tanh": np.tanh,
     "logistic": logistic,
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    "gelu": gelu,
+    "silu": silu,
+    "mish": mish,
 }
 
 
@@ -87,6 +131,9 @@ def test_every_float32(name, isa):
 
 
 INF, NAN = np.inf, np.nan
+LIKE_RELU = [
+    (0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -0.0), (1e4, 1e4), (-1e4, -0.0),
+]  # fmt: skip
 # name: (x, f(x)) that hold to the bit, signs of zeros included
 SPECIAL = {
     "exp": [(0.0, 1), (-0.0, 1), (INF, INF), (-INF, 0), (1e4, INF), (-1e4, 0)],
@@ -102,6 +149,9 @@ SPECIAL = {
         (0.0, 0.5), (-0.0, 0.5), (INF, 1), (-INF, 0), (1e4, 1), (-1e4, 0),
     ],
     "softplus": [(INF, INF), (-INF, 0), (1e4, 1e4), (-1e4, 0)],
+    "gelu": LIKE_RELU,
+    "silu": LIKE_RELU,
+    "mish": LIKE_RELU,
 }  # fmt: skip
 
 
@@ -128,6 +178,17 @@ def test_subnormals(name, dtype, isa):
     check_ulp(name, x, wide(name, x))
     if name in ("exp", "logistic"):  # f(0) is the rounded value of f near 0
         np.testing.assert_array_equal(core(name, x), core(name, np.zeros(1, dtype))[0])
+
+
+def test_reference_of_gelu():
+    # two formulas that share nothing, in the middle of their ranges and where they meet
+    from scipy.special import log_ndtr
+
+    t = np.linspace(0, 12, 500)
+    known = np.exp(log_ndtr(-t) + t * t / 2)
+    np.testing.assert_allclose(normal_tail(t.astype(np.longdouble)), known, rtol=1e-13)
+    at_two = normal_tail(np.nextafter(np.longdouble(2), [np.longdouble(1), 3]))
+    np.testing.assert_allclose(at_two[0], at_two[1], rtol=1e-18)
 
 
 def test_tanh_near_zero(dtype, isa):

@@ -2,6 +2,7 @@
 
 from cython cimport floating
 
+from fastmlp._core.custom cimport Failures
 from fastmlp._core.kernels cimport fm_step
 from fastmlp._core.network cimport (
     Data,
@@ -63,6 +64,7 @@ cdef class BatchSum:
     cdef sum_t c
     cdef readonly object grad
     cdef readonly Py_ssize_t blocks_per_call
+    cdef Failures failures
     cdef tuple owners
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise)
 
@@ -79,6 +81,14 @@ cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
     const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
     floating *z_last, floating *products,
+) noexcept nogil
+cdef void activate_rows(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    Py_ssize_t n, const floating *precision,
+) noexcept nogil
+cdef void slope_rows(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
 ) noexcept nogil
 cdef void read_weights(sum_t *s) noexcept nogil
 cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil

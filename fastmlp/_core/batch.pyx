@@ -23,6 +23,12 @@ from libc.math cimport INFINITY
 from libc.string cimport memset
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.custom cimport (
+    apply_function,
+    apply_loss,
+    function_t,
+    multiply_slopes,
+)
 from fastmlp._core.kernels cimport fm_activation, fm_csr_rows
 from fastmlp._core.network cimport (
     SUM_ROWS,
@@ -127,12 +133,64 @@ cdef inline Py_ssize_t strip_rows(
     return min(n, max(STRIP_ROWS, fitting // SUM_ROWS * SUM_ROWS))
 
 
+cdef void activate_rows(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    Py_ssize_t n, const floating *precision,
+) noexcept nogil:
+    """a_l := f(z_l) for n rows of the workspace, from row `at` on"""
+    cdef Py_ssize_t stride = work.stride[layer]
+    cdef floating *z = <floating *> work.z[layer] + at * stride
+    cdef floating *a = <floating *> work.a[layer] + at * stride
+    cdef const function_t *f = <const function_t *> net.function[layer - 1]
+    if f != NULL:
+        apply_function(f, work.failure, z, a, n, stride)
+    else:
+        kernels.activate(<fm_activation> net.activation[layer - 1], <const floating *> z,
+                         a, n, net.width[layer], stride, net.parameter[layer - 1])
+
+
+cdef void slope_rows(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
+) noexcept nogil:
+    """delta_l := delta_l f'(z_l) for n rows from row `at` on, and sums over SUM_ROWS"""
+    cdef Py_ssize_t stride = work.stride[layer], width = net.width[layer], done = 0, m
+    cdef floating *z = <floating *> work.z[layer] + at * stride
+    cdef floating *a = <floating *> work.a[layer] + at * stride
+    cdef const floating *x = z if net.by_input[layer - 1] else a
+    cdef const function_t *f = <const function_t *> net.function[layer - 1]
+    if f != NULL:
+        multiply_slopes(f, work.failure, z, a, delta, <floating *> work.scratch, n,
+                        width)
+    while done < n:
+        m = min(<Py_ssize_t> SUM_ROWS, n - done)
+        if f != NULL:
+            kernels.column_sums(<const floating *> delta, sums, m, width)
+        else:
+            kernels.activate_backward(
+                <fm_activation> net.activation[layer - 1], x + done * stride, delta,
+                sums, m, width, stride, net.parameter[layer - 1])
+        delta += SUM_ROWS * stride
+        sums += sums_stride
+        done += SUM_ROWS
+
+
+cdef inline Py_ssize_t layer_strip(
+    const network_t *net, Py_ssize_t layer, Py_ssize_t n, size_t itemsize
+) noexcept nogil:
+    """Rows of a strip for the outputs of a layer: all for a Python function"""
+    cdef const function_t *f = NULL
+    if 0 < layer < net.n_layers:
+        f = <const function_t *> net.function[layer - 1]
+    return n if f != NULL and f.is_python else strip_rows(n, net.width[layer], itemsize)
+
+
 cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
     const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
     floating *z_last, floating *products,
 ) noexcept nogil:
-    """a_l := f(a_(l-1) W_l + b_l), a_0 = x; z_last := a_(L-1) W_L + b_L
+    """z_l := a_(l-1) W_l + b_l, a_l := f(z_l), a_0 = x; z_last := z_L
 
     The rows stand from row `at` of the workspace on.
     """
@@ -149,8 +207,8 @@ cdef void forward(
         b = <const floating *> layers.intercept[layer]
         z = z_last
         if layer < net.n_layers - 1:
-            z = <floating *> work.a[layer + 1] + at * ldz
-        strip = strip_rows(rows.n, fan_out, sizeof(floating))
+            z = <floating *> work.z[layer + 1] + at * ldz
+        strip = layer_strip(net, layer + 1, rows.n, sizeof(floating))
         if layer == 0 and data.is_sparse:
             kernels.csr_forward(csr_rows(data, rows),
                                 <const floating *> stored_values(data, work), w, b, z,
@@ -162,12 +220,10 @@ cdef void forward(
                 product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
                         0, z + first * ldz, ldz, products)
             if layer < net.n_layers - 1:
-                kernels.activate(<fm_activation> net.activation[layer],
-                                 z + first * ldz, n, fan_out, ldz,
-                                 net.parameter[layer])
+                activate_rows(net, work, layer + 1, at + first, n, x)
                 if has_dropout(work, layer + 1):
                     drop(work.noise, layer + 1, rows.first + first,
-                         <const floating *> z + first * ldz, ldz,
+                         <const floating *> work.a[layer + 1] + (at + first) * ldz, ldz,
                          <floating *> work.input[layer + 1] + (at + first) * ldz, ldz,
                          n, fan_out)
             first += n
@@ -183,17 +239,15 @@ cdef void backward(
     cdef const network_t *net = s.net
     cdef const ptrdiff_t *stride = s.work.stride
     cdef const floating *above
-    cdef const floating *a
     cdef floating *delta
-    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, done
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n
     cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
     for layer in range(net.n_layers - 1, 0, -1):
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         above = <const floating *> s.work.delta[layer + 1] + at * stride[layer + 1]
         delta = <floating *> s.work.delta[layer] + at * stride[layer]
-        a = <const floating *> s.work.a[layer] + at * stride[layer]
-        strip = strip_rows(n_rows, fan_in, sizeof(floating))
-        first = done = 0
+        strip = layer_strip(net, layer, n_rows, sizeof(floating))
+        first = 0
         while first < n_rows:
             n = min(strip, n_rows - first)
             product(False, n, fan_in, fan_out, above + first * stride[layer + 1],
@@ -204,16 +258,10 @@ cdef void backward(
                 drop(s.work.noise, layer, s.rows.first + at + first,
                      <const floating *> delta + first * stride[layer], stride[layer],
                      delta + first * stride[layer], stride[layer], n, fan_in)
+            slope_rows(net, s.work, layer, at + first, n, delta + first * stride[layer],
+                       slots + first // SUM_ROWS * n_intercepts
+                       + net.intercept_offset[layer - 1] - net.n_coefs, n_intercepts)
             first += n
-            while done < first:
-                kernels.activate_backward(
-                    <fm_activation> net.activation[layer - 1], a + done * stride[layer],
-                    delta + done * stride[layer],
-                    slots + done // SUM_ROWS * n_intercepts
-                    + net.intercept_offset[layer - 1] - net.n_coefs,
-                    min(<Py_ssize_t> SUM_ROWS, n_rows - done), fan_in, stride[layer],
-                    net.parameter[layer - 1])
-                done += SUM_ROWS
 
 
 cdef inline double loss_delta(
@@ -239,6 +287,7 @@ cdef void rows_item(
     cdef floating *products = <floating *> work.products + worker * kernels.FM_GEMM_WORK
     cdef floating *slots = <floating *> work.intercept_grads + slot * n_intercepts
     cdef floating *z = <floating *> work.a[net.n_layers] + at * n_outputs
+    cdef floating *room = <floating *> work.loss_room + 3 * at * n_outputs
     cdef double *losses = <double *> work.losses + slot
     cdef double *weights = <double *> work.weights + slot
     cdef const floating *x = NULL
@@ -266,13 +315,24 @@ cdef void rows_item(
                     <const floating *> data.x, rows.n)
     memset(slots, 0, ceil_div(rows.n, SUM_ROWS) * n_intercepts * real)
     forward(net, data, s.layers, work, rows, at, x, z, products)
+    if net.loss_function != NULL:
+        apply_loss(&net.objective, net.loss_function, work.failure, y, data.y_width, w,
+                   z, room, rows.n, n_outputs)
     while first < rows.n:
         n = min(<Py_ssize_t> SUM_ROWS, rows.n - first)
-        losses[first // SUM_ROWS] = loss_delta(
-            s, y + first * data.y_width, w + first if w != NULL else w,
-            z + first * n_outputs,
-            slots + first // SUM_ROWS * n_intercepts
-            + net.intercept_offset[last] - net.n_coefs, n)
+        if net.loss_function != NULL:
+            losses[first // SUM_ROWS] = kernels.sum_values(
+                <const floating *> room + first * n_outputs, n * n_outputs)
+            kernels.column_sums(
+                <const floating *> z + first * n_outputs,
+                slots + first // SUM_ROWS * n_intercepts
+                + net.intercept_offset[last] - net.n_coefs, n, n_outputs)
+        else:
+            losses[first // SUM_ROWS] = loss_delta(
+                s, y + first * data.y_width, w + first if w != NULL else w,
+                z + first * n_outputs,
+                slots + first // SUM_ROWS * n_intercepts
+                + net.intercept_offset[last] - net.n_coefs, n)
         weights[first // SUM_ROWS] = (
             kernels.sum_values(w + first, n) if w != NULL else <double> n
         )
@@ -383,6 +443,8 @@ cdef void sum_parts(sum_t *s) noexcept nogil:
 
 cdef double data_scale(const sum_t *s) noexcept nogil:
     """What makes means of the sums: over weights, and outputs of squared errors"""
+    if s.net.loss_function != NULL:
+        return 1 / s.weight
     if s.net.objective.loss == kernels.FM_LOSS_squared_error:
         return 1 / (s.weight * s.net.n_outputs)
     return 1 / s.weight
@@ -460,12 +522,13 @@ cdef class BatchSum:
             raise ValueError("targets need one column per output of the network")
         row_work = data.work_per_row(net.units)
         rows = net.block_rows(batch_size, data.dtype)
-        n_threads = min(n_threads, ceil_div(rows, SUM_ROWS))
+        n_threads = 1 if net.has_python else min(n_threads, ceil_div(rows, SUM_ROWS))
         cdef Workspace work = Workspace(net, data, rows, n_threads, True, dropout)
         parts = _parts(net, data, batch_size * row_work >= THREAD_WORK)
         self.grad = np.empty(net.c.n_params, dtype=data.dtype)
         noise = self.set_noise(net, data, work, dropout, input_noise)
         self.owners = (net, data, layers, work, params, parts, noise)
+        self.failures = work.failures
         self.c.net, self.c.data = &net.c, &data.c
         self.c.layers, self.c.work = &layers.c, &work.c
         self.c.grad = <void *> address_of(self.grad, data.dtype)
@@ -525,11 +588,14 @@ cdef class BatchSum:
                     read_weights(s)
                 for _i in range(self.blocks_per_call):
                     sum_rows(s)
+                    if s.work.failure.failed:
+                        break
                     s.update.scale, s.update.decay = data_scale(s), alpha / s.weight
                     sum_parts(s)
                     if s.is_last:
                         break
                 kernels.restore_denormals(before)
+            self.failures.check()
             PyErr_CheckSignals()
             if deadline < INFINITY and perf_counter() > deadline:
                 raise TimeoutError

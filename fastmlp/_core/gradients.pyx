@@ -13,7 +13,8 @@ from cython cimport floating
 from libc.string cimport memcpy
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport forward, rows_t, x_block
+from fastmlp._core.batch cimport forward, rows_t, slope_rows, x_block
+from fastmlp._core.custom cimport Function, function_t
 from fastmlp._core.kernels cimport fm_activation
 from fastmlp._core.network cimport (
     Data,
@@ -27,6 +28,8 @@ from fastmlp._core.network cimport (
     workspace_t,
 )
 from fastmlp._core.products cimport product
+
+from fastmlp._core.custom import multiply
 
 
 cdef void forward_rows(
@@ -71,10 +74,7 @@ cdef void backward_rows(
                 <floating *> work.products)
         if layer > 0:
             ld = work.stride[layer]
-            kernels.activate_backward(
-                <fm_activation> net.activation[layer - 1],
-                <const floating *> work.a[layer], below, sums, rows.n, fan_in, ld,
-                net.parameter[layer - 1])
+            slope_rows(net, work, layer, 0, rows.n, below, sums, 0)
         delta = below
 
 
@@ -115,6 +115,7 @@ def hidden_activations(Network net, Data data, Layers layers, Py_ssize_t layer):
                 copy_activations(&work.c, layer, n_units, rows,
                                  <double *> at + rows.first * n_units)
             kernels.restore_denormals(before)
+        work.failures.check()
         rows.first += rows.n
         PyErr_CheckSignals()
     return out
@@ -169,20 +170,22 @@ def input_gradient(Network net, Data data, Layers layers, coefs, seeds):
                               <double *> sum_at,
                               <double *> at + rows.first * n_features)
             kernels.restore_denormals(before)
+        work.failures.check()
         rows.first += rows.n
         PyErr_CheckSignals()
     return out
 
 
-def activation_slopes(Network net, Py_ssize_t layer, a):
-    """Derivatives of the activation of a hidden layer, from its activations.
+def activation_slopes(Network net, Py_ssize_t layer, z, a):
+    """Derivatives of the activation of a hidden layer.
 
     Parameters
     ----------
     net : Network
     layer : int
         From 1, the first hidden layer, to n_layers - 1.
-    a : ndarray of shape (n_rows, n_units)
+    z, a : ndarray of shape (n_rows, n_units)
+        Its inputs and outputs.
 
     Returns
     -------
@@ -191,19 +194,24 @@ def activation_slopes(Network net, Py_ssize_t layer, a):
     cdef Py_ssize_t n_rows = len(a), n_units = net.c.width[layer]
     cdef Py_ssize_t ld = (n_units + 15) // 16 * 16  # kernels run on to whole vectors
     cdef fm_activation f = <fm_activation> net.c.activation[layer - 1]
+    cdef const function_t *own = <const function_t *> net.c.function[layer - 1]
+    if own != NULL:
+        slopes = np.ones_like(a)
+        multiply(<Function> own.owner, np.ascontiguousarray(z), a, slopes)
+        return slopes
     padded = np.zeros((n_rows, ld), dtype=a.dtype)
-    padded[:, :n_units] = a
+    padded[:, :n_units] = z if net.c.by_input[layer - 1] else a
     slopes = np.ones((n_rows, ld), dtype=a.dtype)
     sums = np.zeros(n_units, dtype=a.dtype)
-    cdef size_t a_at = address_of(padded, a.dtype)
+    cdef size_t x_at = address_of(padded, a.dtype)
     cdef size_t slopes_at = address_of(slopes, a.dtype)
     cdef size_t sums_at = address_of(sums, a.dtype)
     if a.dtype == np.float32:
         kernels.activate_backward(
-            f, <const float *> a_at, <float *> slopes_at, <float *> sums_at, n_rows,
+            f, <const float *> x_at, <float *> slopes_at, <float *> sums_at, n_rows,
             n_units, ld, net.c.parameter[layer - 1])
     else:
         kernels.activate_backward(
-            f, <const double *> a_at, <double *> slopes_at, <double *> sums_at, n_rows,
+            f, <const double *> x_at, <double *> slopes_at, <double *> sums_at, n_rows,
             n_units, ld, net.c.parameter[layer - 1])
     return np.ascontiguousarray(slopes[:, :n_units])

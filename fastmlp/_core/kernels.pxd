@@ -14,7 +14,10 @@ cdef extern from "fastmlp.h" nogil:
         FM_LOSS_quantile
         FM_LOSS_gaussian_nll
     ctypedef enum fm_output:
-        pass
+        FM_OUTPUT_exp
+        FM_OUTPUT_logistic
+        FM_OUTPUT_softmax
+        FM_OUTPUT_softplus
     ctypedef enum fm_rule:
         FM_RULE_sgd
         FM_RULE_adam
@@ -54,12 +57,13 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_kernels_f32:
         void (*activate)(
-            fm_activation, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float
+            fm_activation, const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float
         ) noexcept nogil
         void (*activate_backward)(
             fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t,
             ptrdiff_t, float
         ) noexcept nogil
+        void (*column_sums)(const float *, float *, ptrdiff_t, ptrdiff_t) noexcept nogil
         void (*output)(
             const fm_objective *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
@@ -126,12 +130,13 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_kernels_f64:
         void (*activate)(
-            fm_activation, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, double
+            fm_activation, const double *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, double
         ) noexcept nogil
         void (*activate_backward)(
             fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t,
             ptrdiff_t, double
         ) noexcept nogil
+        void (*column_sums)(const double *, double *, ptrdiff_t, ptrdiff_t) noexcept nogil
         void (*output)(
             const fm_objective *, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
@@ -210,6 +215,7 @@ cdef extern from "fastmlp.h" nogil:
     void fm_restore_denormals(unsigned int)
     const char *fm_isa_name(int)
     const char *fm_activation_name(int)
+    const char *fm_activation_by_input(int)
     const char *fm_loss_name(int)
     const char *fm_loss_output(int)
     const char *fm_output_name(int)
@@ -232,24 +238,35 @@ cdef void restore_denormals(unsigned int before) noexcept nogil
 
 
 cdef inline void activate(
-    fm_activation f, floating *z, Py_ssize_t n, Py_ssize_t k, Py_ssize_t ldz, double p
+    fm_activation f, const floating *z, floating *a, Py_ssize_t n, Py_ssize_t k,
+    Py_ssize_t ld, double p,
 ) noexcept nogil:
-    """z := f(z), and anything in the room behind each row"""
+    """a := f(z), and anything in the room behind each row; a may be z"""
     if floating is float:
-        fm_f32.activate(f, z, n, k, ldz, <float> p)
+        fm_f32.activate(f, z, a, n, k, ld, <float> p)
     else:
-        fm_f64.activate(f, z, n, k, ldz, p)
+        fm_f64.activate(f, z, a, n, k, ld, p)
 
 
 cdef inline void activate_backward(
-    fm_activation f, const floating *a, floating *delta, floating *db, Py_ssize_t n,
+    fm_activation f, const floating *x, floating *delta, floating *db, Py_ssize_t n,
     Py_ssize_t k, Py_ssize_t ld, double p,
 ) noexcept nogil:
-    """delta := delta f'(a), db += column sums of delta"""
+    """delta := delta f'(x), db += column sums of delta; x: a, or z as f wants it"""
     if floating is float:
-        fm_f32.activate_backward(f, a, delta, db, n, k, ld, <float> p)
+        fm_f32.activate_backward(f, x, delta, db, n, k, ld, <float> p)
     else:
-        fm_f64.activate_backward(f, a, delta, db, n, k, ld, p)
+        fm_f64.activate_backward(f, x, delta, db, n, k, ld, p)
+
+
+cdef inline void column_sums(
+    const floating *delta, floating *db, Py_ssize_t n, Py_ssize_t k
+) noexcept nogil:
+    """db += column sums of delta"""
+    if floating is float:
+        fm_f32.column_sums(delta, db, n, k)
+    else:
+        fm_f64.column_sums(delta, db, n, k)
 
 
 cdef inline void output(

@@ -18,6 +18,7 @@ cdef list names_of(const char *(*name_of)(int) noexcept nogil):
 
 available_isas = names_of(&fm_isa_name)
 activation_names = names_of(&fm_activation_name)
+activations_by_input = names_of(&fm_activation_by_input)  # d_f is a function of z
 loss_names = names_of(&fm_loss_name)
 loss_outputs = dict(zip(loss_names, names_of(&fm_loss_output)))
 output_names = names_of(&fm_output_name)

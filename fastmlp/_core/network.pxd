@@ -3,6 +3,7 @@
 # Each class wraps a struct of sizes and addresses, which the nogil functions take, and
 # keeps the arrays alive that the addresses point into.
 
+from fastmlp._core.custom cimport Failures, failure_t, function_t
 from fastmlp._core.kernels cimport fm_draw, fm_objective
 
 
@@ -13,7 +14,10 @@ ctypedef struct network_t:
     const ptrdiff_t *coef_offset        # (n_layers,) in the flat vector
     const ptrdiff_t *intercept_offset   # (n_layers,)
     const int *activation               # (n_layers - 1,)
+    const int *by_input                 # (n_layers - 1,) whether f' is a function of z
     const double *parameter             # (n_layers - 1,)
+    const size_t *function              # (n_layers - 1,) function_t of the user, or NULL
+    const function_t *loss_function     # a loss of the user, or NULL
 
 ctypedef struct data_t:
     Py_ssize_t n_features, y_width
@@ -44,6 +48,9 @@ ctypedef struct workspace_t:            # addresses of arrays for a block of row
     Py_ssize_t n_rows
     size_t x, y, w                      # rows gathered from the data
     const size_t *a                     # (n_layers + 1,) outputs of each layer
+    # (n_layers + 1,) its inputs, where they are kept; else they stand where the outputs
+    # will
+    const size_t *z
     # (n_layers,) inputs of each layer: a, or what dropout leaves of it
     const size_t *input
     const noise_t *noise                # NULL for none
@@ -53,6 +60,9 @@ ctypedef struct workspace_t:            # addresses of arrays for a block of row
     const ptrdiff_t *stride
     size_t intercept_grads              # (n_slots, units): their sums over SUM_ROWS
     size_t losses, weights              # (n_slots,) double
+    size_t scratch                      # a layer of a block, for Python functions
+    size_t loss_room                    # (3, n_rows, n_outputs), for losses of the user
+    failure_t *failure
     size_t products                     # (n_threads, FM_GEMM_WORK)
 
 
@@ -62,6 +72,8 @@ cdef class Network:
     cdef readonly str loss
     cdef readonly object objective
     cdef readonly Py_ssize_t n_targets
+    cdef readonly bint has_python       # whether a function of the user is in Python
+    cdef readonly tuple functions       # those of the user
     cdef tuple owners
 
 
@@ -79,6 +91,7 @@ cdef class Layers:
 
 cdef class Workspace:
     cdef workspace_t c
+    cdef Failures failures
     cdef tuple owners
 
 

@@ -15,10 +15,12 @@ import numpy as np
 from scipy.sparse import issparse
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.custom cimport Failures, Function
 from fastmlp._core.kernels cimport fm_loss, fm_output
 
 from fastmlp._core.kernels import (
     activation_names,
+    activations_by_input,
     loss_names,
     loss_outputs,
     max_levels,
@@ -40,6 +42,11 @@ cdef size_t address_of(object array, object dtype) except? 0:
     return array.__array_interface__["data"][0]
 
 
+def address_of_function(Function function):
+    """The address of the struct of a function, 0 of None."""
+    return 0 if function is None else <size_t> &function.c
+
+
 # What is minimised: the name of a loss and of the output activation (None for its own),
 # the parameter of the loss (delta of huber, power of tweedie, gamma of the focal ones),
 # the range of a logistic output, the levels of quantiles and whether they must not
@@ -59,15 +66,22 @@ cdef class Network:
     ----------
     units : sequence of int
         Number of inputs, of units of each hidden layer, and of outputs.
-    activations : sequence of (str, float)
-        Name and parameter of the activation of each hidden layer.
+    activations : sequence of (str or object, float)
+        Name and parameter of the activation of each hidden layer; one of the user is an
+        object with the attribute ``function``, a Function.
     loss : str or Objective
         Name of a loss, which implies the output activation, or all about it.
     fit_intercept : bool
         Whether training changes the intercepts.
+    loss_function : Function or None
+        A loss of the user that takes the place of the named one; the output activation
+        stays.
     """
 
-    def __init__(self, units, activations, loss, fit_intercept=True):
+    def __init__(
+        self, units, activations, loss, fit_intercept=True,
+        Function loss_function=None,
+    ):
         units = tuple(int(n) for n in units)
         if max(units) > MOST_UNITS:
             raise ValueError(
@@ -82,12 +96,24 @@ cdef class Network:
         n_layers = len(sizes)
         width = np.array(units, dtype=np.intp)
         ends = np.cumsum([0, *sizes, *units[1:]], dtype=np.intp)
+        functions = [getattr(name, "function", None) for name, _ in activations]
         activation = np.array(
-            [activation_names.index(name) for name, _ in activations], dtype=np.intc
+            [
+                activation_names.index(name) if function is None else 0
+                for (name, _), function in zip(activations, functions)
+            ],
+            dtype=np.intc,
+        )
+        by_input = np.array(
+            [name in activations_by_input for name, _ in activations], dtype=np.intc
         )
         parameter = np.array([p for _, p in activations], dtype=np.float64)
+        addresses = np.array(list(map(address_of_function, functions)), dtype=np.uintp)
         self.units = units
-        self.owners = (width, ends, activation, parameter)
+        self.owners = (width, ends, activation, by_input, parameter, addresses)
+        functions.append(loss_function)
+        self.functions = tuple(f for f in functions if f is not None)
+        self.has_python = any([f.is_python for f in self.functions])
         self.c.n_layers = n_layers
         self.c.n_outputs = units[n_layers]
         self.c.n_coefs = sum(sizes)
@@ -97,7 +123,12 @@ cdef class Network:
         self.c.coef_offset = <const ptrdiff_t *> address_of(ends, np.intp)
         self.c.intercept_offset = &self.c.coef_offset[self.c.n_layers]
         self.c.activation = <const int *> address_of(activation, np.intc)
+        self.c.by_input = <const int *> address_of(by_input, np.intc)
         self.c.parameter = <const double *> address_of(parameter, np.float64)
+        self.c.function = <const size_t *> address_of(addresses, np.uintp)
+        self.c.loss_function = NULL
+        if loss_function is not None:
+            self.c.loss_function = &loss_function.c
 
         self.set_objective(Objective(loss) if isinstance(loss, str) else loss)
 
@@ -280,13 +311,26 @@ cdef class Workspace:
         stride = [-(-n // line) // 2 * 2 + 1 for n in net.units]
         stride = np.array(stride, dtype=np.intp)
         stride *= line
+        for function in net.functions:
+            function.check(data.dtype, with_deltas)
+        is_own = np.array([net.c.function[i] != 0 for i in range(n_layers - 1)], bool)
+        # functions of the user see no gaps between the rows
+        stride[1:n_layers][is_own] = np.array(net.units[1:n_layers])[is_own]
+        keeps_z = is_own.copy()
+        for i in range(n_layers - 1):
+            if with_deltas and net.c.by_input[i]:
+                keeps_z[i] = True
         stride[n_layers] = net.c.n_outputs
         hidden = stride[1:n_layers] if with_deltas else np.zeros(n_layers - 1, np.intp)
         sizes = [0 if data.c.is_sparse else n_rows * stride[0], *(n_rows * stride[1:])]
         sizes.extend(n_rows * hidden)
+        sizes.extend(n_rows * stride[1:n_layers] * keeps_z)
         sizes.extend(hidden * net.units[2:])
         sizes.extend([n_rows * data.c.y_width, n_rows, n_slots * n_intercepts])
         sizes.append(n_threads * kernels.FM_GEMM_WORK)
+        sizes.append(n_rows * max(net.units) if net.has_python and with_deltas else 0)
+        has_loss = net.c.loss_function != NULL and with_deltas
+        sizes.append(3 * n_rows * net.c.n_outputs if has_loss else 0)
         sizes = [size * real for size in sizes] + [n_slots * 8, n_slots * 8]
         dropped = [layer for layer, rate in enumerate(dropout) if layer and rate]
         sizes.extend(n_rows * stride[layer] * real for layer in dropped)
@@ -295,20 +339,28 @@ cdef class Workspace:
         start = int(address_of(memory, np.uint8))
         start += -start % LINE
         starts = np.cumsum([start, *sizes], dtype=np.uintp)
-        ends = np.cumsum([n_layers + 1, n_layers - 1, n_layers - 1])
-        a, deltas, transposed, rest = np.split(starts, ends)
+        ends = np.cumsum([n_layers + 1, n_layers - 1, n_layers - 1, n_layers - 1])
+        a, deltas, kept, transposed, rest = np.split(starts, ends)
         # the delta of the last layer takes the place of its outputs
         delta = np.concatenate([a[:1], deltas, a[n_layers : n_layers + 1]])
         transposed = np.concatenate([a[:1], transposed])
+        z = a.copy()
+        for i in range(n_layers - 1):
+            if keeps_z[i]:
+                z[i + 1] = kept[i]
         inputs = a[:n_layers].copy()
-        inputs[dropped] = rest[6 : 6 + len(dropped)]
-        self.owners = (memory, a, delta, transposed, stride, inputs)
+        inputs[dropped] = rest[8 : 8 + len(dropped)]
+        self.owners = (memory, a, z, delta, transposed, stride, inputs)
         self.c.n_rows = n_rows
         self.c.a = <const size_t *> address_of(a, np.uintp)
+        self.c.z = <const size_t *> address_of(z, np.uintp)
         self.c.input = <const size_t *> address_of(inputs, np.uintp)
         self.c.delta = <const size_t *> address_of(delta, np.uintp)
         self.c.transposed = <const size_t *> address_of(transposed, np.uintp)
         self.c.stride = <const ptrdiff_t *> address_of(stride, np.intp)
         self.c.x = a[0]
         self.c.y, self.c.w, self.c.intercept_grads = rest[0], rest[1], rest[2]
-        self.c.products, self.c.losses, self.c.weights = rest[3], rest[4], rest[5]
+        self.c.products, self.c.scratch, self.c.loss_room = rest[3], rest[4], rest[5]
+        self.c.losses, self.c.weights = rest[6], rest[7]
+        self.failures = Failures()
+        self.c.failure = &self.failures.c

@@ -32,6 +32,7 @@ from libc.math cimport isfinite
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.batch cimport data_scale, forward, rows_t, sum_t, x_block
+from fastmlp._core.custom cimport Failures, apply_loss
 from fastmlp._core.network cimport (
     Data,
     Layers,
@@ -176,7 +177,7 @@ def predict(
     cdef Py_ssize_t n_items, per_call, first_item = 0
     cdef int threads
     cdef unsigned int before
-    if n_rows * data.work_per_row(net.units) < 3 * THREAD_WORK:
+    if net.has_python or n_rows * data.work_per_row(net.units) < 3 * THREAD_WORK:
         n_threads = 1
     p.what = (AS_OUTPUTS if activated else AS_RAW) if what is None else what
     p.block = max(1, block_rows(net, data.dtype, n_rows))
@@ -204,6 +205,7 @@ def predict(
             kernels.parallel(block_task, &p, min(per_call, n_items - first_item),
                              threads)
             kernels.restore_denormals(before)
+        work.failures.check()
         first_item += per_call
         p.rows.first += per_call * p.block
         p.rows.n -= per_call * p.block
@@ -285,7 +287,7 @@ cdef class Forward:
         self.n_features, self.n_outputs = net.units[0], net.c.n_outputs
         self.row = Data(np.zeros((1, self.n_features), dtype=self.dtype))
         self.work = Workspace(net, self.row, 1)
-        self.is_brief = self.row.work_per_row(net.units) < 3 * ROW_WORK
+        self.is_brief = not net.has_python and self.row.work_per_row(net.units) < 3 * ROW_WORK
         self.code = ord(self.dtype.char)
         self.shape = (1, self.n_outputs)
         self.proba_shape = (1, max(2, self.n_outputs))
@@ -381,6 +383,26 @@ def activate_outputs(Network net, z):
         kernels.output(&net.c.objective, <double *> at, len(z), net.c.n_outputs)
 
 
+cdef double own_loss(Network net, z, y, w) except? -1:
+    """Weighted sum of a loss of the user; z is overwritten"""
+    cdef Failures failures = Failures()
+    cdef Py_ssize_t n = len(z), k = net.c.n_outputs, y_width = y.shape[1]
+    room = np.empty((3, n, k), dtype=z.dtype)
+    cdef size_t z_at = address_of(z, z.dtype), y_at = address_of(y, z.dtype)
+    cdef size_t w_at = 0 if w is None else address_of(w, z.dtype)
+    cdef size_t room_at = address_of(room, z.dtype)
+    if z.dtype == np.float32:
+        apply_loss(&net.c.objective, net.c.loss_function, &failures.c,
+                   <const float *> y_at, y_width, <const float *> w_at,
+                   <float *> z_at, <float *> room_at, n, k)
+    else:
+        apply_loss(&net.c.objective, net.c.loss_function, &failures.c,
+                   <const double *> y_at, y_width, <const double *> w_at,
+                   <double *> z_at, <double *> room_at, n, k)
+    failures.check()
+    return room[0].sum(dtype=np.float64)
+
+
 def mean_loss(Network net, z, y, w=None):
     """Weighted mean of the loss over rows, without penalty.
 
@@ -405,6 +427,8 @@ def mean_loss(Network net, z, y, w=None):
     s.net, s.weight = &net.c, n
     if w is not None:
         w_at, s.weight = address_of(w, z.dtype), w.sum(dtype=np.float64)
+    if net.c.loss_function != NULL:
+        return own_loss(net, z, y, w) / s.weight
     if z.dtype == np.float32:
         s.loss = kernels.loss_delta(
             &net.c.objective, <const float *> y_at, <const float *> w_at, <float *> at,

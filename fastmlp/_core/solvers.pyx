@@ -24,6 +24,7 @@ from fastmlp._core.batch cimport (
     sum_t,
     update_t,
 )
+from fastmlp._core.custom cimport Failures
 from fastmlp._core.kernels cimport FM_RULE_adam, FM_RULE_nadam, fm_step
 from fastmlp._core.network cimport Data, Network, address_of, data_t
 
@@ -57,6 +58,7 @@ cdef class Epoch:
     """
 
     cdef sum_t *sum
+    cdef Failures failures
     cdef Py_ssize_t batch_size, n_rows, blocks_per_call
     cdef double alpha, learning_rate, loss_sum, average_decay
     cdef void *mean
@@ -75,6 +77,7 @@ cdef class Epoch:
         )
         self.owners = (batch, params, tuple(moments))
         self.sum = &batch.c
+        self.failures = batch.failures
         self.blocks_per_call = batch.blocks_per_call
         self.sum.update.m = <void *> address_of(moments[0], data.dtype)
         self.sum.update.v = <void *> address_of(moments[len(moments) - 1], data.dtype)
@@ -196,7 +199,8 @@ cdef class Epoch:
         """Train on all batches of one epoch.
 
         It ends early, between two batches or blocks, after the deadline if a step was
-        taken, and where the loss is no longer a number.
+        taken, and where the loss is no longer a number.  What a function of the user
+        raises is raised again, with the weights of the last whole batch.
 
         Parameters
         ----------
@@ -223,9 +227,10 @@ cdef class Epoch:
                 before = kernels.flush_denormals()
                 for _i in range(self.blocks_per_call):
                     self.next_block()
-                    if self.rows_done >= self.n_rows:
+                    if self.rows_done >= self.n_rows or batch.work.failure.failed:
                         break
                 kernels.restore_denormals(before)
+            self.failures.check()
             PyErr_CheckSignals()
             if self.loss_sum != self.loss_sum:
                 break
@@ -237,6 +242,8 @@ cdef class Epoch:
         cdef sum_t *batch = self.sum
         batch.noise.draw.step = <unsigned int> self.t
         sum_rows(batch)
+        if batch.work.failure.failed:  # the weights stay those of the last whole batch
+            return
         if batch.is_last and batch.weight != 0:
             self.prepare_step()
         if not batch.is_last or batch.weight != 0:

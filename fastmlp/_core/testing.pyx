@@ -42,20 +42,28 @@ def activate(str name, floating[:, ::1] z, Py_ssize_t k, double p=0.0):
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
     check_room(z.shape[1], k, sizeof(floating))
     if z.shape[0]:
-        kernels.activate(f, &z[0, 0], z.shape[0], k, z.shape[1], p)
+        kernels.activate(f, <const floating *> &z[0, 0], &z[0, 0], z.shape[0], k,
+                         z.shape[1], p)
 
 
 def activate_backward(
-    str name, floating[:, ::1] a, floating[:, ::1] delta, floating[::1] db,
+    str name, floating[:, ::1] x, floating[:, ::1] delta, floating[::1] db,
     double p=0.0,
 ):
-    """delta := delta f'(a), db += column sums; rows as above  # delta, db IN and OUT"""
+    """delta := delta f'(x), db += column sums; rows as above  # delta, db IN and OUT"""
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
-    check_room(a.shape[1], db.shape[0], sizeof(floating))
+    check_room(x.shape[1], db.shape[0], sizeof(floating))
     check_room(delta.shape[1], db.shape[0], sizeof(floating))
-    if a.shape[0]:
-        kernels.activate_backward(f, <const floating *> &a[0, 0], &delta[0, 0],
-                                  start(db), a.shape[0], db.shape[0], a.shape[1], p)
+    if x.shape[0]:
+        kernels.activate_backward(f, <const floating *> &x[0, 0], &delta[0, 0],
+                                  start(db), x.shape[0], db.shape[0], x.shape[1], p)
+
+
+def column_sums(floating[:, ::1] delta, floating[::1] db):
+    """db += column sums of delta  # db IN and OUT"""
+    if delta.shape[0]:
+        kernels.column_sums(<const floating *> &delta[0, 0], start(db), delta.shape[0],
+                            delta.shape[1])
 
 
 cdef int check_room(Py_ssize_t width, Py_ssize_t k, Py_ssize_t itemsize) except -1:
@@ -279,3 +287,53 @@ def read(floating[::1] x, Py_ssize_t times=1):
     for _i in range(times):
         kernels.read(<const floating *> start(x), x.shape[0])
     return x.nbytes * times
+
+
+cdef void square_f32(const float *z, float *a, ptrdiff_t n, void *user) noexcept nogil:
+    """a := z^2"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        a[i] = z[i] * z[i]
+
+
+cdef void square_f64(const double *z, double *a, ptrdiff_t n, void *user) noexcept nogil:
+    """a := z^2"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        a[i] = z[i] * z[i]
+
+
+cdef void d_square_f32(
+    const float *z, const float *a, float *delta, ptrdiff_t n, void *user
+) noexcept nogil:
+    """delta := 2 delta z"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        delta[i] *= 2 * z[i]
+
+
+cdef void d_square_f64(
+    const double *z, const double *a, double *delta, ptrdiff_t n, void *user
+) noexcept nogil:
+    """delta := 2 delta z"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        delta[i] *= 2 * z[i]
+
+
+cdef void error_f64(
+    const double *y, const double *a, double *out, ptrdiff_t n, void *user
+) noexcept nogil:
+    """out := (a - y)^2 / 2"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        out[i] = 0.5 * (a[i] - y[i]) * (a[i] - y[i])
+
+
+cdef void d_error_f64(
+    const double *y, const double *a, double *out, ptrdiff_t n, void *user
+) noexcept nogil:
+    """out := a - y"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        out[i] = a[i] - y[i]

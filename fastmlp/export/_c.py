@@ -216,16 +216,29 @@ def _body(model, is_int8):
         )
         if i < last and model.activations[i][0] != "identity":
             name, parameter = model.activations[i]
-            if name not in template.ACTIVATIONS:
-                raise ValueError(f"the activation {name!r} has no export to C.")
-            formula = template.ACTIVATIONS[name].format(
-                z=f"{target}[i]", p=f"($real){parameter!r}"
-            )
-            lines.append(
-                f"    for (i = 0; i < {w.shape[1]}; ++i) {target}[i] = {formula};"
-            )
+            lines.append(_activation(name, parameter, w.shape[1], target))
         source = target
     return "\n".join(lines)
+
+
+def _activation(name, parameter, n_units, target):
+    """The loop of an activation over an array."""
+    loop = f"    for (i = 0; i < {n_units}; ++i) "
+    if getattr(name, "c_source", None) is not None:
+        formula = name.c_source.replace("$", "$$")
+        return (
+            f"{loop}{{\n        const $real z = {target}[i];\n"
+            f"        {target}[i] = ($real)({formula});\n    }}"
+        )
+    if name not in template.ACTIVATIONS:
+        raise ValueError(
+            f"the activation {name!r} has no export to C; one of your own needs "
+            "c_source, an expression of z."
+        )
+    formula = template.ACTIVATIONS[name].format(
+        z=f"{target}[i]", p=f"($real){parameter!r}"
+    )
+    return f"{loop}{target}[i] = {formula};"
 
 
 def _class_names(classes):

@@ -21,6 +21,14 @@ ACTIVATIONS = {
     "relu": "{z} < 0 ? 0 : {z}",
     "softplus": "({z} > 0 ? {z} : 0) + log1p$f(exp$f(-fabs$f({z})))",
     "leaky_relu": "{z} < 0 ? {p} * {z} : {z}",
+    "elu": "{z} > 0 ? {z} : {p} * expm1$f({z})",
+    "selu": "($real)1.0507009873554805 * "
+    "({z} > 0 ? {z} : ($real)1.6732632423543772 * expm1$f({z}))",
+    "softsign": "{z} / (1 + fabs$f({z}))",
+    "hard_sigmoid": "{z} < -3 ? 0 : {z} > 3 ? 1 : ({z} + 3) / 6",
+    "gelu": "{z} * erfc$f(-{z} * ($real)0.7071067811865476) / 2",
+    "silu": "{z} / (1 + exp$f(-{z}))",
+    "mish": "{z} * tanh$f(({z} > 0 ? {z} : 0) + log1p$f(exp$f(-fabs$f({z}))))",
 }
 
 HEAD = """\

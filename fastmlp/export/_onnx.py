@@ -257,4 +257,62 @@ def _activation(graph, name, parameter, z, dtype):
         small = graph.node("Exp", [graph.node("Neg", [graph.node("Abs", [z])])])
         log = graph.node("Log", [graph.node("Add", [small, number(1)])])
         return graph.node("Add", [graph.node("Relu", [z]), log])
-    raise ValueError(f"the activation {name!r} has no export to ONNX.")
+    own = getattr(name, "onnx", None)
+    if own is not None:
+        return own(graph, z, dtype)
+    if name not in _COMPOSED:
+        raise ValueError(
+            f"the activation {name!r} has no export to ONNX; one of your own needs "
+            "onnx, a function that adds nodes."
+        )
+    return _COMPOSED[name](graph, z, number, parameter)
+
+
+def _exponential_unit(graph, z, number, alpha, scale=1.0):
+    """Elu or selu: scale z for z > 0, else scale alpha (exp(z) - 1)."""
+    low = graph.node("Exp", [graph.node("Min", [z, number(0)])])
+    low = graph.node(
+        "Mul", [graph.node("Sub", [low, number(1)]), number(scale * alpha)]
+    )
+    high = graph.node("Mul", [graph.node("Relu", [z]), number(scale)])
+    return graph.node("Add", [high, low])
+
+
+def _gelu(graph, z, number, _):
+    """Gelu: z (1 + erf(z / sqrt(2))) / 2."""
+    erf = graph.node("Erf", [graph.node("Mul", [z, number(0.5**0.5)])])
+    half = graph.node("Mul", [z, number(0.5)])
+    return graph.node("Mul", [half, graph.node("Add", [erf, number(1)])])
+
+
+def _mish(graph, z, number, _):
+    """Mish: z tanh(log(1 + exp(z)))."""
+    small = graph.node("Exp", [graph.node("Neg", [graph.node("Abs", [z])])])
+    log = graph.node("Log", [graph.node("Add", [small, number(1)])])
+    softplus = graph.node("Add", [graph.node("Relu", [z]), log])
+    return graph.node("Mul", [z, graph.node("Tanh", [softplus])])
+
+
+def _hard_sigmoid(graph, z, number, _):
+    """Hard sigmoid: z / 6 + 1 / 2, cut to [0, 1]."""
+    line = graph.node("Div", [graph.node("Add", [z, number(3)]), number(6)])
+    return graph.node("Min", [graph.node("Relu", [line]), number(1)])
+
+
+def _softsign(graph, z, number, _):
+    """Softsign: z / (1 + |z|)."""
+    size = graph.node("Add", [graph.node("Abs", [z]), number(1)])
+    return graph.node("Div", [z, size])
+
+
+_COMPOSED = {
+    "elu": _exponential_unit,
+    "selu": lambda graph, z, number, _: _exponential_unit(
+        graph, z, number, 1.6732632423543772, 1.0507009873554805
+    ),
+    "gelu": _gelu,
+    "silu": lambda graph, z, *_: graph.node("Mul", [z, graph.node("Sigmoid", [z])]),
+    "mish": _mish,
+    "hard_sigmoid": _hard_sigmoid,
+    "softsign": _softsign,
+}

@@ -12,7 +12,15 @@ _MODULES = {
     "relu": "ReLU",
     "softplus": "Softplus",
     "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+    "softsign": "Softsign",
+    "hard_sigmoid": "Hardsigmoid",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "mish": "Mish",
 }
+_WITH_PARAMETER = {"leaky_relu": "negative_slope", "elu": "alpha"}
 _PASSED = ("Dropout", "AlphaDropout")  # the identity once training is over
 
 
@@ -76,10 +84,15 @@ def _activation(nn, name, parameter):
     """The module of an activation, in a list; identity needs none."""
     if name == "identity":
         return []
+    if getattr(name, "torch", None) is not None:
+        return [name.torch()]
     if name not in _MODULES:
-        raise ValueError(f"the activation {name!r} has no export to torch.")
+        raise ValueError(
+            f"the activation {name!r} has no export to torch; one of your own needs "
+            "torch, a function that makes a module."
+        )
     kind = getattr(nn, _MODULES[name])
-    return [kind(parameter) if name == "leaky_relu" else kind()]
+    return [kind(parameter) if name in _WITH_PARAMETER else kind()]
 
 
 def _exponential(torch):
@@ -98,8 +111,9 @@ def from_torch(module, *, classes=None, **params):
     Parameters
     ----------
     module : torch.nn.Sequential
-        Linear layers with an activation after each but the last, the same after all:
-        none, Sigmoid, Tanh, ReLU, Softplus or LeakyReLU. At the end Softmax (or
+        Linear layers with an activation after each but the last: none, Sigmoid, Tanh,
+        ReLU, Softplus, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softsign or
+        Hardsigmoid. At the end Softmax (or
         LogSoftmax) makes a classifier of several classes, Sigmoid one of two classes
         or, with several outputs, of labels; none of them a regressor. A softmax of two
         outputs becomes the sigmoid of their difference, the form of scikit-learn.
@@ -133,10 +147,6 @@ def from_torch(module, *, classes=None, **params):
         else _array(layer.bias)
         for layer, w in zip(linear, coefs)
     ]
-    if len(set(activations)) > 1:
-        raise ValueError(
-            f"all hidden layers must have one activation, got {activations}."
-        )
     n_outputs = len(intercepts[-1])
     if classes is not None and output is None:
         n_classes = np.size(classes)
@@ -147,7 +157,7 @@ def from_torch(module, *, classes=None, **params):
         n_outputs, output = 1, "logistic"
     params = {
         "hidden_layer_sizes": tuple(len(b) for b in intercepts[:-1]),
-        "activation": activations[0] if activations else "identity",
+        "activation": _single(activations),
         "dtype": coefs[0].dtype.name,
         **params,
     }
@@ -164,6 +174,13 @@ def from_torch(module, *, classes=None, **params):
     model.n_features_in_ = len(coefs[0])
     model._snapshot()  # the check
     return model
+
+
+def _single(activations):
+    """The parameter ``activation`` for the activations of the hidden layers."""
+    if len(set(activations)) > 1:
+        return activations
+    return activations[0] if activations else "identity"
 
 
 def _name(layer):
@@ -213,8 +230,10 @@ def _sorted_layers(layers):
 
 def _with_parameter(name, layer):
     """The activation of a layer, with its parameter if it has one."""
-    if name == "leaky_relu":
-        return name, float(layer.negative_slope)
+    if name in _WITH_PARAMETER:
+        return name, float(getattr(layer, _WITH_PARAMETER[name]))
+    if name == "gelu" and layer.approximate != "none":
+        raise ValueError(f"GELU must have approximate='none', got {layer.approximate}.")
     if name == "softplus" and layer.beta != 1:
         raise ValueError(f"Softplus must have beta=1, got {layer.beta}.")
     return name

@@ -1,0 +1,322 @@
+# Activations and losses written by the user.
+#
+# a) A function is called once per layer and block, or strip of a block, never per value:
+#    on 20,000 values a C pointer costs as much as a loop of the core, and taking the GIL
+#    back for a Python function 0.1 us.
+# b) Compiled ones get flat arrays of n values, so the rows of their layers have no gaps.
+#    Python ones get 2-D arrays over the memory of the workspace, inputs read-only.
+# c) What a Python function raises is kept in a Failures, one for each call of the core,
+#    which looks at it when it has the GIL again.  Until then no function is called.
+# d) With a Python function among them all rows go through one thread, the caller's.
+
+import numpy as np
+
+from cpython.pycapsule cimport (
+    PyCapsule_GetContext,
+    PyCapsule_GetName,
+    PyCapsule_GetPointer,
+)
+from cython cimport floating
+from libc.math cimport expm1
+from libc.string cimport memcpy, memset
+
+cimport fastmlp._core.kernels as kernels
+from fastmlp._core.kernels cimport fm_loss, fm_objective, fm_output
+
+from fastmlp._core.kernels import loss_names, output_names
+
+ctypedef void (*unary_f32)(const float *, float *, ptrdiff_t, void *) noexcept nogil
+ctypedef void (*unary_f64)(const double *, double *, ptrdiff_t, void *) noexcept nogil
+ctypedef void (*binary_f32)(
+    const float *, const float *, float *, ptrdiff_t, void *
+) noexcept nogil
+ctypedef void (*binary_f64)(
+    const double *, const double *, double *, ptrdiff_t, void *
+) noexcept nogil
+
+
+cdef class Failures:
+    """What functions of the user raised during one call of the core."""
+
+    def __cinit__(self):
+        self.errors = []
+        self.c.failed = False
+        self.c.errors = <void *> self.errors
+
+    cdef int check(self) except -1:
+        """Raise the first error again"""
+        if self.c.failed:
+            error = self.errors[0]
+            del self.errors[:]
+            self.c.failed = False
+            raise error
+        return 0
+
+
+cdef class Function:
+    """A function of the user and its derivative, as the core calls them.
+
+    Parameters
+    ----------
+    name : str
+        For errors.
+    first, second : callable, dict or None
+        Python functions ``first(z, out)`` and ``second(z, a, out)`` of 2-D arrays (a
+        loss: both of ``(y, a, out)``), or for compiled functions dicts of "float32" and
+        "float64" to capsules that hold their addresses.  No second: prediction only.
+    by_input : bool
+        Whether the gradient of a loss is one with respect to z.
+    owners : tuple
+        What must live as long as the addresses are used.
+    """
+
+    def __init__(self, name, first, second, by_input=False, owners=()):
+        self.name = name
+        self.first, self.second = first, second
+        self.is_python = self.c.is_python = not isinstance(first, dict)
+        self.c.by_input = by_input
+        self.c.owner = <void *> self
+        self.owners = (*owners, first, second)
+        self.dtypes = ("float32", "float64")
+        if self.is_python:
+            return
+        self.dtypes = tuple(
+            dtype for dtype in self.dtypes
+            if dtype in first and (second is None or dtype in second)
+        )
+        take(first, "float32", &self.c.first_f32, &self.c.first_user_f32)
+        take(first, "float64", &self.c.first_f64, &self.c.first_user_f64)
+        if second is not None:
+            take(second, "float32", &self.c.second_f32, &self.c.second_user_f32)
+            take(second, "float64", &self.c.second_f64, &self.c.second_user_f64)
+
+    def check(self, dtype, needs_second):
+        """Raise ValueError if the function cannot serve in a precision, or in training."""
+        name = np.dtype(dtype).name
+        if name not in self.dtypes:
+            raise ValueError(
+                f"{self.name} is compiled for {' and '.join(self.dtypes)} only, but the "
+                f"model computes in {name}. Pass a pair of functions, the first for "
+                f"float32 and the second for float64, or set dtype={self.dtypes[0]!r}."
+            )
+        if needs_second and self.second is None:
+            raise ValueError(
+                f"{self.name} has no derivative: it serves prediction only. Pass one to "
+                "train."
+            )
+
+
+def apply(Function f, floating[:, ::1] z, floating[:, ::1] a):
+    """a := f(z), of shape (n, k)"""
+    cdef Failures failures = Failures()
+    f.check("float32" if floating is float else "float64", False)
+    apply_function(&f.c, &failures.c, &z[0, 0], &a[0, 0], z.shape[0], z.shape[1])
+    failures.check()
+
+
+def multiply(
+    Function f, floating[:, ::1] z, floating[:, ::1] a, floating[:, ::1] delta
+):
+    """delta := delta f'(z), of shape (n, k)"""
+    cdef Failures failures = Failures()
+    cdef floating[:, ::1] scratch = np.empty_like(delta)
+    f.check("float32" if floating is float else "float64", True)
+    multiply_slopes(&f.c, &failures.c, &z[0, 0], &a[0, 0], &delta[0, 0],
+                    &scratch[0, 0], z.shape[0], z.shape[1])
+    failures.check()
+
+
+def losses(Function f, str output, floating[:, ::1] y, floating[:, ::1] z):
+    """Losses of each output, and their derivatives with respect to z in place of z.
+
+    Parameters
+    ----------
+    f : Function
+    output : str
+        Name of the output activation, in front of which z stands.
+    y, z : C-contiguous ndarray of shape (n, k)
+        In one dtype.
+
+    Returns
+    -------
+    values : ndarray of shape (n, k)
+    """
+    cdef Failures failures = Failures()
+    cdef Py_ssize_t n = z.shape[0], k = z.shape[1]
+    cdef floating[:, :, ::1] room = np.empty((3, n, k), dtype=np.asarray(z).dtype)
+    cdef fm_objective objective
+    memset(&objective, 0, sizeof(objective))
+    name = "log_loss" if output == "softmax" else "squared_error"
+    objective.loss = <fm_loss> (<int> loss_names.index(name))
+    objective.output = <fm_output> (<int> output_names.index(output))
+    objective.high = 1
+    f.check("float32" if floating is float else "float64", True)
+    apply_loss(&objective, &f.c, &failures.c, <const floating *> &y[0, 0], k,
+               <const floating *> NULL, &z[0, 0], &room[0, 0, 0], n, k)
+    failures.check()
+    return np.asarray(room[0])
+
+
+cdef int take(dict capsules, str dtype, void **function, void **user) except -1:
+    """The address in a capsule, and that of the user's data"""
+    cdef const char *name
+    function[0] = user[0] = NULL
+    if dtype in capsules:
+        capsule = capsules[dtype]
+        name = PyCapsule_GetName(capsule)
+        function[0] = PyCapsule_GetPointer(capsule, name)
+        user[0] = PyCapsule_GetContext(capsule)
+    return 0
+
+
+cdef void keep(failure_t *failure, const function_t *f, error) noexcept:
+    """Note an error of a function"""
+    failure.failed = True
+    try:
+        error.add_note(f"raised by {(<Function> f.owner).name}")
+        error.fastmlp_function = (<Function> f.owner).name
+    except Exception:  # an exception without attributes
+        pass
+    (<list> failure.errors).append(error)
+
+
+cdef object array_over(floating *values, Py_ssize_t n, Py_ssize_t k, bint read_only):
+    """A 2-D array over memory of the core"""
+    array = np.asarray(<floating[:n, :k]> values)
+    if read_only:
+        array.flags.writeable = False
+    return array
+
+
+cdef void python_unary(
+    const function_t *f, failure_t *failure, floating *z, floating *a, Py_ssize_t n,
+    Py_ssize_t k,
+) noexcept with gil:
+    """a := first(z) in Python"""
+    try:
+        (<Function> f.owner).first(array_over(z, n, k, True),
+                                   array_over(a, n, k, False))
+    except BaseException as error:
+        keep(failure, f, error)
+
+
+cdef void python_slopes(
+    const function_t *f, failure_t *failure, floating *z, floating *a, floating *delta,
+    floating *scratch, Py_ssize_t n, Py_ssize_t k,
+) noexcept with gil:
+    """delta := delta second(z, a) in Python"""
+    try:
+        slopes = array_over(scratch, n, k, False)
+        (<Function> f.owner).second(array_over(z, n, k, True),
+                                    array_over(a, n, k, True), slopes)
+        changed = array_over(delta, n, k, False)
+        np.multiply(changed, slopes, out=changed)
+    except BaseException as error:
+        keep(failure, f, error)
+
+
+cdef void python_losses(
+    const function_t *f, failure_t *failure, const floating *y, floating *a,
+    floating *values, floating *delta, Py_ssize_t n, Py_ssize_t k,
+) noexcept with gil:
+    """values := first(y, a), delta := second(y, a) in Python"""
+    try:
+        targets = array_over(<floating *> y, n, k, True)
+        outputs = array_over(a, n, k, True)
+        (<Function> f.owner).first(targets, outputs, array_over(values, n, k, False))
+        (<Function> f.owner).second(targets, outputs, array_over(delta, n, k, False))
+    except BaseException as error:
+        keep(failure, f, error)
+
+
+cdef void apply_function(
+    const function_t *f, failure_t *failure, floating *z, floating *a, Py_ssize_t n,
+    Py_ssize_t k,
+) noexcept nogil:
+    """a := f(z); (n, k), without gaps"""
+    if f.is_python:
+        if not failure.failed:
+            python_unary(f, failure, z, a, n, k)
+    elif floating is float:
+        (<unary_f32> f.first_f32)(z, a, n * k, f.first_user_f32)
+    else:
+        (<unary_f64> f.first_f64)(z, a, n * k, f.first_user_f64)
+
+
+cdef void multiply_slopes(
+    const function_t *f, failure_t *failure, floating *z, floating *a, floating *delta,
+    floating *scratch, Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """delta := delta f'(z); (n, k), without gaps; scratch for Python"""
+    if f.is_python:
+        if not failure.failed:
+            python_slopes(f, failure, z, a, delta, scratch, n, k)
+    elif floating is float:
+        (<binary_f32> f.second_f32)(z, a, delta, n * k, f.second_user_f32)
+    else:
+        (<binary_f64> f.second_f64)(z, a, delta, n * k, f.second_user_f64)
+
+
+cdef void apply_loss(
+    const fm_objective *objective, const function_t *f, failure_t *failure,
+    const floating *y, Py_ssize_t y_width, const floating *w, floating *z, floating *room,
+    Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """The first (n, k) of room := w losses, z := w dloss / dz; room (3, n, k)
+
+    y (n, k), or (n, 1) class numbers for several classes.
+    """
+    cdef floating *values = room
+    cdef floating *a = room + n * k
+    cdef floating *hot = room + 2 * n * k
+    cdef Py_ssize_t i
+    memcpy(a, z, n * k * sizeof(floating))
+    kernels.output(objective, a, n, k)
+    if y_width != k:
+        memset(hot, 0, n * k * sizeof(floating))
+        for i in range(n):
+            hot[i * k + <Py_ssize_t> y[i]] = 1
+        y = hot
+    if f.is_python:
+        if failure.failed:
+            return
+        python_losses(f, failure, y, a, values, z, n, k)
+        if failure.failed:
+            return
+    elif floating is float:
+        (<binary_f32> f.first_f32)(y, a, values, n * k, f.first_user_f32)
+        (<binary_f32> f.second_f32)(y, a, z, n * k, f.second_user_f32)
+    else:
+        (<binary_f64> f.first_f64)(y, a, values, n * k, f.first_user_f64)
+        (<binary_f64> f.second_f64)(y, a, z, n * k, f.second_user_f64)
+    if not f.by_input:
+        chain(objective, a, z, n, k)
+    if w != NULL:
+        for i in range(n * k):
+            values[i] *= w[i // k]
+            z[i] *= w[i // k]
+
+
+cdef void chain(
+    const fm_objective *objective, const floating *a, floating *delta, Py_ssize_t n,
+    Py_ssize_t k,
+) noexcept nogil:
+    """delta := dloss / dz from delta = dloss / da, by the output activation"""
+    cdef Py_ssize_t i, j
+    cdef floating total
+    if objective.output == kernels.FM_OUTPUT_logistic:
+        for i in range(n * k):
+            delta[i] *= a[i] * (1 - a[i])
+    elif objective.output == kernels.FM_OUTPUT_exp:
+        for i in range(n * k):
+            delta[i] *= a[i]
+    elif objective.output == kernels.FM_OUTPUT_softplus:
+        for i in range(n * k):
+            delta[i] *= -expm1(-a[i])
+    elif objective.output == kernels.FM_OUTPUT_softmax:
+        for i in range(n):
+            total = 0
+            for j in range(k):
+                total += a[i * k + j] * delta[i * k + j]
+            for j in range(k):
+                delta[i * k + j] = a[i * k + j] * (delta[i * k + j] - total)
