@@ -134,6 +134,24 @@ def test_whole_numbers_beyond_64_bits(name, solver):
     MLPRegressor(**params, tol=0.1, random_state=0).fit(X, T)
 
 
+@pytest.mark.parametrize(
+    "activation, message",
+    [
+        (("elu", -1.0), "finite parameter > 0"),
+        (["relu", "tanh"], "there are 1 hidden layers, .* holds 2"),
+        ([], "there are 1 hidden layers, .* holds 0"),
+        (["gauss"], "The wrong one is 'gauss' for hidden layer 0"),
+        ([["relu"]], r"The wrong one is \['relu'\] for hidden layer 0"),
+        (("relu", "tanh"), "a list with one of them per hidden layer"),
+    ],
+)
+def test_bad_activation(fitted, activation, message):
+    model, unchanged = fitted
+    with pytest.raises(ValueError, match=message):
+        model.set_params(activation=activation).fit(X, Y)
+    unchanged()
+
+
 def test_loss_is_the_regressors_first_argument():  # W20
     with pytest.raises(ValueError, match="write hidden_layer_sizes=... by name"):
         MLPRegressor((10,)).fit(X, T)

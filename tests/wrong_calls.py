@@ -58,7 +58,7 @@ PARAMETERS = {
     ),
     "activation": (
         "a str among {'identity', 'logistic', 'tanh', 'relu', 'softplus'",
-        ["gauss", "ReLU", "", None, 3, ["relu"], ("relu",), ("relu", 0.1), THING]
+        ["gauss", "ReLU", "", None, 3, ("relu",), ("relu", 0.1), THING]
         + [("leaky_relu", value) for value in (0.0, -1, INF, NAN, "1", None, BEYOND)]
         + [("leaky_relu", 0.1, 0.2), ("gauss", 0.1), (3, 0.1)],
     ),

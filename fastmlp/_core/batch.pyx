@@ -145,7 +145,8 @@ cdef void activate_rows(
     if f != NULL:
         apply_function(f, work.failure, z, a, n, stride)
     else:
-        kernels.activate(<fm_activation> net.activation[layer - 1], <const floating *> z,
+        kernels.activate(<fm_activation> net.activation[layer - 1],
+                         <const floating *> z,
                          a, n, net.width[layer], stride, net.parameter[layer - 1])
 
 

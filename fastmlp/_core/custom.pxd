@@ -5,7 +5,7 @@ from cython cimport floating
 from fastmlp._core.kernels cimport fm_objective
 
 
-ctypedef struct function_t:             # first: f(z) or the loss; second: its derivative
+ctypedef struct function_t:             # first: f(z) or the loss; second: derivative
     bint is_python
     bint by_input                       # the gradient of a loss is one of z, not of a
     void *first_f32
@@ -48,6 +48,7 @@ cdef void multiply_slopes(
 ) noexcept nogil
 cdef void apply_loss(
     const fm_objective *objective, const function_t *f, failure_t *failure,
-    const floating *y, Py_ssize_t y_width, const floating *w, floating *z, floating *room,
+    const floating *y, Py_ssize_t y_width, const floating *w, floating *z,
+    floating *room,
     Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil

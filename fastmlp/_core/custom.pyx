@@ -1,9 +1,10 @@
 # Activations and losses written by the user.
 #
-# a) A function is called once per layer and block, or strip of a block, never per value:
-#    on 20,000 values a C pointer costs as much as a loop of the core, and taking the GIL
-#    back for a Python function 0.1 us.
-# b) Compiled ones get flat arrays of n values, so the rows of their layers have no gaps.
+# a) A function is called once per layer and block, or strip of a block, never per
+#    value: on 20,000 values a C pointer costs as much as a loop of the core, and taking
+#    the GIL back for a Python function 0.1 us.
+# b) Compiled ones get flat arrays of n values, so the rows of their layers have no
+#    gaps.
 #    Python ones get 2-D arrays over the memory of the workspace, inputs read-only.
 # c) What a Python function raises is kept in a Failures, one for each call of the core,
 #    which looks at it when it has the GIL again.  Until then no function is called.
@@ -91,17 +92,17 @@ cdef class Function:
             take(second, "float64", &self.c.second_f64, &self.c.second_user_f64)
 
     def check(self, dtype, needs_second):
-        """Raise ValueError if the function cannot serve in a precision, or in training."""
+        """Raise ValueError if the function cannot serve in a precision, or training."""
         name = np.dtype(dtype).name
         if name not in self.dtypes:
             raise ValueError(
-                f"{self.name} is compiled for {' and '.join(self.dtypes)} only, but the "
+                f"{self.name} is compiled for {' and '.join(self.dtypes)} only; the "
                 f"model computes in {name}. Pass a pair of functions, the first for "
                 f"float32 and the second for float64, or set dtype={self.dtypes[0]!r}."
             )
         if needs_second and self.second is None:
             raise ValueError(
-                f"{self.name} has no derivative: it serves prediction only. Pass one to "
+                f"{self.name} has no derivative: for prediction only. Pass one to "
                 "train."
             )
 
@@ -259,7 +260,8 @@ cdef void multiply_slopes(
 
 cdef void apply_loss(
     const fm_objective *objective, const function_t *f, failure_t *failure,
-    const floating *y, Py_ssize_t y_width, const floating *w, floating *z, floating *room,
+    const floating *y, Py_ssize_t y_width, const floating *w, floating *z,
+    floating *room,
     Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
     """The first (n, k) of room := w losses, z := w dloss / dz; room (3, n, k)

@@ -57,7 +57,8 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_kernels_f32:
         void (*activate)(
-            fm_activation, const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float
+            fm_activation, const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
+            float
         ) noexcept nogil
         void (*activate_backward)(
             fm_activation, const float *, float *, float *, ptrdiff_t, ptrdiff_t,
@@ -130,13 +131,16 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_kernels_f64:
         void (*activate)(
-            fm_activation, const double *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, double
+            fm_activation, const double *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
+            double
         ) noexcept nogil
         void (*activate_backward)(
             fm_activation, const double *, double *, double *, ptrdiff_t, ptrdiff_t,
             ptrdiff_t, double
         ) noexcept nogil
-        void (*column_sums)(const double *, double *, ptrdiff_t, ptrdiff_t) noexcept nogil
+        void (*column_sums)(
+            const double *, double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
         void (*output)(
             const fm_objective *, double *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil

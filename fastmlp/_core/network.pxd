@@ -16,7 +16,7 @@ ctypedef struct network_t:
     const int *activation               # (n_layers - 1,)
     const int *by_input                 # (n_layers - 1,) whether f' is a function of z
     const double *parameter             # (n_layers - 1,)
-    const size_t *function              # (n_layers - 1,) function_t of the user, or NULL
+    const size_t *function              # (n_layers - 1,) function_t of users, or NULL
     const function_t *loss_function     # a loss of the user, or NULL
 
 ctypedef struct data_t:

@@ -287,7 +287,8 @@ cdef class Forward:
         self.n_features, self.n_outputs = net.units[0], net.c.n_outputs
         self.row = Data(np.zeros((1, self.n_features), dtype=self.dtype))
         self.work = Workspace(net, self.row, 1)
-        self.is_brief = not net.has_python and self.row.work_per_row(net.units) < 3 * ROW_WORK
+        self.is_brief = self.row.work_per_row(net.units) < 3 * ROW_WORK
+        self.is_brief = self.is_brief and not net.has_python
         self.code = ord(self.dtype.char)
         self.shape = (1, self.n_outputs)
         self.proba_shape = (1, max(2, self.n_outputs))

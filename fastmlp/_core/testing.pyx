@@ -296,7 +296,9 @@ cdef void square_f32(const float *z, float *a, ptrdiff_t n, void *user) noexcept
         a[i] = z[i] * z[i]
 
 
-cdef void square_f64(const double *z, double *a, ptrdiff_t n, void *user) noexcept nogil:
+cdef void square_f64(
+    const double *z, double *a, ptrdiff_t n, void *user
+) noexcept nogil:
     """a := z^2"""
     cdef ptrdiff_t i
     for i in range(n):
