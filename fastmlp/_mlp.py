@@ -2245,7 +2245,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
             raise ValueError(
                 "predict_interval needs a model fitted with loss='gaussian_nll' or "
                 f"loss='quantile' and several levels; this one has loss="
-                f"{objective.loss!r}."
+                f"{self.loss if isinstance(self.loss, Loss) else objective.loss!r}."
             )
         ends = _losses.interval(self._outputs(X), objective, coverage)
         return ends[:, 0] if ends.shape[1] == 1 else ends

@@ -15,7 +15,7 @@ import numpy as np
 from fastmlp import _safetensors
 from fastmlp._core.kernels import activation_names
 from fastmlp._encoding import decode, encode, to_json
-from fastmlp._functions import Activation, as_activation, stored_name
+from fastmlp._functions import Activation, Loss, as_activation, stored_name
 
 FORMAT_VERSION = 1
 WEIGHTS = ("coefs_", "intercepts_")
@@ -112,6 +112,12 @@ def save_model(estimator, path, *, optimizer=False):
     snapshot = estimator._snapshot()
     params = estimator.get_params(deep=False)
     params["activation"] = _storable(params["activation"])
+    if isinstance(params["loss"], Loss):
+        raise TypeError(
+            f"the model has loss={params['loss']!r}, and a model file holds no "
+            "functions. Pickle the model, or set loss to a name before saving: predictions do not "
+            "depend on it once the model is fitted."
+        )
     tensors = {}
     for name, arrays in zip(WEIGHTS, (snapshot.coefs, snapshot.intercepts)):
         tensors.update({f"{name}.{i}": array for i, array in enumerate(arrays)})

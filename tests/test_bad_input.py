@@ -147,8 +147,10 @@ def test_whole_numbers_beyond_64_bits(name, solver):
 )
 def test_bad_activation(fitted, activation, message):
     model, unchanged = fitted
+    good = model.activation
     with pytest.raises(ValueError, match=message):
         model.set_params(activation=activation).fit(X, Y)
+    model.set_params(activation=good)
     unchanged()
 
 

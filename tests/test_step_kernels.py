@@ -43,7 +43,7 @@ def test_update(rule, dtype, isa):
         new, *state_after = getattr(reference, rule)(
             *old, g=scaled, learning_rate=0.1, **count, **SCALARS[rule]
         )
-        eps = 20 * np.finfo(dtype).eps
+        eps = 20 * float(np.finfo(dtype).eps)
         np.testing.assert_allclose(w, new - 0.3 * old[0], rtol=0, atol=eps * 10)
         for actual, expected in zip(state, state_after):
             np.testing.assert_allclose(actual, expected, rtol=0, atol=eps * 10)
@@ -53,7 +53,7 @@ def test_update(rule, dtype, isa):
 @pytest.mark.parametrize("rule", kernels.rule_names)
 def test_not_a_number_stays_one(rule, dtype, isa):
     g, w, m, v = arrays(20, dtype, 4)
-    v = abs(v)
+    m, v = abs(m), abs(v)
     g[7] = np.nan
     testing.update(rule, g, w, m, v, {"learning_rate": 0.1, "beta_1": 0.9,
                                       "beta_2": 0.9, "epsilon": 1e-8,
@@ -113,7 +113,7 @@ def test_smoothed_log_loss(weighted, dtype, isa):
         total = testing.smoothed_log_loss(
             y[:, 0].astype(dtype), None if w is None else w.astype(dtype), flat, db, 0.2
         )
-        eps = np.finfo(dtype).eps
+        eps = float(np.finfo(dtype).eps)
         assert total == pytest.approx(rows @ values, rel=1e2 * eps, abs=1e2 * eps)
         expected = rows[:, None] * delta
         atol = 5e3 * eps  # of logits near 1000

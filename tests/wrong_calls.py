@@ -62,6 +62,17 @@ PARAMETERS = {
         + [("leaky_relu", value) for value in (0.0, -1, INF, NAN, "1", None, BEYOND)]
         + [("leaky_relu", 0.1, 0.2), ("gauss", 0.1), (3, 0.1)],
     ),
+    "dropout": _rule(FRACTION, [0.1, 2], "0.5", None, 1j, NAN, THING),
+    "input_noise": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
+    "weight_decay": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
+    "l1": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
+    "max_norm": _rule(POSITIVE, *NO_NUMBER),
+    "clip_norm": _rule(POSITIVE, *NO_NUMBER),
+    "label_smoothing": _rule(FRACTION, None, *NO_NUMBER),
+    "layer_rates": ("array-like of floats >= 0", [0, 1.0, "1", [-1, 1], THING]),
+    "weight_averaging": ("a str among {'ema', 'swa'}", ["EMA", "", 3, True, THING]),
+    "ema_decay": _rule(FRACTION, None, *NO_NUMBER),
+    "swa_start": _rule(FRACTION, None, *NO_NUMBER),
     "solver": ("a str among {'lbfgs', 'sgd', 'adam'", ["newton", *NO_NAME]),
     "alpha": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
     "batch_size": _rule(

@@ -260,6 +260,8 @@ def _activation(graph, name, parameter, z, dtype):
     own = getattr(name, "onnx", None)
     if own is not None:
         return own(graph, z, dtype)
+    if name == "gelu" and dtype == np.float64:
+        return _gelu_by_mills(graph, z, number)
     if name not in _COMPOSED:
         raise ValueError(
             f"the activation {name!r} has no export to ONNX; one of your own needs "
@@ -276,6 +278,58 @@ def _exponential_unit(graph, z, number, alpha, scale=1.0):
     )
     high = graph.node("Mul", [graph.node("Relu", [z]), number(scale)])
     return graph.node("Add", [high, low])
+
+
+# Coefficients, the highest power first, of what exp(-t^2 / 2) / (1 - Phi(t)) has beside
+# its asymptote sqrt(2 pi) t: those of src_c/vecmath.inl.h.
+_MILLS_ABOVE = (
+    1.40006257967381e-06,
+    4.22613466967232e-05,
+    0.0006259769952431853,
+    0.00590543178270828,
+    0.038903925060363616,
+    0.1854127822952976,
+    0.6410944066410051,
+    1.5625240780678389,
+    2.4719877243051998,
+    2.0,
+)
+_MILLS_BELOW = (
+    5.585441582776581e-07,
+    1.6859838016569738e-05,
+    0.00025084577894216953,
+    0.002389646062584743,
+    0.016016527988165535,
+    0.07857965796083072,
+    0.2853262715788009,
+    0.757856877403991,
+    1.414966527041198,
+    1.6914234386652347,
+    1.0,
+)
+
+
+def _polynomial(graph, t, number, coefficients):
+    """A polynomial of t by Horner's rule."""
+    value = graph.node("Mul", [t, number(coefficients[0])])
+    for c in coefficients[1:-1]:
+        value = graph.node("Mul", [graph.node("Add", [value, number(c)]), t])
+    return graph.node("Add", [value, number(coefficients[-1])])
+
+
+def _gelu_by_mills(graph, z, number):
+    """Gelu without Erf, which onnxruntime lacks for float64.
+
+    It is max(z, 0) - t (1 - Phi(t)) with t = |z|.
+    """
+    t = graph.node("Abs", [z])
+    above = _polynomial(graph, t, number, _MILLS_ABOVE)
+    rest = graph.node("Div", [above, _polynomial(graph, t, number, _MILLS_BELOW)])
+    asymptote = graph.node("Mul", [t, number(np.sqrt(2 * np.pi))])
+    half = graph.node("Mul", [graph.node("Mul", [t, t]), number(-0.5)])
+    tail = graph.node("Mul", [t, graph.node("Exp", [half])])
+    tail = graph.node("Div", [tail, graph.node("Add", [asymptote, rest])])
+    return graph.node("Sub", [graph.node("Relu", [z]), tail])
 
 
 def _gelu(graph, z, number, _):

@@ -119,7 +119,7 @@ def to_sklearn(estimator):
     if len(names) > 1 or not names <= set(known):
         raise ValueError(
             f"scikit-learn has the activations {known}, one for all hidden layers; the "
-            f"model has {sorted(names)}."
+            f"model has {sorted(map(str, names))}."
         )
     name = "MLPClassifier" if fitted.is_classifier else "MLPRegressor"
     kind = getattr(neural_network, name)
