@@ -115,8 +115,8 @@ def save_model(estimator, path, *, optimizer=False):
     if isinstance(params["loss"], Loss):
         raise TypeError(
             f"the model has loss={params['loss']!r}, and a model file holds no "
-            "functions. Pickle the model, or set loss to a name before saving: predictions do not "
-            "depend on it once the model is fitted."
+            "functions. Pickle the model, or set loss to a name before saving: "
+            "predictions do not depend on it once the model is fitted."
         )
     tensors = {}
     for name, arrays in zip(WEIGHTS, (snapshot.coefs, snapshot.intercepts)):
