@@ -520,8 +520,10 @@ def test_immutable_and_never_copied():
 def test_grid_search(backend):
     from joblib import parallel_config
 
+    # functions of a module that the other processes can import
+    sine = Activation(np.sin, np.cos, wrt="input")
     compiled = Activation(SQUARE, D_SQUARE, name="square")
-    grid = {"activation": [SWISH, compiled, "tanh", ["elu"]]}
+    grid = {"activation": [sine, compiled, "tanh", ["elu"]]}
     with parallel_config(backend):
         search = GridSearchCV(
             MLPClassifier((5,), max_iter=3), grid, cv=2, n_jobs=2, error_score="raise"
