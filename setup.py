@@ -1,8 +1,8 @@
 """Build of the extension modules; metadata stands in pyproject.toml.
 
 Switches (environment): FASTMLP_DEBUG=1 builds with bounds checks, asserts and -O1 -g;
-FASTMLP_SANITIZE=address,undefined adds the sanitizers; FASTMLP_WERROR=1 makes warnings
-of the C sources errors.
+FASTMLP_SANITIZE=address,undefined adds the sanitizers; FASTMLP_COVERAGE=1 traces lines
+for tests/driver/suite.py; FASTMLP_WERROR=1 makes warnings of the C sources errors.
 """
 
 import os
@@ -17,6 +17,7 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 DEBUG = os.environ.get("FASTMLP_DEBUG") == "1"
 WERROR = os.environ.get("FASTMLP_WERROR") == "1"
+COVERAGE = os.environ.get("FASTMLP_COVERAGE") == "1"
 SANITIZE = os.environ.get("FASTMLP_SANITIZE", "")
 
 NO_COMPILER = (
@@ -68,6 +69,7 @@ class BuildExtensions(build_ext):
         kind = self.compiler.compiler_type
         self.check_compiler()
         sanitize = [f"-fsanitize={SANITIZE}", "-g"] if SANITIZE else []
+        profile = ["--coverage", "-O0", "-fprofile-update=atomic"] if COVERAGE else []
         objects = [
             self.compiler.compile(
                 [f"src_c/{source}"],
@@ -75,7 +77,8 @@ class BuildExtensions(build_ext):
                 include_dirs=["src_c"],
                 extra_postargs=c_flags(kind)
                 + isa_flags(source, kind, self.plat_name)
-                + sanitize,
+                + sanitize
+                + profile,
             )[0]
             for source in C_SOURCES
         ]
@@ -87,6 +90,7 @@ class BuildExtensions(build_ext):
             if extension.name == "fastmlp._core.kernels":
                 extension.extra_objects += objects
                 extension.extra_link_args += ["-pthread"] * (kind != "msvc")
+                extension.extra_link_args += ["--coverage"] * COVERAGE
         super().build_extensions()
 
     def check_compiler(self):
@@ -118,10 +122,11 @@ def extensions():
                 [f"fastmlp/_core/{name}.pyx"],
                 include_dirs=["src_c"],
                 depends=depends,
+                define_macros=[("CYTHON_TRACE_NOGIL", "1")] * COVERAGE,
             )
             for name in MODULES
         ],
-        build_dir="build",
+        build_dir=None if COVERAGE else "build",  # where the plugin of coverage looks
         compiler_directives={
             "language_level": "3",
             "boundscheck": DEBUG,
@@ -129,6 +134,7 @@ def extensions():
             "cdivision": True,
             "initializedcheck": False,
             "embedsignature": True,
+            "linetrace": COVERAGE,
         },
     )
 

@@ -1,0 +1,153 @@
+"""Build the package in a folder of its own and run the tests of Python there.
+
+    python tests/driver/suite.py address [arguments of pytest]
+    python tests/driver/suite.py coverage [arguments of pytest]
+
+address: the extension modules under the address sanitizer, with every allocation of
+Python in reach of it. coverage: the modules with line tracing (Cython) and gcov (C), and
+one report of Python, Cython and C, by file and kind. Needs GCC, the test extras, Cython
+and setuptools; coverage needs coverage and gcovr as well. Builds in `build/suite-...`.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+COPIED = ["pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md"]
+COPIED += ["CONTRIBUTING.md", "fastmlp", "src_c", "tests", "bench", "docs"]
+COMPILED = shutil.ignore_patterns("*.so", "*.c.gcda", "__pycache__")
+
+
+def build(mode):
+    """Compile a copy of the sources in place; its folder."""
+    folder = ROOT / "build" / f"suite-{mode}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=COMPILED)
+        else:
+            shutil.copy(source, folder)
+    switch = {
+        "address": {"FASTMLP_SANITIZE": "address"},
+        "coverage": {"FASTMLP_COVERAGE": "1"},
+    }[mode]
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+    subprocess.run(command, cwd=folder, env={**os.environ, **switch}, check=True)
+    return folder
+
+
+def environment(folder):
+    """Variables with which the copy is imported, also by processes that tests start."""
+    return {**os.environ, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def address(arguments):
+    """The tests under the address sanitizer; leaks are not looked for, since the
+    interpreter keeps what it has at exit."""
+    folder = build("address")
+    name = ["gcc", "-print-file-name=libasan.so"]
+    library = subprocess.run(name, capture_output=True, text=True, check=True).stdout
+    variables = {
+        "LD_PRELOAD": library.strip(),
+        "PYTHONMALLOC": "malloc",
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env={**environment(folder), **variables}
+    ).returncode
+
+
+CONFIGURATION = """\
+[run]
+branch = true
+plugins = Cython.Coverage
+source = fastmlp
+parallel = true
+disable_warnings = no-sysmon
+core = ctrace
+[report]
+exclude_also =
+    cimport
+"""
+
+
+def coverage(arguments):
+    """The tests under coverage and gcov, then one table: lines and branches by file."""
+    folder = build("coverage")
+    (folder / ".coveragerc").write_text(CONFIGURATION)
+    run = [sys.executable, "-m", "coverage"]
+    variables = environment(folder)
+    tests = [*run, "run", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    code = subprocess.run(tests, cwd=folder, env=variables).returncode
+    for step in (["combine", "--quiet"], ["json", "--quiet", "-o", "python.json"]):
+        subprocess.run([*run, *step], cwd=folder, env=variables, check=True)
+    gcovr = [sys.executable, "-m", "gcovr", "--root", ".", "--filter", "src_c/"]
+    gcovr += ["--json-summary", "c.json", "--json", "c-lines.json"]
+    gcovr += ["--gcov-ignore-parse-errors=all", "--exclude-unreachable-branches"]
+    gcovr += ["--merge-mode-functions=merge-use-line-min"]
+    subprocess.run(gcovr, cwd=folder, check=True)
+    print_report(folder)
+    return code
+
+
+def rows_of(folder):
+    """(kind, file, lines covered, lines, branches covered, branches, missing lines)."""
+    python = json.loads((folder / "python.json").read_text())["files"]
+    for name, file in sorted(python.items()):
+        total = file["summary"]
+        yield (
+            "Cython" if name.endswith((".pyx", ".pxd")) else "Python",
+            name,
+            total["covered_lines"],
+            total["num_statements"],
+            total.get("covered_branches", 0),
+            total.get("num_branches", 0),
+            file["missing_lines"],
+        )
+    lines = {
+        file["file"]: sorted(
+            {x["line_number"] for x in file["lines"] if not x["count"]}
+            - {x["line_number"] for x in file["lines"] if x["count"]}
+        )
+        for file in json.loads((folder / "c-lines.json").read_text())["files"]
+    }
+    for file in json.loads((folder / "c.json").read_text())["files"]:
+        numbers = [file[f"{a}_{b}"] for a in ("line", "branch") for b in PARTS]
+        yield "C", file["filename"], *numbers, lines[file["filename"]]
+
+
+PARTS = ("covered", "total")
+
+
+def print_report(folder):
+    """One line per file, one per kind, and what is missing."""
+    rows = list(rows_of(folder))
+    for kind in ("Python", "Cython", "C"):
+        sums = [sum(row[i] for row in rows if row[0] == kind) for i in range(2, 6)]
+        rows.append((kind, "all", *sums, []))
+    for kind, name, *numbers, missing in rows:
+        line, branch = (
+            f"{100 * part / whole:5.1f} %" if whole else "      -"
+            for part, whole in (numbers[:2], numbers[2:])
+        )
+        lines = " ".join(map(str, missing))
+        print(f"{kind:6} {name:40} {line} of lines {branch} of branches  {lines}")
+
+
+def main():
+    """Run what the command line asks for."""
+    modes = {"address": address, "coverage": coverage}
+    if len(sys.argv) < 2 or sys.argv[1] not in modes:
+        sys.exit(__doc__)
+    sys.exit(modes[sys.argv[1]](sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    main()
