@@ -4,7 +4,7 @@
     python tests/driver/suite.py coverage [arguments of pytest]
 
 address: the extension modules under the address sanitizer, with every allocation of
-Python in reach of it. coverage: the modules with line tracing (Cython) and gcov (C), and
+Python in reach of it. coverage: the modules with line tracing (Cython), gcov (C), and
 one report of Python, Cython and C, by file and kind. Needs GCC, the test extras, Cython
 and setuptools; coverage needs coverage and gcovr as well. Builds in `build/suite-...`.
 """
