@@ -82,8 +82,10 @@ static ptrdiff_t FN(whole)(ptrdiff_t k)
 }
 
 #include "elements.inl.h"
+#include "updates.inl.h"
 #include "objectives.inl.h"
 #include "rows.inl.h"
+#include "random.inl.h"
 #include "products.inl.h"
 
 void FN(test_kernels)(void)
@@ -91,10 +93,14 @@ void FN(test_kernels)(void)
     FN(test_activations)();
     FN(test_functions)();
     FN(test_updates)();
+    FN(test_constraints)();
     FN(test_outputs)();
     FN(test_losses)();
+    FN(test_smoothing)();
     FN(test_gathering)();
     FN(test_sparse)();
+    FN(test_dropout)();
+    FN(test_noise)();
     FN(test_transpose)();
     FN(test_gemm)();
     FN(test_calibration)();

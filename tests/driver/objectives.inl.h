@@ -393,3 +393,45 @@ static void FN(test_outputs)(void)
                     FN(test_output)(&o, now.n, now.k);
     }
 }
+
+/* log_loss with smoothed targets (1 - s) [class is y] + s / k */
+static void FN(test_smoothed)(ptrdiff_t n, ptrdiff_t k, int weighted)
+{
+    const double smoothing = 0.125;
+    double total = 0, size = 0, p[MOST];
+    FN(random)(A, n * k, -3, 3);
+    for (ptrdiff_t i = 0; i < n; ++i) B[i] = (real)(random_bits() % (uint64_t)k);
+    FN(random)(C, n, 0.5, 3);
+    FN(random)(D, k, -2, 2);
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        const double weight = weighted ? (double)C[i] : 1;
+        const double log_sum = FN(softmax_of)(A + i * k, k, p);
+        for (ptrdiff_t j = 0; j < k; ++j) {
+            const double z = (double)A[i * k + j];
+            const double target =
+                (1 - smoothing) * (j == (ptrdiff_t)B[i]) + smoothing / (double)k;
+            total += weight * target * (log_sum - z);
+            size += weight * (fabs(z) + fabs(log_sum) + 4);
+            want[i * k + j] = weight * (p[j] - target);
+            bound[i * k + j] = EPS * (double)(16 + k) * weight * (p[j] + target);
+        }
+    }
+    FN(sum_columns)(D, n, k);
+    while (next_call()) {
+        const real *y = GIVE(B, n), *w = weighted ? GIVE(C, n) : NULL;
+        real *z = TAKE(A, n * k), *db = TAKE(D, k);
+        FN(check_value)(KERNELS->smoothed_log_loss(y, w, z, db, n, k, (real)smoothing),
+                        total, 16 * EPS * size, "loss", 0, 0);
+        FN(check)(z, n, k, k);
+        FN(check_sums)(db, k);
+    }
+}
+
+static void FN(test_smoothing)(void)
+{
+    START("smoothed_log_loss");
+    for (now.n = 0; now.n <= MOST; ++now.n)
+        for (now.k = 1; now.k <= MOST; ++now.k)
+            if (is_in_grid(now.n, now.k))
+                FN(test_smoothed)(now.n, now.k, (int)(now.n + now.k) % 2);
+}
