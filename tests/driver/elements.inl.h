@@ -3,8 +3,19 @@
 /* the parameter of every activation: slope of leaky_relu, alpha of elu */
 static double FN(parameter)(void) { return (double)(real)0.3; }
 
-static double FN(normal)(double z) { return erfc(-z / sqrt(2)) / 2; }
-static double FN(normal_density)(double z) { return exp(-z * z / 2) / sqrt(2 * acos(-1)); }
+/* The normal density and distribution, with what rounding takes from the arguments of
+ * exp and erfc, which the tails multiply by z^2, put back */
+static double FN(normal_density)(double z)
+{
+    const double square = z * z, lost = fma(z, z, -square);
+    return exp(-square / 2) * (1 - lost / 2) / sqrt(2 * acos(-1));
+}
+static double FN(normal)(double z)
+{
+    const double half_root = 0x1.6a09e667f3bcdp-1, lower = -0x1.bdd3413b26456p-55;
+    const double x = z * half_root, lost = fma(z, half_root, -x) + z * lower;
+    return erfc(-x) / 2 + exp(-x * x) / sqrt(acos(-1)) * lost;
+}
 static double FN(sigmoid_of)(double z) { return 1 / (1 + exp(-z)); }
 
 /* of selu, Klambauer et al. 2017 */
