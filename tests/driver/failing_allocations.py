@@ -70,7 +70,7 @@ def try_all(name):
             error = "MemoryError"
         except (
             SystemError
-        ) as raised:  # by NumPy's indexing with arrays, in its own code
+        ) as raised:  # of NumPy, indexing with arrays
             if "error return without exception set" not in str(raised):
                 raise
             error = "SystemError"
