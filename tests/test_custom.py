@@ -62,6 +62,11 @@ def d_squared(y, a):
 
 
 RELU = Activation(relu, d_relu, name="relu by hand")
+COMPILED_RELU = Activation(
+    ((TESTING, "relu_f32"), (TESTING, "relu_f64")),
+    ((TESTING, "d_relu_f32"), (TESTING, "d_relu_f64")),
+    name="compiled relu",
+)
 SWISH = Activation(swish, d_swish, wrt="input")
 SQUARED = Loss(squared, d_squared)
 
@@ -79,10 +84,10 @@ def clean_registry(monkeypatch):
 def test_relu_by_hand_gives_the_bits_of_the_core(hidden, solver, dtype):
     made = [
         MLPClassifier(hidden, activation, solver=solver, dtype=dtype.name, **PARAMS)
-        for activation in (RELU, (relu, d_relu), "relu")
+        for activation in (RELU, (relu, d_relu), COMPILED_RELU, "relu")
     ]
-    own, pair, core = (model.fit(X, Y) for model in made)
-    for model in (own, pair):
+    own, pair, compiled, core = (model.fit(X, Y) for model in made)
+    for model in (own, pair, compiled):
         for a, b in zip(
             model.coefs_ + model.intercepts_, core.coefs_ + core.intercepts_
         ):
@@ -91,6 +96,31 @@ def test_relu_by_hand_gives_the_bits_of_the_core(hidden, solver, dtype):
     own_loss, core_loss = own.loss_gradient(X, Y), core.loss_gradient(X, Y)
     assert own_loss[0] == core_loss[0]
     np.testing.assert_array_equal(own_loss[1][0], core_loss[1][0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dropout": 0.3},
+        {"dropout": [0.2, 0.3, 0.1], "n_threads": 2, "batch_size": 150},
+        {"input_noise": 0.1, "weight_decay": 0.1, "l1": 1e-3},
+        {"max_norm": 1.0, "clip_norm": 0.5, "layer_rates": [1, 0.5, 2]},
+        {"weight_averaging": "ema", "label_smoothing": 0.1},
+        {"weight_averaging": "swa", "solver": "nadam"},
+        {"solver": "lion", "learning_rate": "cosine"},
+        {"early_stopping": True, "standardize_X": True},
+    ],
+    ids=lambda settings: "-".join(settings),
+)
+@pytest.mark.parametrize("activation", [RELU, COMPILED_RELU], ids=["numpy", "compiled"])
+def test_relu_by_hand_beside_the_controls(activation, settings, dtype):
+    params = {**PARAMS, "dtype": dtype.name, **settings}
+    own = MLPClassifier((7, 5), [activation, "gelu"], **params).fit(X, Y)
+    core = MLPClassifier((7, 5), ["relu", "gelu"], **params).fit(X, Y)
+    for a, b in zip(own.coefs_ + own.intercepts_, core.coefs_ + core.intercepts_):
+        np.testing.assert_array_equal(a, b)
+    assert own.loss_curve_ == core.loss_curve_
+    np.testing.assert_array_equal(own.predict_proba(X), core.predict_proba(X))
 
 
 @pytest.mark.parametrize("is_sparse", [False, True])

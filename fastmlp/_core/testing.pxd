@@ -1,4 +1,4 @@
-# Compiled functions of a user, for tests: an activation and a loss in both precisions.
+# Compiled functions of a user, for tests: two activations and a loss.
 
 cdef void square_f32(const float *z, float *a, ptrdiff_t n, void *user) noexcept nogil
 cdef void square_f64(const double *z, double *a, ptrdiff_t n, void *user) noexcept nogil
@@ -6,6 +6,14 @@ cdef void d_square_f32(
     const float *z, const float *a, float *delta, ptrdiff_t n, void *user
 ) noexcept nogil
 cdef void d_square_f64(
+    const double *z, const double *a, double *delta, ptrdiff_t n, void *user
+) noexcept nogil
+cdef void relu_f32(const float *z, float *a, ptrdiff_t n, void *user) noexcept nogil
+cdef void relu_f64(const double *z, double *a, ptrdiff_t n, void *user) noexcept nogil
+cdef void d_relu_f32(
+    const float *z, const float *a, float *delta, ptrdiff_t n, void *user
+) noexcept nogil
+cdef void d_relu_f64(
     const double *z, const double *a, double *delta, ptrdiff_t n, void *user
 ) noexcept nogil
 cdef void error_f64(

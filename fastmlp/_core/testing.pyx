@@ -323,6 +323,38 @@ cdef void d_square_f64(
         delta[i] *= 2 * z[i]
 
 
+cdef void relu_f32(const float *z, float *a, ptrdiff_t n, void *user) noexcept nogil:
+    """a := max(z, 0)"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        a[i] = z[i] if z[i] > 0 else 0
+
+
+cdef void relu_f64(const double *z, double *a, ptrdiff_t n, void *user) noexcept nogil:
+    """a := max(z, 0)"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        a[i] = z[i] if z[i] > 0 else 0
+
+
+cdef void d_relu_f32(
+    const float *z, const float *a, float *delta, ptrdiff_t n, void *user
+) noexcept nogil:
+    """delta := delta where a > 0, else 0"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        delta[i] = delta[i] if a[i] > 0 else 0
+
+
+cdef void d_relu_f64(
+    const double *z, const double *a, double *delta, ptrdiff_t n, void *user
+) noexcept nogil:
+    """delta := delta where a > 0, else 0"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        delta[i] = delta[i] if a[i] > 0 else 0
+
+
 cdef void error_f64(
     const double *y, const double *a, double *out, ptrdiff_t n, void *user
 ) noexcept nogil:
