@@ -1033,10 +1033,12 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         batches of one size are all shuffled alike; "continue" goes on where the last
         call ended.
 
-    loss : {"log_loss", "focal"}, default="log_loss"
+    loss : {"log_loss", "focal"} or Loss, default="log_loss"
         "log_loss" is the cross entropy; "focal" [3]_ multiplies its terms by
         ``(1 - p) ** focal_gamma``, p the probability of the true class, so that easy
         rows count less. Its probabilities are less extreme than those of "log_loss".
+        One of your own is a :class:`Loss`, with ``output_activation="softmax"`` for
+        more than two classes, else "logistic".
 
     focal_gamma : float, default=2.0
         Exponent of "focal", >= 0; 0 is the log loss.
@@ -1570,7 +1572,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     Parameters
     ----------
-    loss : str, default="squared_error"
+    loss : str or Loss, default="squared_error"
         What is minimised, with r = y - prediction; the mean over the rows, and but for
         squared_error (a mean) the sum over the targets:
 
@@ -1584,6 +1586,9 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         - "gaussian_nll": minus the log likelihood of a normal distribution [6]_, whose
           mean ``predict`` gives, and whose standard deviation with
           ``return_std=True``
+
+        One of your own is a :class:`Loss`, which brings its output activation; it is
+        the sum over the targets.
 
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Number of units of each hidden layer; ``()`` gives linear regression.

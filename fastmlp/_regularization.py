@@ -56,7 +56,12 @@ class Regularization(NamedTuple):
         if estimator.label_smoothing and estimator.loss != "log_loss":
             raise ValueError(
                 f"label_smoothing={estimator.label_smoothing!r} needs loss='log_loss', "
-                f"got loss={estimator.loss!r}: a focal loss weighs one true class."
+                f"got loss={estimator.loss!r}: "
+                + (
+                    "a focal loss weighs one true class."
+                    if estimator.loss == "focal"
+                    else "a loss of your own takes its targets as they are."
+                )
             )
         if estimator.l1:
             _check_l1(estimator)

@@ -530,6 +530,36 @@ def test_an_interrupt_within_a_function():
     assert np.isfinite(model.predict(X)).all()
 
 
+def broken_off(model, y, path):
+    """Fit until the third epoch, at the end of which the hook fails."""
+
+    def hook(record):
+        if record.epoch == 2:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        model.fit(X, y, checkpoint=path, checkpoint_every=1, callback=hook)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"activation": ["gelu", RELU]}, "activation"), ({"loss": "log_loss"}, "loss")],
+)
+def test_resume(tmp_path, change, message):
+    brier = Loss(squared, d_squared, "softmax", name="brier")
+    act = ["gelu", SWISH]
+    whole = MLPClassifier((5, 4), act, loss=brier, dropout=0.2, **PARAMS).fit(X, Y)
+    model = clone(whole)
+    broken_off(model, Y, tmp_path / "c")
+    other = clone(whole).set_params(**change)
+    with pytest.raises(ValueError, match=message):
+        other.fit(X, Y, resume=tmp_path / "c")
+    model = clone(whole).fit(X, Y, resume=tmp_path / "c")
+    assert model.n_iter_ == 4
+    for a, b in zip(model.coefs_, whole.coefs_):
+        np.testing.assert_array_equal(a, b)
+
+
 # Parameters of estimators
 
 
@@ -777,8 +807,26 @@ def test_losses_where_they_do_not_fit():
         MLPRegressor(SQUARED, out_activation="exp").fit(X, T)
     with pytest.raises(ValueError, match="a fastmlp.Loss"):
         MLPRegressor(squared).fit(X, T)
+    model = MLPRegressor(SQUARED, (3,), **PARAMS).fit(X, T)
     with pytest.raises(ValueError, match="trace_step knows the losses"):
-        MLPRegressor(SQUARED, (3,), **PARAMS).fit(X, T).trace_step(X[0], T[0])
+        model.trace_step(X[0], T[0])
+    with pytest.raises(ValueError, match="this one has loss=<Loss 'squared'>"):
+        model.predict_interval(X)
+    with pytest.raises(ValueError, match="label_smoothing.*of your own takes its targ"):
+        MLPClassifier(loss=softmax, label_smoothing=0.1).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("output", "name"), [("softmax", "log_loss"), ("softplus", "squared_error")]
+)
+def test_a_file_holds_no_loss(tmp_path, output, name):
+    kind, y = (MLPClassifier, Y) if output == "softmax" else (MLPRegressor, T)
+    model = kind(loss=Loss(squared, d_squared, output), **PARAMS).fit(X, y)
+    expected, path = model.predict(X), tmp_path / "model.safetensors"
+    with pytest.raises(TypeError, match="<Loss 'squared'>, and a model file holds no"):
+        fastmlp.save_model(model, path)
+    fastmlp.save_model(model.set_params(loss=name), path)
+    np.testing.assert_array_equal(fastmlp.load_model(path).predict(X), expected)
 
 
 def test_functions_of_the_core():
@@ -800,6 +848,8 @@ def test_export_to_c():
     assert "(z / (1 + exp(-z)))" in fastmlp.to_c(model)
     with pytest.raises(ValueError, match="c_source"):
         fastmlp.to_c(model.set_params(activation=SWISH))
+    with pytest.raises(ValueError, match="the model has .*<Activation 'swish'>"):
+        fastmlp.to_sklearn(model.set_params(activation=[SWISH, "tanh"]))
 
 
 def test_export_to_onnx():
