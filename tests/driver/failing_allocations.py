@@ -1,4 +1,4 @@
-"""Every allocation of a call fails once; run by test_allocation.py with the preloaded
+"""Every allocation of a call fails once; run by test_driver.py with the preloaded
 failing_malloc.c. Prints, per call, how many allocations failed and what was left."""
 
 import ctypes
@@ -68,9 +68,7 @@ def try_all(name):
             error = None
         except MemoryError:
             error = "MemoryError"
-        except (
-            SystemError
-        ) as raised:  # of NumPy, indexing with arrays
+        except SystemError as raised:  # of NumPy, indexing with arrays
             if "error return without exception set" not in str(raised):
                 raise
             error = "SystemError"

@@ -1,6 +1,6 @@
 /* An allocator that fails at the n-th call from NumPy's arrays or from fastmlp's modules,
  * to be preloaded; Python's own objects are left alone, so that the interpreter can report.
- * For test_allocation.py; needs glibc. */
+ * For test_driver.py; needs glibc. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
