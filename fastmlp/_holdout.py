@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from fastmlp._core.network import Data, Layers
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
+from fastmlp._shortcut import forget
 from fastmlp._validation import check_some_weight
 
 
@@ -177,7 +178,9 @@ class Holdout:
         fitted = self.task.fitted_copy()
         vars(fitted).pop("feature_names_in_", None)  # X is an array by now
         y = estimator._decoded(self.y)
-        return loss, float(self.scorer(fitted, self.X, y))
+        score = float(self.scorer(fitted, self.X, y))
+        forget(fitted)
+        return loss, score
 
     def standardize(self, scaling):
         """Take the data in the units of training; scorers still see the raw ones."""

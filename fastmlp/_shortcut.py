@@ -20,7 +20,7 @@ from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK, Forward, 
 from fastmlp._rows import PIECE
 from fastmlp._threads import allowed_threads
 
-__all__ = ["OUTPUTS", "PROBA", "RAW", "outputs", "rows_at_once", "threads"]
+__all__ = ["OUTPUTS", "PROBA", "RAW", "forget", "outputs", "rows_at_once", "threads"]
 
 _FEW_ROWS = 1000  # of a DataFrame
 _ARRAYS = (np.ndarray, np.memmap)
@@ -115,6 +115,14 @@ def outputs(estimator, X, what):
         n_threads=n_threads,
         check_finite=True,
     )
+
+
+def forget(estimator):
+    """Drop what was prepared for an estimator that is about to go.
+
+    Else a weak reference does so, in a callback in which Ctrl-C would be lost.
+    """
+    _prepared.pop(estimator, None)
 
 
 def rows_at_once(X, dtype):
