@@ -106,7 +106,7 @@ def _list_of(rule, text):
     def accepts(value):
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             return False
-        return np.ndim(value) == 1 and all(map(rule.accepts, value))
+        return is_flat(value) and all(map(rule.accepts, value))
 
     return Rule(text, accepts)
 
