@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._core import kernels
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -60,19 +61,29 @@ def _check_books(model):
     model.set_params(max_iter=1, warm_start=True).fit(X[:50], np.arange(50) % 3)
 
 
+def _relu(z):
+    return np.maximum(z, 0)
+
+
+def _relu_derivative(a):
+    return (a > 0).astype(a.dtype)
+
+
 METHODS = {
-    "adam": {"solver": "adam"},
-    "sgd": {"solver": "sgd", "batch_size": 4000},
-    "lbfgs": {"solver": "lbfgs"},
-    "holdout": {"solver": "adam", "early_stopping": True},
-    "scorer": {
-        "early_stopping": True, "scoring": "accuracy", "n_iter_no_change": 10**6
-    },
+    **{solver: {"solver": solver} for solver in ("lbfgs", *kernels.rule_vectors)},
+    "whole batch": {"solver": "sgd", "batch_size": 4000},
+    "holdout": {"early_stopping": True},
+    "scorer": {"early_stopping": True, "scoring": "accuracy"},
     "float32": {"dtype": "float32", "standardize_X": True},
+    "ema": {"weight_averaging": "ema"},
+    "swa": {"weight_averaging": "swa", "swa_start": 0.0},
+    "regularised": {"dropout": 0.2, "l1": 1e-5, "max_norm": 3.0, "input_noise": 0.1},
+    "own": {"activation": (_relu, _relu_derivative)},
     "partial_fit": {},
     "stream": {},
     "predict": {},
-}  # fmt: skip
+}
+N_MOMENTS = 14
 
 
 def _call(model, method):
@@ -102,12 +113,12 @@ def _call(model, method):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an interval timer")
 @pytest.mark.parametrize("method", METHODS)
 def test_ctrl_c_at_random_moments(method):
-    """24 moments a method: the model is that of before or a usable newer one."""
+    """252 moments in all: the model is that of before or a usable newer one."""
     rng = np.random.RandomState(len(method))
     waits, outcomes = [], []
     params = {"max_iter": 10**6, "n_threads": 1, "random_state": 0}
     params["n_iter_no_change"] = 10**6
-    for _ in range(24):
+    for _ in range(N_MOMENTS):
         model = MLPClassifier(HIDDEN, **{**params, "max_iter": 1}).fit(X[:300], Y[:300])
         model.set_params(**{**params, **METHODS[method]})
         before, call = _weights(model), _call(model, method)
