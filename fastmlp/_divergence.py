@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
@@ -32,7 +34,7 @@ class Divergence:
 
     def stops(self, loss, optimizer):
         """Whether training stops after an epoch of this loss."""
-        if self.mode == "raise" and (np.isfinite(loss) or self.task.stops_by_score):
+        if self.mode == "raise" and (math.isfinite(loss) or self.task.stops_by_score):
             return False
         if np.isfinite(self.task.params).all():
             if self.best is not None and loss < self.best_loss:
@@ -70,7 +72,7 @@ class Divergence:
 
     def training_ends(self, loss):
         """Warn of a loss that overflowed although the weights did not."""
-        if np.isfinite(loss) or self.has_warned or self.task.stops_by_score:
+        if math.isfinite(loss) or self.has_warned or self.task.stops_by_score:
             return
         if np.isfinite(self.task.params).all():  # else the fit fails
             self._warn(

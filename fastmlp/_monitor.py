@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from time import perf_counter
 
 import numpy as np
@@ -95,7 +96,7 @@ class Monitor:
                 "taken."
             )
         loss = estimator.loss_ = epoch.loss
-        estimator.t_ += epoch.rows_done if np.isfinite(loss) else self.task.n_train
+        estimator.t_ += epoch.rows_done if math.isfinite(loss) else self.task.n_train
         estimator.loss_curve_.append(loss)
         rate = optimizer.rate
         if self.task.averaging is not None:
