@@ -13,6 +13,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 DEBUG = os.environ.get("FASTMLP_DEBUG") == "1"
@@ -112,6 +113,19 @@ class BuildExtensions(build_ext):
             self.copy_extensions_to_source()
 
 
+class SourceDistribution(sdist):
+    """The source distribution, with all that its tests need."""
+
+    def make_distribution(self):
+        """Pack the files that setuptools finds by itself, and the rest of the tree."""
+        for folder in ("tests", "docs", "bench"):
+            self.filelist.graft(folder)
+        self.filelist.include("C*.md")
+        self.filelist.global_exclude("*.py[cod]")
+        self.filelist.prune("bench/results")
+        super().make_distribution()
+
+
 def extensions():
     """The Cython modules."""
     depends = [str(path) for path in sorted(Path("src_c").iterdir())]
@@ -139,4 +153,7 @@ def extensions():
     )
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildExtensions, "sdist": SourceDistribution},
+)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import joblib
 import numpy as np
@@ -130,6 +131,46 @@ def test_eight_fits_in_eight_threads():
         thread.join(timeout=60)
     for weights in results:
         np.testing.assert_array_equal(weights, expected)
+
+
+def test_the_gil_is_released():
+    """Another thread runs on while one epoch, a single batch, is under way."""
+    rng = np.random.RandomState(0)
+    many = rng.randn(20_000, 100)
+    model = MLPRegressor((200, 100), batch_size=20_000, max_iter=1, n_threads=1)
+    ticks, has_ended = 0, threading.Event()
+
+    def fit():
+        model.fit(many, many[:, 0])
+        has_ended.set()
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    while not has_ended.is_set():
+        time.sleep(0.001)
+        ticks += 1
+    thread.join()
+    assert ticks > 20
+
+
+def _allowed():
+    return allowed_threads(None)
+
+
+def test_the_share_of_a_worker():
+    with joblib.parallel_backend("loky", inner_max_num_threads=1):
+        assert joblib.Parallel(n_jobs=2)([joblib.delayed(_allowed)()] * 2) == [1, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="for Linux")
+def test_allowed_threads_of_an_affinity_mask():
+    code = """
+import os
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+from fastmlp._threads import allowed_threads
+assert allowed_threads(None) == 1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_allowed_threads(monkeypatch):
