@@ -239,7 +239,7 @@ BAD_X = [
     ("missing", np.array([[None] * 3] * 60), ValueError, ["NaN"]),
     ("dates", np.full((60, 3), datetime.date(2000, 1, 1)), TypeError, ["date"]),
     ("datetime64", np.full((60, 3), np.datetime64("2000")), ValueError, ["datetime64"]),
-    ("timedelta64", np.full((60, 3), np.timedelta64(1, "s")), ValueError, ["timedelta"]),
+    ("durations", np.full((60, 3), np.timedelta64(1, "s")), ValueError, ["timedelta"]),
     ("frame of dates", _frame(np.datetime64("2000")), ValueError, ["datetime"]),
     ("frame of words", _frame("a"), ValueError, ["'a'"]),
     ("sparse NaN", sparse.coo_array(changed(X, (3, 1), NAN)), ValueError, ["NaN"]),
