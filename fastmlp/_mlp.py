@@ -758,7 +758,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         intercept_grads,
     ):
         """Loss and packed gradient at a packed vector, as scikit-learn's method."""
-        X = _validation.native_rows(X if issparse(X) else np.asarray(X))
+        X = X if issparse(X) else np.asarray(X)
+        _validation.check_raw(X, "X")
+        X = _validation.native_rows(X)
         X = X if X.dtype == np.float32 else X.astype(np.float64, copy=False)
         y = np.asarray(y).reshape(X.shape[0], -1)
         one_hot = self.out_activation_ == "softmax"

@@ -50,16 +50,22 @@ def native(X, dtype):
 
 
 def check_indices(X):
-    """Raise ValueError if a sparse matrix points beyond its shape.
+    """Raise ValueError if a sparse matrix points beyond its shape or its arrays.
 
-    SciPy's conversions do not look, and write where such an index says.
+    SciPy's conversions do not look, and read and write where such an index says. Its
+    own check stops early where the last of ``indptr`` says that nothing is stored.
     """
     if X.format == "coo":
         for places, size in zip((X.row, X.col), X.shape):
             if len(places) and not 0 <= places.min() <= places.max() < size:
-                raise ValueError(f"X has indices beyond its shape {X.shape}")
-    elif hasattr(X, "check_format"):
-        X.check_format(full_check=True)
+                raise ValueError(f"it has indices beyond its shape {X.shape}")
+    elif X.format in ("csr", "csc", "bsr"):
+        if np.ndim(X.indptr) == 1 and (np.diff(X.indptr) < 0).any():
+            raise ValueError("indptr of a sparse matrix must not decrease")
+        view = type(X)((X.data, X.indices, X.indptr), shape=X.shape)  # else X changes
+        view.check_format(full_check=True)
+    elif X.format == "lil":
+        X.tocsr().check_format(full_check=True)
 
 
 def checked_sparse(X):

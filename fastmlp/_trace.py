@@ -16,6 +16,7 @@ from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import activate_outputs
 from fastmlp._display import new_axes
 from fastmlp._functions import Loss
+from fastmlp._validation import check_raw
 
 _LOSSES = ("squared_error", "poisson", "log_loss", "binary_log_loss")
 
@@ -250,6 +251,7 @@ def trace_step(estimator, x, y, learning_rate):
     rate = estimator.learning_rate_init if learning_rate is None else learning_rate
     if not isinstance(rate, Real) or not 0 < rate < np.inf:
         raise ValueError(f"learning_rate must be a finite number > 0, got {rate!r}.")
+    check_raw(x, "x")
     x = x.toarray() if issparse(x) else np.asarray(x)
     names = getattr(estimator, "feature_names_in_", None)
     estimator = copy.copy(estimator)
