@@ -105,6 +105,7 @@ class SGDOptimizer(_Optimizer):
 
     solver_name = "sgd"
     scalars = ("momentum",)
+    velocity_rate = 0.0  # of the steps so far, as the velocity holds their gradients
 
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
@@ -116,8 +117,23 @@ class SGDOptimizer(_Optimizer):
     def prepare(self, epoch):
         """Hand the scalars of the coming epoch to the core."""
         epoch.use(
-            "sgd", self.rate, self.t, momentum=self.momentum, nesterov=self.nesterov
+            "sgd",
+            self.rate,
+            self.t,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            velocity_rate=self.velocity_rate,
         )
+
+    def start_again(self, rate):
+        """Forget the velocity, and go on at another rate."""
+        super().start_again(rate)
+        self.velocity_rate = 0.0
+
+    def epoch_ends(self, epoch, time_step):
+        """Follow the core and the schedule."""
+        super().epoch_ends(epoch, time_step)
+        self.velocity_rate = epoch.velocity_rate
 
 
 class AdamOptimizer(_Optimizer):

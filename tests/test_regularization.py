@@ -9,7 +9,8 @@ import pytest
 import reference
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_diabetes, load_digits, load_iris
+from sklearn.linear_model import Lasso
 from sklearn.model_selection import GridSearchCV
 
 from fastmlp import MLPClassifier, MLPRegressor, load_model, save_model
@@ -256,6 +257,23 @@ def test_l1_ends_at_the_optimum_of_the_penalty(solver, nesterovs_momentum):
     assert (W == 0).sum() > 10 and (W != 0).sum() >= 4
     assert (abs(slope[W == 0]) <= l1 * 1.02).all()
     np.testing.assert_allclose(slope[W != 0], -l1 * np.sign(W[W != 0]), atol=2e-3)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", lambda e: 0.05 * 0.998**e])
+@pytest.mark.parametrize("nesterovs_momentum", [False, True])
+def test_l1_of_a_linear_model_is_the_lasso(schedule, nesterovs_momentum):
+    """To the solution of Lasso and its zeros, though the velocity holds old rates."""
+    X, y = load_diabetes(return_X_y=True)
+    X, y = (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()
+    expected = Lasso(0.1, tol=1e-12).fit(X, y).coef_
+    regr = MLPRegressor(
+        hidden_layer_sizes=(), solver="sgd", l1=0.1, alpha=0.0, batch_size=len(X),
+        max_iter=3000, n_iter_no_change=np.inf, learning_rate=schedule, random_state=0,
+        learning_rate_init=0.05, nesterovs_momentum=nesterovs_momentum,
+    ).fit(X, y)  # fmt: skip
+    W = regr.coefs_[0].ravel()
+    np.testing.assert_array_equal(W == 0, expected == 0)
+    np.testing.assert_allclose(W, expected, atol=1e-6)
 
 
 def test_weight_decay_shrinks_but_intercepts():

@@ -103,8 +103,8 @@ class Reference:
     def threshold(self, rate, state):
         """A threshold in the metric of the rule."""
         scalars = SCALARS[self.rule]
-        if self.rule == "sgd":
-            return rate / (1 - 0.9)
+        if self.rule == "sgd":  # of a constant rate
+            return rate * (1 - 0.9**self.t) / (1 - 0.9)
         if self.rule == "lion":
             return rate
         root = np.sqrt(state[-1])

@@ -25,7 +25,12 @@ from fastmlp._core.batch cimport (
     update_t,
 )
 from fastmlp._core.custom cimport Failures
-from fastmlp._core.kernels cimport FM_RULE_adam, FM_RULE_nadam, fm_step
+from fastmlp._core.kernels cimport (
+    FM_RULE_adam,
+    FM_RULE_nadam,
+    FM_RULE_sgd,
+    fm_step,
+)
 from fastmlp._core.network cimport Data, Network, address_of, data_t
 
 from fastmlp._core.kernels import rule_names
@@ -104,7 +109,7 @@ cdef class Epoch:
 
     def use(
         self, rule, learning_rate, t, *, momentum=0.0, nesterov=False, beta_1=0.0,
-        beta_2=0.0, epsilon=0.0, momentum_product=1.0,
+        beta_2=0.0, epsilon=0.0, momentum_product=1.0, velocity_rate=0.0,
     ):
         """Take steps by a rule, the next of which is number t + 1.
 
@@ -118,6 +123,9 @@ cdef class Epoch:
             Scalars of the rule.
         momentum_product : float
             Of nadam: the product of the momenta of the steps so far.
+        velocity_rate : float
+            Of sgd: the sum of the rates of the steps so far, each times the momentum
+            once for each step since then, as the velocity holds their gradients.
         """
         cdef update_t *update = &self.sum.update
         update.rule = rule_names.index(rule)
@@ -125,6 +133,7 @@ cdef class Epoch:
         update.step.momentum, update.step.nesterov = momentum, nesterov
         update.step.beta_1, update.step.beta_2 = beta_1, beta_2
         update.step.epsilon, update.step.root = epsilon, 1
+        update.velocity_rate = velocity_rate
         self.t, self.momentum_product = t, momentum_product
 
     def regularize(
@@ -186,6 +195,11 @@ cdef class Epoch:
     def last_rate(self):
         """Learning rate of the last step, for Adam with its bias corrections."""
         return self.sum.update.step.learning_rate
+
+    @property
+    def velocity_rate(self):
+        """What ``use`` takes to go on with sgd."""
+        return self.sum.update.velocity_rate
 
     @property
     def loss(self):
@@ -273,6 +287,10 @@ cdef class Epoch:
             )
         elif update.rule == FM_RULE_nadam:
             self.prepare_nadam(&update.step)
+        elif update.rule == FM_RULE_sgd:
+            update.velocity_rate = (
+                update.step.momentum * update.velocity_rate + update.rate
+            )
 
     cdef void prepare_nadam(self, fm_step *step) noexcept nogil:
         """The corrections of the momentum, which grows towards beta_1"""

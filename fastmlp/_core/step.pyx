@@ -91,32 +91,35 @@ cdef double step_values(
     cdef const update_t *u = &s.update
     cdef fm_step step = u.step
     cdef floating *w = <floating *> u.w + start
-    cdef double square, rate = u.rate
+    cdef double square, factor = 1
     step.scale, step.decay, step.keep = scale, decay, 1
     if u.layer_rates != NULL:
         if u.layer_rates[layer] == 0:
             return kernels.sum_squares(<const floating *> w, n)
-        step.learning_rate *= u.layer_rates[layer]
-        step.gradient_rate *= u.layer_rates[layer]
-        rate *= u.layer_rates[layer]
+        factor = u.layer_rates[layer]
+        step.learning_rate *= factor
+        step.gradient_rate *= factor
     if are_weights:
-        step.keep = 1 - rate * u.weight_decay
+        step.keep = 1 - u.rate * factor * u.weight_decay
     square = kernels.update(<fm_rule> u.rule, &step, grad + start, w,
                             <floating *> u.m + start, <floating *> u.v + start, n)
     if are_weights and u.l1 > 0:
-        shrink_values(u, &step, rate, start, n, w)
+        shrink_values(u, &step, factor, start, n, w)
     return square
 
 
 cdef void shrink_values(
-    const update_t *u, const fm_step *step, double rate, Py_ssize_t start,
+    const update_t *u, const fm_step *step, double factor, Py_ssize_t start,
     Py_ssize_t n, floating *w,
 ) noexcept nogil:
     """The soft threshold of the penalty l1 sum|w|, in the metric of the rule"""
     cdef const floating *v = <const floating *> u.v + start
-    if u.rule == FM_RULE_sgd:  # momentum lengthens its steps in the end
+    cdef double rate = u.rate * factor
+    if u.rule == FM_RULE_sgd:  # the rates with which its step holds past gradients
         v = NULL
-        rate /= 1 - step.momentum
+        rate = u.velocity_rate * factor
+        if step.nesterov:
+            rate = (step.momentum * u.velocity_rate + u.rate) * factor
     elif u.rule == FM_RULE_lion:
         v = NULL
     elif u.rule == FM_RULE_adam:  # with the bias corrections
