@@ -37,7 +37,7 @@ ctypedef struct update_t:               # the step that follows a batch
     double scale, decay                 # the gradient is scale g + decay w
     fm_step step                        # the other scalars of the rule
     double rate                         # learning rate without corrections of the rule
-    double velocity_rate                # of past steps, as the velocity of sgd holds them
+    double velocity_rate                # of past steps, as sgd's velocity holds them
     double weight_decay, l1, max_norm, clip_norm    # 0 for none
     const double *layer_rates           # (n_layers,) factors of the rate, NULL for ones
 
