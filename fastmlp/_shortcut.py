@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fastmlp._core.network import Data, Network
-from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK, Forward, predict
+from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK, Forward
 from fastmlp._rows import PIECE
 from fastmlp._threads import allowed_threads
 
@@ -106,15 +106,7 @@ def outputs(estimator, X, what):
     ):
         return None
     data = Data(X)
-    n_threads = threads(estimator, forward.net, data)
-    return predict(
-        forward.net,
-        data,
-        forward.layers,
-        what=what,
-        n_threads=n_threads,
-        check_finite=True,
-    )
+    return forward.rows(data, what, None, threads(estimator, forward.net, data))
 
 
 def forget(estimator):

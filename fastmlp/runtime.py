@@ -28,7 +28,6 @@ from fastmlp._core.prediction import (
     RAW,
     Forward,
     class_numbers,
-    predict,
 )
 from fastmlp._persistence import read_model_file, warn_of_version
 from fastmlp._rows import (
@@ -198,16 +197,7 @@ class Predictor:
             X = native(X, self.dtype)
         if not is_dense(X) and not np.isfinite(X.data).all():
             raise not_finite(self.dtype)
-        done = predict(
-            self._forward.net,
-            Data(X),
-            self._forward.layers,
-            what=what,
-            out=out,
-            n_threads=self.n_threads,
-            check_finite=is_dense(X),
-        )
-        if done is None:
+        if self._forward.rows(Data(X), what, out, self.n_threads) is None:
             raise not_finite(self.dtype)
 
     def _rows(self, X):

@@ -54,6 +54,7 @@ THREAD_WORK = 2e6  # operations from which threads pay
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 cdef enum:
+    FEW_ROWS = 32  # for which a Forward has a workspace at hand
     AS_OUTPUTS = 0
     AS_RAW = 1
     AS_PROBA = 2
@@ -146,7 +147,7 @@ def block_rows(Network net, dtype, n_rows):
 
 def predict(
     Network net, Data data, Layers layers, order=None, bint activated=True, *,
-    what=None, out=None, int n_threads=1, bint check_finite=False,
+    what=None, out=None, int n_threads=1, bint check_finite=False, Workspace work=None,
 ):
     """Outputs of the network for the rows of the data.
 
@@ -167,6 +168,8 @@ def predict(
         Threads that share the blocks of rows.
     check_finite : bool
         Whether to look for infinite values and NaN in dense data on the way.
+    work : Workspace or None
+        To work in, with room for all rows; a new one where there is none.
 
     Returns
     -------
@@ -183,7 +186,8 @@ def predict(
     p.block = max(1, block_rows(net, data.dtype, n_rows))
     n_items = (n_rows + p.block - 1) // p.block
     threads = max(1, min(n_threads, n_items))
-    cdef Workspace work = Workspace(net, data, p.block * threads, threads)
+    if work is None:
+        work = Workspace(net, data, p.block * threads, threads)
     p.n_columns = net.c.n_outputs
     if p.what == AS_PROBA and net.c.n_outputs == 1:
         p.n_columns = 2
@@ -286,7 +290,7 @@ cdef class Forward:
         self.layers = Layers(coefs, intercepts, self.dtype)
         self.n_features, self.n_outputs = net.units[0], net.c.n_outputs
         self.row = Data(np.zeros((1, self.n_features), dtype=self.dtype))
-        self.work = Workspace(net, self.row, 1)
+        self.work = Workspace(net, self.row, FEW_ROWS)
         self.is_brief = self.row.work_per_row(net.units) < 3 * ROW_WORK
         self.is_brief = self.is_brief and not net.has_python
         self.code = ord(self.dtype.char)
@@ -332,6 +336,35 @@ cdef class Forward:
         finally:
             PyBuffer_Release(&x)
         return out if is_done else None
+
+    def rows(self, Data data, int what, out=None, int n_threads=1):
+        """``predict`` for all rows; a few of them in the workspace at hand.
+
+        Parameters
+        ----------
+        data : Data
+            In the dtype of the weights.
+        what, out, n_threads
+            As of ``predict``.
+
+        Returns
+        -------
+        out : ndarray, or None if dense data are not finite
+        """
+        cdef bint is_dense = not data.c.is_sparse
+        cdef bint is_at_hand = (
+            is_dense and data.n_samples <= FEW_ROWS
+            and PyThread_acquire_lock(self.lock, NOWAIT_LOCK)
+        )
+        try:
+            return predict(
+                self.net, data, self.layers, what=what, out=out,
+                n_threads=1 if is_at_hand else n_threads, check_finite=is_dense,
+                work=self.work if is_at_hand else None,
+            )
+        finally:
+            if is_at_hand:
+                PyThread_release_lock(self.lock)
 
     cdef bint apply(self, const floating *x, floating *out, int what) noexcept nogil:
         """out := the outputs for one row; False if the row is not finite"""
