@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARENAS = 12, MOST_HELD = 16, CANARY = 192, MOST_PRINTED = 20 };
+enum { ARENAS = 12, MOST_HELD = 16, CANARY = 192, MOST_PRINTED = 20, MOST_SETS = 8 };
 static const size_t ARENA_BYTES = (size_t)1 << 23;
 
 extent how_much = NORMAL;
@@ -20,7 +20,10 @@ static struct held {
 } held[MOST_HELD];
 static int n_held, n_arenas_used;
 static unsigned char *arenas[ARENAS];
+static unsigned turn; /* the cases so far */
 static long failures, calls;
+static long seen[MOST_SETS][N_PLACES], seen_before[MOST_SETS][N_PLACES];
+static const char *const places[] = {"at start", "shifted", "at end", "on heap"};
 static double largest_error;
 static clock_t started;
 
@@ -106,15 +109,17 @@ static void give_back(void)
     n_held = n_arenas_used = 0;
 }
 
-/* AT_END always, where a read too far faults, and the other places in turn; or all */
-static int is_due(int where)
+/* All places; or AT_END, where a read too far faults, and the others in turn; or one.
+ * The turn moves on with every case, and once more after each round of places, so that
+ * neither a set nor a case that comes every fourth time keeps to one place. */
+static int is_due(int isa, int where)
 {
     static const place others[] = {AT_START, ON_HEAP, SHIFTED};
-    static unsigned turn;
+    const unsigned n_places = how_much == QUICK ? N_PLACES : N_PLACES - 1;
+    const unsigned at = (turn + turn / n_places + (unsigned)isa) % n_places;
     if (how_much == FULL) return 1;
-    if (how_much == QUICK) return where == (turn++ / N_PLACES % 2 ? AT_END : ON_HEAP);
-    if (where == AT_START) ++turn;
-    return where == AT_END || where == (int)others[turn % 3];
+    if (how_much == QUICK) return where == (int)at;
+    return where == AT_END || where == (int)others[at];
 }
 
 int next_call(void)
@@ -129,19 +134,20 @@ int next_call(void)
         if (!fm_isa_name(isa)) {
             isa = 0;
             where = -1;
+            ++turn;
             return 0;
         }
-        if (is_due(where)) break;
+        if (is_due(isa, where)) break;
     }
     now.isa = fm_select_isa(fm_isa_name(isa));
     now.where = (place)where;
     ++calls;
+    ++seen[isa][where];
     return 1;
 }
 
 void fail(const char *format, ...)
 {
-    static const char *const places[] = {"at start", "shifted", "at end", "on heap"};
     va_list arguments;
     if (++failures > MOST_PRINTED) return;
     printf("FAILED %s %s %s %s, n=%td k=%td m=%td, %s: ", now.kernel, now.detail,
@@ -153,12 +159,35 @@ void fail(const char *format, ...)
     printf("\n");
 }
 
+/* Every set had its buffers in every place, for the kernel that is reported */
+static void check_places(void)
+{
+    for (int isa = 0; fm_isa_name(isa); ++isa)
+        for (int where = 0; where < N_PLACES; ++where) {
+            if (seen[isa][where] == seen_before[isa][where])
+                fail("%s never was %s", fm_isa_name(isa), places[where]);
+            seen_before[isa][where] = seen[isa][where];
+        }
+}
+
+static void show_places(void)
+{
+    for (int isa = 0; fm_isa_name(isa); ++isa) {
+        printf("calls of %s:", fm_isa_name(isa));
+        for (int where = 0; where < N_PLACES; ++where)
+            printf(" %ld %s%s", seen[isa][where], places[where],
+                   where + 1 < N_PLACES ? "," : "\n");
+    }
+}
+
 void report(void)
 {
-    if (now.kernel && now.precision)
+    if (now.kernel && now.precision) {
+        check_places();
         printf("%-18s %s %9ld calls, %5.1f s, largest error %.2f of the bound\n",
                now.kernel, now.precision, calls,
                (double)(clock() - started) / CLOCKS_PER_SEC, largest_error);
+    }
     fflush(stdout);
 }
 
@@ -178,8 +207,6 @@ void note_error(double part)
 {
     if (part > largest_error) largest_error = part;
 }
-
-long n_failures(void) { return failures; }
 
 uint64_t random_bits(void) /* xorshift64*, Vigna 2016 */
 {
@@ -231,6 +258,7 @@ static void test_tables(void)
     check_that(!fm_loss_name(FM_N_LOSSES) && !fm_loss_output(FM_N_LOSSES), "losses");
     check_that(!fm_output_name(FM_N_OUTPUTS), "NULL behind the outputs");
     check_that(!fm_math_name(FM_N_MATH), "NULL behind the functions");
+    check_that(n <= MOST_SETS, "room for the counts of every set");
     printf("instruction sets:");
     for (int i = 0; i < n; ++i) printf(" %s", fm_isa_name(i));
     printf("\n");
@@ -260,6 +288,7 @@ int main(int argc, char **argv)
     test_kernels_f32();
     test_kernels_f64();
     report();
+    show_places();
     for (int i = 0; i < ARENAS; ++i)
         if (arenas[i]) munmap(arenas[i] - page_bytes(), ARENA_BYTES + 2 * page_bytes());
     printf("%ld failures\n", failures);

@@ -21,8 +21,8 @@
  * malloc of its very size, whose ends and first reads the sanitizers and valgrind watch. */
 typedef enum { AT_START, SHIFTED, AT_END, ON_HEAP, N_PLACES } place;
 
-/* How much is run: what valgrind does in minutes, all sizes along each dimension, all
- * pairs of sizes in all places. */
+/* How much is run: what valgrind does in minutes, each case in one place; all sizes along
+ * each dimension, each case AT_END and elsewhere; all pairs of sizes in all places. */
 typedef enum { QUICK, NORMAL, FULL } extent;
 extern extent how_much;
 
@@ -44,8 +44,6 @@ void *take(const void *values, ptrdiff_t n, size_t size, role is);
 
 void fail(const char *format, ...);
 void start_kernel(const char *kernel, const char *precision);
-long n_failures(void);
-long n_calls(void);
 
 /* The largest error of the kernel as a part of its bound; printed with its name. */
 void note_error(double part);
