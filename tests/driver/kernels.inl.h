@@ -84,6 +84,7 @@ static ptrdiff_t FN(whole)(ptrdiff_t k)
 #include "elements.inl.h"
 #include "updates.inl.h"
 #include "objectives.inl.h"
+#include "outputs.inl.h"
 #include "rows.inl.h"
 #include "random.inl.h"
 #include "products.inl.h"

@@ -1,5 +1,5 @@
-/* Output activations and losses, in plain C as the textbooks write them: in the mean
- * a = g(z), where the kernels work on the scale of the canonical activation. */
+/* Losses, in plain C as the textbooks write them: in the mean a = g(z), where the kernels
+ * work on the scale of the canonical activation. */
 
 /* A value or a derivative, and the size of what it is made of: a result is right within
  * a few eps of that size */
@@ -345,93 +345,4 @@ static void FN(test_losses)(void)
         FN(test_loss)(&o, 5, 270, 1);
         FN(test_loss_extremes)(&o);
     }
-}
-
-static void FN(test_output)(const fm_objective *o, ptrdiff_t n, ptrdiff_t k)
-{
-    FN(random)(A, n * k, -4, 4);
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        const real *z = A + i * k;
-        double p[4 * MOST];
-        if (o->output == FM_OUTPUT_softmax) FN(softmax_of)(z, k, p);
-        for (ptrdiff_t j = 0; j < k; ++j) {
-            double raw = (double)z[j], size = fabs(raw);
-            if (o->loss == FM_LOSS_quantile && o->is_monotone) {
-                const ptrdiff_t first = j - j % o->n_levels;
-                raw = (double)z[first];
-                for (ptrdiff_t q = first + 1; q <= j; ++q)
-                    raw += log1p(exp((double)z[q]));
-                size = (1 + fabs((double)z[first]) + fabs(raw)) * (double)o->n_levels;
-            }
-            want[i * k + j] =
-                o->output == FM_OUTPUT_softmax ? p[j] : FN(mean_of)(o, raw);
-            bound[i * k + j] = o->output == FM_OUTPUT_softmax
-                                   ? (double)(12 + k) * EPS * p[j]
-                                   : EPS * (5 * fabs(want[i * k + j]) +
-                                            4 * FN(slope_of)(o, raw) * size);
-        }
-    }
-    while (next_call()) {
-        real *z = TAKE(A, n * k);
-        KERNELS->output(o, z, n, k);
-        FN(check)(z, n, k, k);
-    }
-}
-
-static void FN(test_outputs)(void)
-{
-    fm_objective o;
-    START("output");
-    for (int i = 0; FN(objective)(i, &o); ++i) {
-        now.detail = fm_output_name((int)o.output);
-        if (o.loss != FM_LOSS_squared_error && o.loss != FM_LOSS_log_loss &&
-            o.loss != FM_LOSS_quantile)
-            continue; /* the others change nothing */
-        for (now.n = 0; now.n <= MOST; ++now.n)
-            for (now.k = 0; now.k <= MOST; ++now.k)
-                if (is_in_grid(now.n, now.k) && FN(y_width)(&o, now.k) >= 0)
-                    FN(test_output)(&o, now.n, now.k);
-    }
-}
-
-/* log_loss with smoothed targets (1 - s) [class is y] + s / k */
-static void FN(test_smoothed)(ptrdiff_t n, ptrdiff_t k, int weighted)
-{
-    const double smoothing = 0.125;
-    double total = 0, size = 0, p[MOST];
-    FN(random)(A, n * k, -3, 3);
-    for (ptrdiff_t i = 0; i < n; ++i) B[i] = (real)(random_bits() % (uint64_t)k);
-    FN(random)(C, n, 0.5, 3);
-    FN(random)(D, k, -2, 2);
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        const double weight = weighted ? (double)C[i] : 1;
-        const double log_sum = FN(softmax_of)(A + i * k, k, p);
-        for (ptrdiff_t j = 0; j < k; ++j) {
-            const double z = (double)A[i * k + j];
-            const double target =
-                (1 - smoothing) * (j == (ptrdiff_t)B[i]) + smoothing / (double)k;
-            total += weight * target * (log_sum - z);
-            size += weight * (fabs(z) + fabs(log_sum) + 4);
-            want[i * k + j] = weight * (p[j] - target);
-            bound[i * k + j] = EPS * (double)(16 + k) * weight * (p[j] + target);
-        }
-    }
-    FN(sum_columns)(D, n, k);
-    while (next_call()) {
-        const real *y = GIVE(B, n), *w = weighted ? GIVE(C, n) : NULL;
-        real *z = TAKE(A, n * k), *db = TAKE(D, k);
-        FN(check_value)(KERNELS->smoothed_log_loss(y, w, z, db, n, k, (real)smoothing),
-                        total, 16 * EPS * size, "loss", 0, 0);
-        FN(check)(z, n, k, k);
-        FN(check_sums)(db, k);
-    }
-}
-
-static void FN(test_smoothing)(void)
-{
-    START("smoothed_log_loss");
-    for (now.n = 0; now.n <= MOST; ++now.n)
-        for (now.k = 1; now.k <= MOST; ++now.k)
-            if (is_in_grid(now.n, now.k))
-                FN(test_smoothed)(now.n, now.k, (int)(now.n + now.k) % 2);
 }
