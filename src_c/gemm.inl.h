@@ -48,7 +48,7 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff
     const real *base[4];
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
     {
-        const real *start = s + i * lds + j * LANES;
+        const real *start = s ? s + i * lds + j * LANES : NULL;
         sum[i][j] = !s                                  ? V_ZERO()
                     : j < vectors - 1 || last == LANES ? V_LOAD(start)
                                                         : V_LOAD_FIRST(start, last);
