@@ -2,9 +2,9 @@
 failing_malloc.c. Prints, per call, how many allocations failed and what was left.
 
 A leak is looked for twice, since neither way sees everything: what malloc of glibc has
-given out counts every byte but not Python's small objects; the trace of tracemalloc counts
-those, but its frames hide most allocations from failing_malloc.c, which looks at who
-calls."""
+given out counts every byte but not Python's small objects; the trace of tracemalloc
+counts those, but its frames hide most allocations from failing_malloc.c, which looks at
+who calls."""
 
 import ctypes
 import gc
