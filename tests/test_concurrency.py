@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from fastmlp._core.batch import THREAD_WORK
 from scipy import sparse
 from sklearn.base import clone
 
@@ -22,14 +23,18 @@ RNG = np.random.RandomState(0)
 X = RNG.randn(900, 40)
 Y = RNG.randint(0, 4, 900)
 MODELS = [
-    MLPClassifier((50, 30), batch_size=300, max_iter=4, random_state=0, n_threads=2),
+    MLPClassifier((70, 40), batch_size=300, max_iter=4, random_state=0, n_threads=2),
     MLPClassifier((20,), solver="lbfgs", max_iter=6, random_state=1),
     MLPClassifier((30,), early_stopping=True, max_iter=4, random_state=2),
     MLPRegressor(hidden_layer_sizes=(50,), max_iter=3, random_state=3, dtype="float32"),
-    MLPRegressor(loss="poisson", solver="sgd", max_iter=3, random_state=4, n_threads=3),
+    MLPRegressor(loss="poisson", solver="sgd", max_iter=3, random_state=4, n_threads=3,
+                 batch_size=450),
     MLPClassifier((9,), standardize_X=True, class_weight="balanced", max_iter=3,
                   random_state=5, activation="tanh"),
 ]  # fmt: skip
+# Those with n_threads train and predict in the threads of the pool.
+assert THREAD_WORK < 300 * 6 * (40 * 70 + 70 * 40)
+assert THREAD_WORK < 450 * 6 * 40 * 100
 
 
 @pytest.fixture(autouse=True)
