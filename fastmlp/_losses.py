@@ -115,7 +115,7 @@ def regression_objective(estimator):
         float(parameter),
         bounds,
         tuple(float(level) for level in levels),
-        bool(estimator.monotone_quantiles),
+        bool(estimator.monotone_quantiles) and len(levels) > 1,
     )
 
 

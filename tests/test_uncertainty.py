@@ -195,6 +195,18 @@ def test_gaussian_nll_is_calibrated_on_rows_that_were_held_out():
     assert model.loss_gradient(x[4000:], y[4000:])[0] == pytest.approx(nll, rel=1e-10)
 
 
+def test_one_monotone_quantile_is_a_plain_one():
+    """There is nothing that it could cross."""
+    X, y = np.arange(20.0)[:, None] / 20, np.arange(20.0) % 7
+    params = {"loss": "quantile", "quantile": 0.3, "max_iter": 3, "random_state": 0}
+    plain = MLPRegressor(**params).fit(X, y)
+    monotone = MLPRegressor(**params, monotone_quantiles=True).fit(X, y)
+    np.testing.assert_array_equal(monotone.predict(X), plain.predict(X))
+    np.testing.assert_array_equal(
+        monotone.compile().predict(X), plain.compile().predict(X)
+    )
+
+
 @pytest.mark.parametrize("kind", ["monotone", "monotone-softplus"])
 def test_monotone_quantiles_never_cross(kind, dtype):
     model, y = regressor(kind, max_iter=3, learning_rate_init=0.1)
