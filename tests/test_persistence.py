@@ -16,6 +16,7 @@ from models import ACTIVATIONS, TASKS, data, fitted, proba_or_values
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from test_file_format import HOSTILE, change_model, rebuilt
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, load_model, save_model
@@ -303,6 +304,62 @@ def test_loading_imports_nothing_named_in_the_file(tmp_path):
     assert b"fastmlp._mlp" not in header and b"sklearn" not in header
     model = json.loads(json.loads(header)["__metadata__"]["model"])
     assert model["class"] == "MLPClassifier"
+
+
+def _names(**what):
+    return change_model(lambda model: model.update(what))
+
+
+NAMING_MODULES = {
+    **HOSTILE,
+    "class of a module": _names(**{"class": "antigravity"}),
+    "dotted class": _names(**{"class": "antigravity.webbrowser"}),
+    "pair": _names(**{"class": ["antigravity", "webbrowser"]}),
+    "module beside": _names(module="antigravity"),
+    "attribute": change_model(
+        lambda m: m["attributes"].update(t_={"$class": "antigravity.webbrowser"})
+    ),
+    "parameter": change_model(
+        lambda m: m["params"].update(random_state={"$import": "antigravity"})
+    ),
+    "functions": change_model(
+        lambda m: m["params"].update(activation=["antigravity", "webbrowser"])
+    ),
+    "layer": _names(activations=[["antigravity.webbrowser", 0.0]] * 2),
+}
+
+
+def test_hostile_files_import_nothing(tmp_path):
+    """In a process that has loaded one sound file and refused one other."""
+    model = fitted("multiclass", hidden_layer_sizes=(4, 3))
+    save_model(model, tmp_path / "sound", optimizer=True)
+    content = (tmp_path / "sound").read_bytes()
+    for i, change in enumerate([HOSTILE["bad parameter"], *NAMING_MODULES.values()]):
+        (tmp_path / f"{i:02}").write_bytes(rebuilt(content, change))
+    code = """
+import sys
+from pathlib import Path
+from fastmlp import load_model
+*files, sound = sorted(Path(sys.argv[1]).iterdir())
+load_model(sound)
+n_refused = 0
+for i, path in enumerate(files):
+    try:
+        load_model(path)
+    except ValueError as error:
+        assert "is not a valid model file" in str(error), error
+        n_refused += i > 0
+    if i == 0:
+        before = set(sys.modules)
+assert set(sys.modules) == before, set(sys.modules) - before
+assert "antigravity" not in sys.modules
+print(n_refused)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == len(NAMING_MODULES) - 1  # a key beside is passed over
 
 
 def test_the_core_is_missed_with_a_remedy(tmp_path):
