@@ -2,11 +2,13 @@
 
 import copy
 import ctypes
+import gc
 import pickle
 import subprocess
 import sys
 import textwrap
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -206,6 +208,92 @@ def test_a_list_mixes_kinds():
     model.trace_step(X[0], T[0])
     model.activation[0] = "relu"  # a list may be changed in place
     assert not np.allclose(model.predict(X), z[:, 0])
+
+
+# What the functions are given
+
+
+KEPT = """
+import numpy as np
+from fastmlp import Activation, Loss, MLPRegressor
+
+kept = []
+
+def forward(z, out):
+    kept.append((z, out))
+    np.tanh(z, out=out)
+
+def derivative(z, a, out):
+    kept.append((z, a, out))
+    np.subtract(1, a * a, out=out)
+
+def value(y, a, out):
+    kept.append((y, a, out))
+    np.square(a - y, out=out)
+
+def gradient(y, a, out):
+    kept.append((y, a, out))
+    np.multiply(2, a - y, out=out)
+
+act, loss = Activation(forward, derivative), Loss(value, gradient)
+X = np.random.RandomState(0).normal(size=(4000, 30))
+Y = np.tile(X[:, :1], 100)
+model = MLPRegressor(loss, (1000,), act, batch_size=1000, max_iter=1, dtype=DTYPE)
+calls = [
+    lambda: model.fit(X, Y),
+    lambda: model.partial_fit(X.copy(), Y.copy()),
+    lambda: model.set_params(solver="lbfgs", max_iter=2).fit(X.copy(), Y.copy()),
+    lambda: model.predict(X.astype(model.coefs_[0].dtype)),
+    lambda: model.predict(X[:1].astype(model.coefs_[0].dtype)),
+    lambda: model.compile().predict(X),
+    lambda: model.loss_gradient(X.copy(), Y.copy()),
+    lambda: model.hidden_activations(X),
+    lambda: model.input_gradient(X, 0),
+    lambda: act(np.ones((1000, 1000))),
+]
+for call in calls:
+    call()
+    X, Y = X.copy(), Y.copy()
+    for arrays in kept:  # dangling ones would end the process
+        for array in arrays:
+            assert np.isfinite(array.sum())
+            if array is arrays[-1]:
+                array[:] = 0
+            else:
+                assert not array.flags.writeable
+                try:
+                    array.flags.writeable = True
+                except ValueError:
+                    pass
+                else:
+                    raise AssertionError("an input can be made writeable")
+    kept.clear()
+print("sound")
+"""
+
+
+def test_arrays_that_a_function_keeps_stay_valid(dtype):
+    code = KEPT.replace("DTYPE", repr(dtype.name))
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True
+    )
+    assert run.stdout == "sound\n", (run.returncode, run.stderr[-800:])
+
+
+def test_memory_of_kept_arrays_is_given_back():
+    kept = []
+    act = Activation(lambda z: (kept.append(z), np.tanh(z))[1])
+    act(np.ones((1000, 1000)))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        start = tracemalloc.get_traced_memory()[0]
+        act(np.ones((1000, 1000)))
+        assert tracemalloc.get_traced_memory()[0] - start > 7_000_000
+        del kept[:]
+        assert tracemalloc.get_traced_memory()[0] - start < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 # The forms of a function

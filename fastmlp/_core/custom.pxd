@@ -21,11 +21,13 @@ ctypedef struct function_t:             # first: f(z) or the loss; second: deriv
 ctypedef struct failure_t:              # what Python functions raised in a call
     bint failed
     void *errors                        # a list
+    void *memory                        # owner of what the functions see
 
 
 cdef class Failures:
     cdef failure_t c
     cdef readonly list errors
+    cdef object memory
     cdef int check(self) except -1
 
 

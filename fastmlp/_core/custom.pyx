@@ -5,13 +5,16 @@
 #    the GIL back for a Python function 0.1 us.
 # b) Compiled ones get flat arrays of n values, so the rows of their layers have no
 #    gaps.
-#    Python ones get 2-D arrays over the memory of the workspace, inputs read-only.
+#    Python ones get 2-D arrays over the memory of the workspace, inputs read-only; an
+#    array that the user keeps holds that memory, whatever is put there later.
 # c) What a Python function raises is kept in a Failures, one for each call of the core,
 #    which looks at it when it has the GIL again.  Until then no function is called.
 # d) With a Python function among them all rows go through one thread, the caller's.
 
 import numpy as np
 
+cimport cython
+from cpython.buffer cimport PyBUF_WRITABLE
 from cpython.pycapsule cimport (
     PyCapsule_GetContext,
     PyCapsule_GetName,
@@ -36,13 +39,22 @@ ctypedef void (*binary_f64)(
 ) noexcept nogil
 
 
-cdef class Failures:
-    """What functions of the user raised during one call of the core."""
+cdef object as_array = np.asarray
 
-    def __cinit__(self):
-        self.errors = []
+
+cdef class Failures:
+    """What functions of the user raised during one call of the core.
+
+    Parameters
+    ----------
+    memory : object
+        Owner of all memory that the call lets them see.
+    """
+
+    def __cinit__(self, memory):
+        self.errors, self.memory = [], memory
         self.c.failed = False
-        self.c.errors = <void *> self.errors
+        self.c.errors, self.c.memory = <void *> self.errors, <void *> memory
 
     cdef int check(self) except -1:
         """Raise the first error again"""
@@ -109,7 +121,7 @@ cdef class Function:
 
 def apply(Function f, floating[:, ::1] z, floating[:, ::1] a):
     """a := f(z), of shape (n, k)"""
-    cdef Failures failures = Failures()
+    cdef Failures failures = Failures((z.base, a.base))
     f.check("float32" if floating is float else "float64", False)
     apply_function(&f.c, &failures.c, &z[0, 0], &a[0, 0], z.shape[0], z.shape[1])
     failures.check()
@@ -119,8 +131,8 @@ def multiply(
     Function f, floating[:, ::1] z, floating[:, ::1] a, floating[:, ::1] delta
 ):
     """delta := delta f'(z), of shape (n, k)"""
-    cdef Failures failures = Failures()
     cdef floating[:, ::1] scratch = np.empty_like(delta)
+    cdef Failures failures = Failures((z.base, a.base, delta.base, scratch.base))
     f.check("float32" if floating is float else "float64", True)
     multiply_slopes(&f.c, &failures.c, &z[0, 0], &a[0, 0], &delta[0, 0],
                     &scratch[0, 0], z.shape[0], z.shape[1])
@@ -142,9 +154,9 @@ def losses(Function f, str output, floating[:, ::1] y, floating[:, ::1] z):
     -------
     values : ndarray of shape (n, k)
     """
-    cdef Failures failures = Failures()
     cdef Py_ssize_t n = z.shape[0], k = z.shape[1]
     cdef floating[:, :, ::1] room = np.empty((3, n, k), dtype=np.asarray(z).dtype)
+    cdef Failures failures = Failures((z.base, room.base))
     cdef fm_objective objective
     memset(&objective, 0, sizeof(objective))
     name = "log_loss" if output == "softmax" else "squared_error"
@@ -181,12 +193,38 @@ cdef void keep(failure_t *failure, const function_t *f, error) noexcept:
     (<list> failure.errors).append(error)
 
 
-cdef object array_over(floating *values, Py_ssize_t n, Py_ssize_t k, bint read_only):
+@cython.final
+@cython.freelist(8)
+cdef class Rows:
+    """Memory of the core as a buffer of shape (n, k), which holds its owner"""
+    cdef object owner
+    cdef void *values
+    cdef bint is_float32, read_only
+    cdef Py_ssize_t shape[2]
+    cdef Py_ssize_t strides[2]
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        if self.read_only and flags & PyBUF_WRITABLE:
+            raise BufferError("inputs of activations and losses are read-only")
+        view.buf, view.obj, view.readonly = self.values, self, self.read_only
+        view.format = b"f" if self.is_float32 else b"d"
+        view.itemsize = self.strides[1]
+        view.len = self.shape[0] * self.strides[0]
+        view.ndim, view.shape, view.strides = 2, self.shape, self.strides
+        view.suboffsets, view.internal = NULL, NULL
+
+
+cdef object array_over(
+    const failure_t *failure, const floating *values, Py_ssize_t n, Py_ssize_t k,
+    bint read_only,
+):
     """A 2-D array over memory of the core"""
-    array = np.asarray(<floating[:n, :k]> values)
-    if read_only:
-        array.flags.writeable = False
-    return array
+    cdef Rows rows = Rows.__new__(Rows)
+    rows.owner, rows.values = <object> failure.memory, <void *> values
+    rows.is_float32, rows.read_only = floating is float, read_only
+    rows.shape[0], rows.shape[1] = n, k
+    rows.strides[0], rows.strides[1] = k * sizeof(floating), sizeof(floating)
+    return as_array(rows)
 
 
 cdef void python_unary(
@@ -195,8 +233,8 @@ cdef void python_unary(
 ) noexcept with gil:
     """a := first(z) in Python"""
     try:
-        (<Function> f.owner).first(array_over(z, n, k, True),
-                                   array_over(a, n, k, False))
+        (<Function> f.owner).first(array_over(failure, z, n, k, True),
+                                   array_over(failure, a, n, k, False))
     except BaseException as error:
         keep(failure, f, error)
 
@@ -207,10 +245,10 @@ cdef void python_slopes(
 ) noexcept with gil:
     """delta := delta second(z, a) in Python"""
     try:
-        slopes = array_over(scratch, n, k, False)
-        (<Function> f.owner).second(array_over(z, n, k, True),
-                                    array_over(a, n, k, True), slopes)
-        changed = array_over(delta, n, k, False)
+        slopes = array_over(failure, scratch, n, k, False)
+        (<Function> f.owner).second(array_over(failure, z, n, k, True),
+                                    array_over(failure, a, n, k, True), slopes)
+        changed = array_over(failure, delta, n, k, False)
         np.multiply(changed, slopes, out=changed)
     except BaseException as error:
         keep(failure, f, error)
@@ -222,10 +260,12 @@ cdef void python_losses(
 ) noexcept with gil:
     """values := first(y, a), delta := second(y, a) in Python"""
     try:
-        targets = array_over(<floating *> y, n, k, True)
-        outputs = array_over(a, n, k, True)
-        (<Function> f.owner).first(targets, outputs, array_over(values, n, k, False))
-        (<Function> f.owner).second(targets, outputs, array_over(delta, n, k, False))
+        targets = array_over(failure, y, n, k, True)
+        outputs = array_over(failure, a, n, k, True)
+        (<Function> f.owner).first(targets, outputs,
+                                   array_over(failure, values, n, k, False))
+        (<Function> f.owner).second(targets, outputs,
+                                    array_over(failure, delta, n, k, False))
     except BaseException as error:
         keep(failure, f, error)
 
@@ -278,6 +318,9 @@ cdef void apply_loss(
         memset(hot, 0, n * k * sizeof(floating))
         for i in range(n):
             hot[i * k + <Py_ssize_t> y[i]] = 1
+        y = hot
+    elif f.is_python:  # rows of the data have another owner
+        memcpy(hot, y, n * k * sizeof(floating))
         y = hot
     if f.is_python:
         if failure.failed:

@@ -374,5 +374,5 @@ cdef class Workspace:
         self.c.y, self.c.w, self.c.intercept_grads = rest[0], rest[1], rest[2]
         self.c.products, self.c.scratch, self.c.loss_room = rest[3], rest[4], rest[5]
         self.c.losses, self.c.weights = rest[6], rest[7]
-        self.failures = Failures()
+        self.failures = Failures(memory)
         self.c.failure = &self.failures.c

@@ -419,9 +419,9 @@ def activate_outputs(Network net, z):
 
 cdef double own_loss(Network net, z, y, w) except? -1:
     """Weighted sum of a loss of the user; z is overwritten"""
-    cdef Failures failures = Failures()
     cdef Py_ssize_t n = len(z), k = net.c.n_outputs, y_width = y.shape[1]
     room = np.empty((3, n, k), dtype=z.dtype)
+    cdef Failures failures = Failures((z, room))
     cdef size_t z_at = address_of(z, z.dtype), y_at = address_of(y, z.dtype)
     cdef size_t w_at = 0 if w is None else address_of(w, z.dtype)
     cdef size_t room_at = address_of(room, z.dtype)
