@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from fastmlp import _safetensors
-from fastmlp._encoding import decode, encode, to_json
+from fastmlp._checkpoint_checks import PROGRESS, WATCHED, check_state, decoded_state
+from fastmlp._encoding import encode, to_json
 
 FORMAT = "fastmlp checkpoint"
 FORMAT_VERSION = 1
@@ -26,19 +28,6 @@ FORMAT_VERSION = 1
 _FREE_PARAMETERS = ("max_iter", "verbose", "n_threads", "warm_start", "max_time")
 # A schedule is planned over max_iter epochs.
 _UNPLANNED = ("constant", "invscaling", "adaptive")
-# Attributes of a fit that are kept elsewhere, or follow from the data.
-_OTHER_ATTRIBUTES = (
-    "coefs_",
-    "intercepts_",
-    "classes_",
-    "feature_names_in_",
-    "_label_binarizer",
-    "_optimizer_state",
-    "_random_state",
-    "_scaling",
-    "_skl_callbacks",
-    "_stream",
-)
 
 
 class Checkpoint:
@@ -56,7 +45,7 @@ class Checkpoint:
 
     def __init__(self, path, every, resume):
         self.path, self.every, self.resume = path, every, resume
-        self.identity = self.start_state = self.saved = None
+        self.identity = self.start_state = self.state_before = self.saved = None
 
     def begin(self, task):
         """Look at data and parameters, and read the checkpoint to go on from.
@@ -77,6 +66,7 @@ class Checkpoint:
         if self.resume is not None:
             self.saved = _read(self.resume)
             _compare(self.resume, self.saved["identity"], self.identity)
+            self.state_before = estimator._random_state.get_state()
             state = self.saved["start_random_state"].get_state()
             estimator._random_state.set_state(state)
         self.start_state = np.random.RandomState()
@@ -89,8 +79,14 @@ class Checkpoint:
         if self.saved is None:
             return
         saved, estimator = self.saved, task.estimator
-        if saved["identity"].get("validation") != self.identity["validation"]:
-            raise _refusal(self.resume, ["the validation rows are not the same"])
+        try:
+            if saved["identity"].get("validation") != self.identity["validation"]:
+                raise _refusal(self.resume, ["the validation rows are not the same"])
+            with _named(self.resume):
+                check_state(saved, monitor, order)
+        except ValueError:  # the generator may be one of the user's
+            estimator._random_state.set_state(self.state_before)
+            raise
         vars(estimator).update(saved["attributes"])
         estimator._history = list(map(tuple, saved["history"].tolist()))
         monitor.record = estimator._history
@@ -112,8 +108,7 @@ class Checkpoint:
         estimator, holdout = task.estimator, task.holdout
         if self.path is None or estimator.n_iter_ % self.every:
             return
-        known = {*estimator.get_params(deep=False), *_OTHER_ATTRIBUTES, "_history"}
-        watched = vars(monitor.divergence)
+        attributes, watched = vars(estimator), vars(monitor.divergence)
         state = {
             "identity": self.identity,
             "start_random_state": self.start_state,
@@ -122,12 +117,10 @@ class Checkpoint:
             "moments": list(optimizer.moments),
             "optimizer": {k: v for k, v in vars(optimizer).items() if k != "moments"},
             "averaging": None if task.averaging is None else task.averaging.state(),
-            "divergence": {
-                k: watched[k] for k in ("best_loss", "n_reductions", "best")
-            },
+            "divergence": {name: watched[name] for name in WATCHED},
             "order": order.current,
             "best_params": None if holdout is None else holdout.best_params,
-            "attributes": {k: v for k, v in vars(estimator).items() if k not in known},
+            "attributes": {k: attributes[k] for k in PROGRESS if k in attributes},
             "history": np.array(estimator._history, dtype=np.float64),
         }
         tensors = {}
@@ -255,11 +248,21 @@ def _read(path):
             f"{path} is a checkpoint of format {metadata.get('format_version')!r}; "
             f"this fastmlp reads {FORMAT_VERSION}."
         )
+    with _named(path):
+        return decoded_state(metadata.get("state", ""), tensors)
+
+
+@contextmanager
+def _named(path):
+    """Name the file, and say what to do, in an error about what it holds."""
     try:
-        state = json.loads(metadata["state"])
-        return {name: decode(value, name, tensors) for name, value in state.items()}
-    except (KeyError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not a sound checkpoint: {error}") from None
+        yield
+    except (ValueError, RecursionError) as error:
+        what = "too nested" if isinstance(error, RecursionError) else error
+        raise ValueError(
+            f"resume: {path} is not a sound checkpoint: {what}. Resume from another "
+            "file, or fit without resume."
+        ) from None
 
 
 def _compare(path, saved, now):
