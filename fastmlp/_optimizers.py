@@ -105,13 +105,13 @@ class SGDOptimizer(_Optimizer):
 
     solver_name = "sgd"
     scalars = ("momentum",)
-    velocity_rate = 0.0  # of the steps so far, as the velocity holds their gradients
 
     @classmethod
     def from_parameters(cls, estimator, n_params, dtype):
         """Start from the parameters of an estimator."""
         optimizer = super().from_parameters(estimator, n_params, dtype)
         optimizer.nesterov = bool(estimator.nesterovs_momentum)
+        optimizer.velocity_rate = 0.0  # of past steps, as the velocity holds them
         return optimizer
 
     def prepare(self, epoch):
