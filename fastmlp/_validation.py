@@ -11,7 +11,11 @@ from numbers import Real
 import numpy as np
 from scipy.sparse import csc_array, csr_array, issparse
 from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import (
+    check_classification_targets,
+    is_multilabel,
+    unique_labels,
+)
 from sklearn.utils.validation import validate_data
 
 from fastmlp._core.network import CastRows
@@ -250,6 +254,11 @@ def first_partial_fit(estimator, classes):
 
 def check_classes(y, known, exact):
     """Raise ValueError if the labels of y are not among the known classes."""
+    if y.ndim == 2 and y.shape[1] > 1 and not is_multilabel(y):
+        raise ValueError(
+            "y: Multioutput target data is not supported: several columns must be an "
+            f"indicator matrix of labels, 0 or 1 each; got shape {y.shape}."
+        )
     classes = of_labels(unique_labels, y)
     if exact and set(classes) != set(known):
         raise ValueError(
