@@ -1,6 +1,8 @@
-"""Fixtures shared by the tests of the core."""
+"""Fixtures shared by the tests."""
 
+import copy
 import os
+import pickle
 import signal
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # read by SciPy on import; one check asks for it
@@ -8,6 +10,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # read by SciPy on import; one check asks f
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +18,9 @@ import pytest
 import reference
 import reference_losses
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
+from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp._core import kernels, network
 
 
@@ -96,3 +101,33 @@ def problem():
         )  # fmt: skip
 
     return make
+
+
+@cache
+def _fitted(kind):
+    """A fitted model of the data of ``wrong_calls``, with these."""
+    from wrong_calls import X, Y  # which needs pandas
+
+    model = MLPRegressor() if kind == "regressor" else MLPClassifier()
+    model.set_params(hidden_layer_sizes=(5,), max_iter=5, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        return model.fit(X, Y), X
+
+
+def _state(model):
+    """All attributes, as bytes."""
+    return {name: pickle.dumps(value) for name, value in vars(model).items()}
+
+
+@pytest.fixture(params=["classifier", "regressor"])
+def fitted(request):
+    """A fitted model and a check that it is exactly as it was."""
+    model, X = _fitted(request.param)
+    model = copy.deepcopy(model)
+    state, before = _state(model), model.predict(X)
+
+    def unchanged():
+        np.testing.assert_array_equal(model.predict(X), before)
+        assert _state(model) == state
+
+    return model, unchanged

@@ -1,54 +1,18 @@
 """Wrong calls: the right exception, a clear message, and nothing lost."""
 
-import copy
 import inspect
-import pickle
 import re
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import pytest
 import wrong_calls
-from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from wrong_calls import T, X, Y, changed
 
 from fastmlp import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-def _predictions(model):
-    return model.predict(X), [a.copy() for a in model.coefs_ + model.intercepts_]
-
-
-def _state(model):
-    """All attributes, as bytes."""
-    return {name: pickle.dumps(value) for name, value in vars(model).items()}
-
-
-@cache
-def _fitted(kind):
-    if kind == "classifier":
-        return MLPClassifier((5,), max_iter=5, random_state=0).fit(X, Y)
-    return MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(X, Y)
-
-
-@pytest.fixture(params=["classifier", "regressor"])
-def fitted(request):
-    """A fitted model and a check that it is exactly as it was."""
-    model = copy.deepcopy(_fitted(request.param))
-    state = _state(model)
-    before = _predictions(model)
-
-    def unchanged():
-        after = _predictions(model)
-        np.testing.assert_array_equal(after[0], before[0])
-        for a, b in zip(after[1], before[1]):
-            np.testing.assert_array_equal(a, b)
-        assert _state(model) == state
-
-    return model, unchanged
 
 
 def _parameter_rows():
@@ -98,8 +62,8 @@ def test_the_table_knows_every_parameter(kind):
 
 def test_how_many_wrong_calls():
     """The promise of docs/promises.md."""
-    assert len(PARAMETER_ROWS) >= 300
-    assert len({*map(str, (row.id for row in PARAMETER_ROWS))}) >= 300
+    assert len(PARAMETER_ROWS) >= 1300
+    assert len({row.id for row in PARAMETER_ROWS}) >= 1300
 
 
 @pytest.mark.parametrize(
@@ -159,7 +123,7 @@ def test_bad_activation(fitted, activation, message):
     unchanged()
 
 
-def test_loss_is_the_regressors_first_argument():  # W20
+def test_loss_is_the_regressors_first_argument():
     with pytest.raises(ValueError, match="write hidden_layer_sizes=... by name"):
         MLPRegressor((10,)).fit(X, T)
     with pytest.raises(ValueError, match="'squared_error', 'poisson'"):
@@ -248,11 +212,13 @@ def test_more_features_than_32_bits_count(fitted):
 @pytest.mark.parametrize("bad, kind, words", _cases(wrong_calls.BAD_X))
 def test_bad_x_in_a_predictor(fitted, bad, kind, words):
     predictor = fitted[0].compile()
+    before = predictor.predict(X)
     if isinstance(bad, np.ndarray) and bad.shape == (0, 3):
         assert len(predictor.predict(bad)) == 0
         return
     with pytest.raises(ValueError, match=r"\bX\b"):
         predictor.predict(bad)
+    np.testing.assert_array_equal(predictor.predict(X), before)
     fitted[1]()
 
 
@@ -264,11 +230,13 @@ def test_bad_length(fitted, n, kind, words):
         lambda: model.fit(X, y),
         lambda: model.partial_fit(X, y),
         lambda: model.loss_gradient(X, y),
-        lambda: model.score(X, y),
-        lambda: model.fit(X, Y, X_val=X, y_val=y),
     ):
-        _fails(call, kind, words)
+        _fails(call, kind, words, "y")
         unchanged()
+    _fails(lambda: model.fit(X, Y, X_val=X, y_val=y), kind, words, "y_val")
+    unchanged()
+    _fails(lambda: model.score(X, y), kind, words)  # a metric of scikit-learn
+    unchanged()
 
 
 def _bad_targets():
@@ -285,17 +253,16 @@ def _bad_targets():
 )
 def test_bad_targets(fitted, bad, kind, words):
     model, unchanged = fitted
-    calls = {
-        "fit": lambda: model.fit(X, bad),
-        "partial_fit": lambda: model.partial_fit(X, bad),
-        "loss_gradient": lambda: model.loss_gradient(X, bad),
-    }
-    for call in calls.values():
-        _fails(call, kind, words if call is calls["fit"] else [], "y")
+    for call in (
+        lambda: model.fit(X, bad),
+        lambda: model.partial_fit(X, bad),
+        lambda: model.loss_gradient(X, bad),
+    ):
+        _fails(call, kind, words, "y")
         unchanged()
     if bad is not None:
         call = lambda: model.fit(X, Y, X_val=X, y_val=bad)  # noqa: E731
-        _fails(call, kind, [], "y_val")
+        _fails(call, kind, words, "y_val")
         unchanged()
 
 
@@ -334,128 +301,3 @@ def test_values_too_large_for_float32():
         MLPRegressor(dtype="float32").fit(X * 1e300, T)
     with pytest.raises(ValueError, match="y contains values too large for float32"):
         MLPRegressor(dtype="float32").fit(X, T * 1e300)
-
-
-def test_poisson_needs_counts():  # W8
-    with pytest.raises(ValueError, match=r"y >= 0; the smallest is -3\."):
-        MLPRegressor("poisson").fit(X, np.r_[-3.0, np.ones(59)])
-
-
-@pytest.mark.parametrize("sizes", [(5, 5), (), (6,)])
-def test_architecture_cannot_change_under_warm_start(fitted, sizes):  # W12
-    model, unchanged = fitted
-    model.set_params(warm_start=True)
-    for method in (model.fit, model.partial_fit):
-        model.set_params(hidden_layer_sizes=sizes)
-        with pytest.raises(ValueError, match="cannot change the architecture"):
-            method(X, Y)
-        model.set_params(hidden_layer_sizes=(5,))
-    model.set_params(warm_start=False)
-    unchanged()
-
-
-def test_outputs_and_features_cannot_change_under_warm_start():
-    model = MLPRegressor(warm_start=True, max_iter=3).fit(X, T)
-    with pytest.raises(ValueError, match="cannot change the architecture"):
-        model.fit(X, np.c_[T, T])
-    with pytest.raises(ValueError, match="features"):
-        model.fit(X[:, :2], T)
-    model.fit(X, T)
-    clf = MLPClassifier(max_iter=3).fit(X, Y)
-    with pytest.raises(ValueError, match="label indicator matrix"):
-        clf.partial_fit(X, np.eye(3, dtype=int)[Y])
-    with pytest.raises(ValueError, match="has classes not in `self.classes_`"):
-        clf.partial_fit(X, Y + 1)
-    with pytest.raises(ValueError, match="not the same as on last call"):
-        clf.partial_fit(X, Y, classes=[0, 1])
-    with pytest.raises(ValueError, match="warm_start can only be used"):
-        clf.set_params(warm_start=True).fit(X, Y > 0)
-
-
-def test_loss_cannot_change_under_warm_start():
-    model = MLPRegressor(warm_start=True, max_iter=3).fit(X, T + 9)
-    model.set_params(loss="poisson")
-    for method in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match="cannot change the loss"):
-            method(X, T + 9)
-
-
-def test_weights_that_cancel():
-    w = np.r_[np.ones(30), -np.ones(30)]
-    with pytest.raises(ValueError, match="sum to zero in every batch"):
-        MLPRegressor(max_iter=3).fit(X, T, sample_weight=w)
-    with pytest.raises(ValueError, match="must not sum to zero with solver='lbfgs'"):
-        MLPRegressor(solver="lbfgs").fit(X, T, sample_weight=w)
-
-
-def test_assigned_and_given_weights():
-    model = MLPRegressor(hidden_layer_sizes=(), max_iter=2).fit(X, T)
-    with pytest.raises(ValueError, match="coefs_init must be finite"):
-        model.fit(X, T, coefs_init=[[[np.nan], [0], [0]]])
-    expected = model.predict(X)
-    model.coefs_ = [model.coefs_[0].tolist()]  # lists will do
-    np.testing.assert_array_equal(model.predict(X), expected)
-    for name in ("softmax", "x"):
-        model.out_activation_ = name
-        with pytest.raises(ValueError, match="out_activation_ of MLPRegressor must be"):
-            model.loss_gradient(X, T)
-    model.out_activation_ = "identity"
-    with pytest.raises(ValueError, match="coefs_init must hold one array per layer"):
-        model.fit(X, T, coefs_init=5)
-    model.coefs_ = [None]
-    with pytest.raises(ValueError, match="coefs_"):
-        model.predict(X)
-    narrow = MLPRegressor(max_iter=2, dtype="float32").fit(X, T)
-    with pytest.raises(ValueError, match="X contains values too large for float32"):
-        narrow.predict(X * 1e300)
-    with pytest.raises(ValueError, match="one per output is needed"):
-        narrow._loss_grad_lbfgs(np.zeros(501), X, np.ones((60, 2)), *[None] * 5)
-    with pytest.raises(ValueError, match="wrong length"):
-        narrow._loss_grad_lbfgs(np.zeros(500), X, T, *[None] * 5)
-    with pytest.raises(ValueError, match="y must be dense"):
-        narrow.fit(X, sparse.csr_array(np.c_[T, T]))
-    with pytest.raises(ValueError, match="validation_fraction must be above 0"):
-        MLPRegressor(early_stopping=True, validation_fraction=0.0).fit(X, T)
-
-
-def test_partial_fit_needs_classes_first():
-    clf = MLPClassifier()
-    with pytest.raises(ValueError, match="classes must be passed on the first call"):
-        clf.partial_fit(X, Y)
-    with pytest.raises(ValueError, match="has classes not in"):
-        clf.partial_fit(X, Y, classes=[0, 1])
-    assert not hasattr(clf, "classes_")
-    clf.partial_fit(X, Y, classes=[0, 1, 2])
-
-
-def test_partial_fit_refuses_early_stopping(fitted):  # W11
-    model, unchanged = fitted
-    model.set_params(early_stopping=True)
-    with pytest.raises(ValueError, match="does not support early_stopping=True"):
-        model.partial_fit(X, Y)
-    model.set_params(early_stopping=False)
-    unchanged()
-
-
-def test_validation_part_too_small():  # W13
-    with pytest.raises(ValueError, match="validation set is too small"):
-        MLPRegressor(early_stopping=True).fit(X[:5], T[:5])
-
-
-def test_divergence_is_an_error_and_keeps_the_earlier_fit(fitted):
-    model, unchanged = fitted
-    params = {
-        k: getattr(model, k) for k in ("solver", "learning_rate_init", "activation")
-    }
-    wild = {"solver": "sgd", "learning_rate_init": 1e200, "activation": "identity"}
-    for method in (model.fit, model.partial_fit):
-        model.set_params(**wild)
-        with pytest.raises(ValueError, match="non-finite parameter weights.*1e\\+200"):
-            method(1e200 * X, Y)
-        model.set_params(**params)
-        unchanged()
-
-
-def test_batch_size_beyond_the_data_is_clipped_with_a_warning():
-    with pytest.warns(UserWarning, match="It is going to be clipped"):
-        MLPRegressor(batch_size=61, max_iter=1).fit(X, T)
