@@ -16,6 +16,8 @@ from fastmlp import _safetensors
 from fastmlp._core.kernels import activation_names
 from fastmlp._encoding import decode, encode, to_json
 from fastmlp._functions import Activation, Loss, as_activation, stored_name
+from fastmlp._numbers import is_finite
+from fastmlp._snapshot import stored_objective
 
 FORMAT_VERSION = 1
 WEIGHTS = ("coefs_", "intercepts_")
@@ -88,8 +90,8 @@ def save_model(estimator, path, *, optimizer=False):
     NotFittedError
         If the estimator has no weights.
     TypeError
-        If it is no estimator of fastmlp, or if a parameter or attribute is of a type
-        that the format does not know, such as a function.
+        If it is no estimator of fastmlp, if ``path`` is no path, or if a parameter or
+        attribute is of a type that the format does not know, such as a function.
     OSError
         If the file cannot be written; an earlier one is left as it was.
 
@@ -239,16 +241,20 @@ def _model(tensors, metadata):
             decode({"$array": None}, f"{name}.{i}", tensors) for i in range(n_layers)
         ]
     _check_weights(decoded["attributes"])
+    objective = decoded["attributes"].get("_objective")
+    if objective is not None:
+        stored_objective(objective, model["class"] == "MLPClassifier")
     return decoded
 
 
 def _is_activation(pair):
-    """Whether this is a name and a parameter."""
+    """Whether this is a name and a finite parameter."""
     return (
         isinstance(pair, list)
         and len(pair) == 2
         and isinstance(pair[0], str)
         and type(pair[1]) in (int, float)
+        and is_finite(pair[1])
     )
 
 
@@ -296,6 +302,8 @@ def load_model(path, *, check=True, copy=False):
 
     Raises
     ------
+    TypeError
+        If ``path`` is no path.
     ValueError
         If the file is truncated, damaged, hostile, or of a newer format.
 

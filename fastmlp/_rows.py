@@ -138,6 +138,17 @@ def check_out(out, shape, dtype):
         )
 
 
+def check_apart(X, out):
+    """Raise ValueError if ``out`` shares memory with X, which is read meanwhile."""
+    parts = (X,) if is_dense(X) else (X.data, X.indices, X.indptr)
+    for part in parts:
+        if np.may_share_memory(part, out) and np.shares_memory(part, out):
+            raise ValueError(
+                "out must not share memory with X: rows would be overwritten before "
+                "they are read. Pass another array, or X.copy()."
+            )
+
+
 def copied(values, out):
     """Copy a result into ``out`` of its shape and dtype."""
     check_out(out, values.shape, values.dtype)

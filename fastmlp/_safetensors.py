@@ -44,6 +44,15 @@ def tensor_code(dtype):
     return _CODES.get(np.dtype(dtype).newbyteorder("<"))
 
 
+def check_path(path):
+    """Raise TypeError unless this is a path; a number would be a file descriptor."""
+    is_path = isinstance(path, str | os.PathLike)
+    if not is_path or not isinstance(os.fspath(path), str):
+        raise TypeError(
+            f"path must be a str or an os.PathLike such as pathlib.Path, got {path!r}."
+        )
+
+
 def atomic_write(path, chunks):
     """Write a file as a whole or not at all, also when the machine stops.
 
@@ -55,6 +64,7 @@ def atomic_write(path, chunks):
     path : str or path-like
     chunks : iterable of bytes-like
     """
+    check_path(path)
     path = Path(path)
     fd, temporary = tempfile.mkstemp(".tmp", _temporary_prefix(path), path.parent)
     try:
@@ -173,9 +183,12 @@ def read(path, check=True, copy=False):
 
     Raises
     ------
+    TypeError
+        If ``path`` is no path.
     ValueError
         If the file is not one of this format, or damaged.
     """
+    check_path(path)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < 10:

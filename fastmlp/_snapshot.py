@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp._core.kernels import loss_outputs
+from fastmlp._core.kernels import loss_outputs, max_levels, output_names
 from fastmlp._core.network import Objective
+from fastmlp._numbers import is_finite
 
 _LOSS_OF_OUTPUT = {
     loss_outputs[loss]: loss
@@ -28,6 +30,48 @@ def special(objective):
     if is_own and n_levels == 1 and objective.loss != "gaussian_nll":
         return None
     return objective
+
+
+def stored_objective(stored, is_classifier):
+    """The objective that a file describes, checked.
+
+    Raises
+    ------
+    ValueError
+        If there can be none like that.
+    """
+    impossible = ValueError(f"it has the impossible _objective {str(stored)[:200]}.")
+    if not isinstance(stored, dict) or stored.keys() != set(Objective._fields):
+        raise impossible
+    objective = Objective(**stored)
+    loss, output = objective.loss, objective.output
+    for name, known in ((loss, loss_outputs), (output, (None, *output_names))):
+        if not isinstance(name, str | None) or name not in known:
+            raise impossible
+    is_of_classes = loss_outputs[loss] in ("softmax", "logistic")
+    sound = (
+        is_of_classes == is_classifier
+        and output != "softmax"
+        and (output is None or not is_of_classes)
+        and type(objective.is_monotone) is bool
+        and is_finite(objective.parameter)
+        and _are_finite(objective.bounds)
+        and len(objective.bounds) == 2
+        and objective.bounds[0] < objective.bounds[1]
+        and _are_finite(objective.levels)
+        and len(objective.levels) <= max_levels
+        and all(0 < level < 1 for level in objective.levels)
+        and all(low < high for low, high in pairwise(objective.levels))
+        and (objective.positive is None or _are_finite(objective.positive))
+    )
+    if not sound:
+        raise impossible
+    return objective
+
+
+def _are_finite(values):
+    """Whether these are numbers, at least one."""
+    return isinstance(values, tuple) and len(values) > 0 and all(map(is_finite, values))
 
 
 class Snapshot(NamedTuple):

@@ -1,12 +1,10 @@
-"""How many threads a fit may take."""
+"""How many threads a fit or a prediction may take."""
 
 from __future__ import annotations
 
 import os
 from functools import lru_cache
-
-import joblib
-from threadpoolctl import ThreadpoolController
+from numbers import Integral
 
 MOST_THREADS = 256  # of the pool in src_c/pool.c
 
@@ -14,6 +12,8 @@ MOST_THREADS = 256  # of the pool in src_c/pool.c
 @lru_cache(maxsize=1)
 def _libraries():
     """The thread pools of the libraries loaded at the first call; a slow look."""
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()
 
 
@@ -26,9 +26,27 @@ def allowed_threads(n_threads):
     """
     if n_threads is not None:
         return min(int(n_threads), MOST_THREADS)
+    import joblib
+
     limits = [joblib.cpu_count()]
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal():
         limits.append(int(wanted))
     limits.extend(library["num_threads"] for library in _libraries().info())
     return max(1, min(*limits, MOST_THREADS))
+
+
+def checked_threads(n_threads):
+    """The argument ``n_threads`` where there is no estimator, after a check.
+
+    Needs neither joblib nor threadpoolctl.
+
+    Raises
+    ------
+    ValueError
+        If it is not an int >= 1.
+    """
+    is_count = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+    if not is_count or n_threads < 1:
+        raise ValueError(f"n_threads must be an int >= 1, got {n_threads!r}.")
+    return min(int(n_threads), MOST_THREADS)

@@ -33,6 +33,7 @@ from fastmlp._persistence import read_model_file, warn_of_version
 from fastmlp._rows import (
     PIECE,
     Frozen,
+    check_apart,
     check_names,
     check_out,
     checked_sparse,
@@ -46,6 +47,7 @@ from fastmlp._rows import (
     pieces,
 )
 from fastmlp._snapshot import Snapshot, special
+from fastmlp._threads import checked_threads
 
 __all__ = ["ClassifierPredictor", "Predictor", "load_predictor"]
 
@@ -149,7 +151,7 @@ class Predictor:
         ------
         ValueError
             If X has another number of features or other names, or is not finite, or if
-            ``out`` does not fit.
+            ``out`` does not fit or shares memory with X.
         """
         return self._values(X, OUTPUTS, out)
 
@@ -163,8 +165,9 @@ class Predictor:
             return self._outputs(X, what, out)
         if out is None:
             return self._outputs(X, what)[:, 0]
-        check_out(out, (len(out) if np.ndim(out) else 0,), self.dtype)
-        self._outputs(X, what, out[:, np.newaxis])
+        X = self._rows(X)
+        check_out(out, (X.shape[0],), self.dtype)
+        self._fill(X, what, out[:, np.newaxis])
         return out
 
     def _outputs(self, X, what, out=None):
@@ -181,6 +184,11 @@ class Predictor:
             out = np.empty((X.shape[0], width), dtype=self.dtype)
         else:
             check_out(out, (X.shape[0], width), self.dtype)
+        return self._fill(X, what, out)
+
+    def _fill(self, X, what, out):
+        """Fill out with the outputs for rows that are checked; returns it."""
+        check_apart(X, out)
         for rows in pieces(X.shape[0], self._rows_at_once(X)):
             self._predict(X[rows] if rows else X, what, out[rows] if rows else out)
         return out
@@ -363,9 +371,13 @@ def load_predictor(path, *, n_threads=1, check=True, copy=False):
 
     Raises
     ------
+    TypeError
+        If ``path`` is no path.
     ValueError
-        If the file is truncated, damaged, hostile, or of a newer format.
+        If ``n_threads`` is not an int >= 1, or if the file is truncated, damaged,
+        hostile, or of a newer format.
     """
+    n_threads = checked_threads(n_threads)
     model = read_model_file(path, check=check, copy=copy)
     try:
         return make_predictor(_snapshot_of_file(model), n_threads)

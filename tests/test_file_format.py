@@ -1,6 +1,7 @@
 """The model file: golden files of earlier versions, and files that are not sound."""
 
 import json
+import os
 import random
 import struct
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from models import data, fitted, proba_or_values
+from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import load_model, save_model
+from fastmlp import MLPRegressor, load_model, save_model, to_c, to_onnx
+from fastmlp.runtime import load_predictor
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*/*.safetensors"))
 
@@ -82,6 +85,22 @@ def overlap(header, rest):
     header["intercepts_.1"]["data_offsets"] = header["intercepts_.0"]["data_offsets"]
 
 
+def stored_objective(**values):
+    """The loss of a regressor as a file holds it, with some values changed."""
+    return {
+        "$dict": {
+            "loss": "quantile",
+            "output": None,
+            "parameter": 0.0,
+            "bounds": {"$tuple": [0.0, 1.0]},
+            "levels": {"$tuple": [0.1, 0.9]},
+            "is_monotone": False,
+            "positive": None,
+            **values,
+        }
+    }
+
+
 HOSTILE = {
     "no metadata": lambda h, r: h.pop("__metadata__") and None,
     "metadata no texts": lambda h, r: h["__metadata__"].update(model=3),
@@ -113,6 +132,15 @@ HOSTILE = {
     "layers": change_model(lambda m: m.update(activations=[["relu", 0]] * 10**5)),
     "layers lost": change_model(lambda m: m["activations"].pop()),
     "no layers": change_model(lambda m: m.update(activations=10**9)),
+    "infinite activation": change_model(
+        lambda m: m["activations"][0].__setitem__(1, 10**400)
+    ),
+    "activation that is no number": change_model(
+        lambda m: m["activations"][0].__setitem__(1, float("nan"))
+    ),
+    "objective of a regressor": change_model(
+        lambda m: m["attributes"].update(_objective=stored_objective())
+    ),
     "no activations": change_model(lambda m: m.update(activations=["relu", "relu"])),
     "unknown parameter": change_model(lambda m: m["params"].update(future=1)),
     "bad parameter": change_model(lambda m: m["params"].update(alpha=-1)),
@@ -160,6 +188,83 @@ def test_hostile_file(content, tmp_path, name):
     path.write_bytes(rebuilt(content, HOSTILE[name]))
     with pytest.raises(ValueError, match="is not a valid model file: "):
         load_model(path)
+
+
+NO_OBJECTIVES = {
+    "number": -0.0,
+    "text": "foo",
+    "list": [],
+    "empty": {"$dict": {}},
+    "key": stored_objective(more=1),
+    "loss": stored_objective(loss="foo"),
+    "no loss": stored_objective(loss=None),
+    "unhashable loss": stored_objective(loss=[]),
+    "loss of classes": stored_objective(loss="focal"),
+    "output": stored_objective(output="relu"),
+    "unhashable output": stored_objective(output={"$dict": {}}),
+    "softmax": stored_objective(output="softmax"),
+    "huge parameter": stored_objective(parameter=10**400),
+    "parameter": stored_objective(parameter="x"),
+    "no bounds": stored_objective(bounds=None),
+    "bounds": stored_objective(bounds={"$tuple": [1.0, 0.0]}),
+    "three bounds": stored_objective(bounds={"$tuple": [0.0, 1.0, 2.0]}),
+    "huge bounds": stored_objective(bounds={"$tuple": [0.0, 10**400]}),
+    "no levels": stored_objective(levels={"$tuple": []}),
+    "levels": stored_objective(levels={"$tuple": [0.9, 0.1]}),
+    "many levels": stored_objective(
+        levels={"$tuple": [i / 1000 for i in range(1, 999)]}
+    ),
+    "levels out of range": stored_objective(levels={"$tuple": [0.1, 2.0]}),
+    "is_monotone": stored_objective(is_monotone=1),
+    "positive": stored_objective(positive={"$tuple": ["a"]}),
+}
+
+
+@pytest.mark.parametrize("name", NO_OBJECTIVES)
+def test_hostile_objective(tmp_path, name):
+    X, y = data("regression", 40)
+    model = MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs", loss="huber").fit(
+        X, y
+    )
+    path = tmp_path / "m"
+    save_model(model, path)
+    content = path.read_bytes()
+    path.write_bytes(rebuilt(content, change_model(lambda m: None)))
+    assert load_predictor(path).predict(X[:1]).shape == (1,)
+    change = change_model(
+        lambda m: m["attributes"].update(_objective=NO_OBJECTIVES[name])
+    )
+    path.write_bytes(rebuilt(content, change))
+    for load in (load_model, load_predictor):
+        with pytest.raises(ValueError, match=f"{path} is not a valid model file: it h"):
+            load(path)
+
+
+@pytest.mark.parametrize("parameter", [10**400, float("inf"), True, "x"])
+def test_hostile_activation_for_a_predictor(content, tmp_path, parameter):
+    change = change_model(lambda m: m.update(activations=[["relu", parameter]] * 2))
+    (tmp_path / "m").write_bytes(rebuilt(content, change))
+    for load in (load_model, load_predictor):
+        with pytest.raises(ValueError, match="it has impossible activations"):
+            load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("path", [0, 1, True, 2.5, b"m", None, ["m"]])
+def test_a_path_is_a_path(path, tmp_path):
+    """A number would be taken as an open file, and that be closed."""
+    model = fitted("binary")
+    calls = [
+        lambda: load_model(path),
+        lambda: load_predictor(path),
+        lambda: save_model(model, path),
+    ]
+    if path is not None:
+        calls += [lambda: to_c(model, path), lambda: to_onnx(model, path)]
+    for call in calls:
+        with pytest.raises(TypeError, match="path must be a str or an os.PathLike"):
+            call()
+    os.fstat(0)
+    os.fstat(1)
 
 
 def refuse(path, content, **options):

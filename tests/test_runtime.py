@@ -145,6 +145,57 @@ def test_out(task):
                     function(rows, out=bad)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_out_that_overlaps_X(dtype):
+    X, _ = data("multioutput", 40, dtype)
+    y = np.hstack([X, X])[:, :N_FEATURES]
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0)
+    predictor = model.fit(X, y).compile()
+    expected = predictor.predict(X)
+    memory = np.zeros((90, N_FEATURES), dtype)
+    for start in (0, 1, 7, 39):
+        memory[10:50] = X
+        with pytest.raises(ValueError, match="out must not share memory with X"):
+            predictor.predict(memory[10:50], out=memory[10 + start : 50 + start])
+        np.testing.assert_array_equal(memory[10:50], X)
+    memory[:40] = X
+    predictor.predict(memory[:40], out=memory[40:80])  # beside it
+    np.testing.assert_array_equal(memory[40:80], expected)
+    X32 = X.astype("f4")
+    with pytest.raises(ValueError, match="out must not share memory with X"):
+        values = np.zeros((40, N_FEATURES))
+        view = values.reshape(-1).view("f4")[: X.size].reshape(X.shape)
+        view[:] = X32
+        out = values if dtype == "float64" else view
+        predictor.predict(view, out=out)
+    matrix = sparse.csr_array(X)
+    with pytest.raises(ValueError, match="out must not share memory with X"):
+        predictor.predict(matrix, out=matrix.data[: y.size].reshape(y.shape))
+    column = MLPRegressor(max_iter=2).fit(X, X[:, 0]).compile()
+    with pytest.raises(ValueError, match="out must not share memory with X"):
+        column.predict(X, out=X.reshape(-1)[3:43])
+    proba = MLPClassifier(max_iter=2).fit(X, X[:, 0] > 0).compile()
+    with pytest.raises(ValueError, match="out must not share memory with X"):
+        proba.predict_proba(X, out=X.reshape(-1)[: 2 * len(X)].reshape(-1, 2))
+
+
+def test_out_of_one_output_asks_for_the_number_of_rows():
+    X, y = data("regression", 30)
+    predictor = MLPRegressor(max_iter=2).fit(X, y).compile()
+    for bad in (3, [1.0], "x", np.zeros(29), np.zeros((30, 1)), np.zeros(30, "i")):
+        with pytest.raises(ValueError, match=r"float64 array of shape \(30,\), got"):
+            predictor.predict(X, out=bad)
+
+
+@pytest.mark.parametrize("n", [0, -1, False, True, 1.5, None, [], np.inf, "2"])
+def test_n_threads_of_load_predictor(tmp_path, n):
+    save_model(fitted("regression"), tmp_path / "m")
+    with pytest.raises(ValueError, match="n_threads must be an int >= 1, got "):
+        load_predictor(tmp_path / "m", n_threads=n)
+    assert load_predictor(tmp_path / "m", n_threads=np.int64(3)).n_threads == 3
+    assert load_predictor(tmp_path / "m", n_threads=10**12).n_threads == 256
+
+
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
 def test_kinds_of_input(task):
     pd = pytest.importorskip("pandas")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp._safetensors import atomic_write
+from fastmlp._safetensors import atomic_write, check_path
 from fastmlp._snapshot import snapshot
 from fastmlp.export import _c_template as template
 from fastmlp.runtime import make_predictor
@@ -66,10 +66,14 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
 
     Raises
     ------
+    TypeError
+        If ``path`` is no path.
     ValueError
         If a weight is not finite, or if ``dtype``, ``name``, ``X`` or the classes have
         no form in C.
     """
+    if path is not None:
+        check_path(path)
     model = snapshot(estimator)
     dtype = str(dtype or model.coefs[0].dtype)
     if dtype not in _DTYPES:

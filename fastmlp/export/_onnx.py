@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp._safetensors import atomic_write
+from fastmlp._safetensors import atomic_write, check_path
 from fastmlp._snapshot import snapshot
 
 OPSET = 13
@@ -57,6 +57,8 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
     ------
     ImportError
         If onnx (or, for a pipeline, skl2onnx) is not installed.
+    TypeError
+        If ``path`` is no path.
     ValueError
         If the classes have no type in ONNX.
 
@@ -64,6 +66,8 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
     ----------
     .. [1] https://onnx.ai/onnx/operators
     """
+    if path is not None:
+        check_path(path)
     if hasattr(estimator, "steps") or hasattr(estimator, "transformer_"):
         model = _convert_pipeline(estimator, dtype, X)
     else:
