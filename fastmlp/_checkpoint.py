@@ -147,6 +147,11 @@ def make_checkpoint(estimator, checkpoint, checkpoint_every, resume):
         raise ValueError(
             f"checkpoint_every must be an int >= 1, got {checkpoint_every!r}."
         )
+    if checkpoint is None and checkpoint_every != 1:
+        raise ValueError(
+            f"checkpoint_every={checkpoint_every!r} needs a file to write: pass "
+            "checkpoint=path."
+        )
     if checkpoint is None and resume is None:
         return None
     for name, value in (("checkpoint", checkpoint), ("resume", resume)):

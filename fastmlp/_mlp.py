@@ -218,12 +218,13 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             Called at the end of each epoch with a record: ``epoch``, ``loss``,
             ``validation_loss``, ``validation_score``, ``learning_rate``, ``seconds``
             and ``fitted_estimator()``, which gives a copy with the current weights.
-            Returning True stops the fit.
+            Returning True stops the fit, None or False goes on; anything else is a
+            TypeError.
         checkpoint : str or path-like, default=None
             File for the state of a fit by sgd or adam, written as a whole after each
             ``checkpoint_every`` epochs, so that a fit that is killed can go on.
         checkpoint_every : int, default=1
-            Epochs between two writes.
+            Epochs between two writes; needs ``checkpoint``.
         resume : str or path-like, default=None
             File of ``checkpoint`` to go on from, with the same data and parameters (but
             for ``max_iter``, ``verbose``, ``n_threads`` and ``warm_start``): the model
@@ -239,6 +240,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             If a parameter or the data are not valid, if the weights do not stay finite,
             or if ``resume`` is the file of another fit. An earlier fit is then left as
             it was.
+        TypeError
+            If ``callback`` returns anything but None or a bool.
 
         Warns
         -----
@@ -349,7 +352,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _incremental(self, n_epochs, X_val, y_val, sample_weight_val, callback):
         """The options of a call of ``partial_fit``, after a check."""
-        if not isinstance(n_epochs, Integral) or n_epochs < 1:
+        is_count = isinstance(n_epochs, Integral) and not isinstance(n_epochs, bool)
+        if not is_count or n_epochs < 1:
             raise ValueError(f"n_epochs must be an int >= 1, got {n_epochs!r}.")
         _rules.check_callback(callback)
         return FitOptions(
@@ -612,7 +616,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         of : {"output", "raw"}, default="output"
             As in ``input_gradient``.
         n_steps : int, default=50
-            Points of the quadrature.
+            Points of the quadrature, at most 1000.
 
         Returns
         -------

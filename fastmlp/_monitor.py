@@ -197,7 +197,12 @@ class Monitor:
                 self.report.epoch_ends(record)
             if self.hook is not None:
                 answer = self.hook(record)
-                stops = isinstance(answer, bool | np.bool_) and bool(answer)
+                if not isinstance(answer, bool | np.bool_ | None):
+                    raise TypeError(
+                        "callback must return True to stop the fit, or False or None "
+                        f"to go on; it returned {answer!r}."
+                    )
+                stops = bool(answer)
         if self.scope is not None:
             stops = self.scope.epoch_ends(self.task.fitted_layers) or stops
         return stops

@@ -20,6 +20,8 @@ from fastmlp._core import gradients
 from fastmlp._core.network import Data
 from fastmlp._core.prediction import activate_outputs, predict
 
+MOST_STEPS = 1000  # of the quadrature: its nodes are eigenvalues, of cubic cost
+
 
 def hidden_layer(layer, n_hidden):
     """The number of a hidden layer, from 1 on; negative ones count from the last."""
@@ -55,8 +57,11 @@ def input_gradient(estimator, X, output, of):
 
 def integrated_gradients(estimator, X, baseline, output, of, n_steps):
     """Attributions by the path from a baseline, with Gauss-Legendre quadrature."""
-    if not isinstance(n_steps, Integral) or n_steps < 1:
-        raise ValueError(f"n_steps must be an int >= 1, got {n_steps!r}.")
+    is_count = isinstance(n_steps, Integral) and not isinstance(n_steps, bool)
+    if not is_count or not 1 <= n_steps <= MOST_STEPS:
+        raise ValueError(
+            f"n_steps must be an int from 1 to {MOST_STEPS}, got {n_steps!r}."
+        )
     X, *fitted = estimator._fitted_network(X)
     X = X.toarray() if issparse(X) else X
     outputs = _output_numbers(estimator, output, fitted[0].units[-1])

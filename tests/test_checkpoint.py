@@ -240,6 +240,11 @@ def test_bad_arguments(tmp_path):
         ({"checkpoint_every": 0}, "checkpoint_every must be an int >= 1"),
         ({"checkpoint_every": 1.5}, "checkpoint_every must be an int >= 1"),
         ({"checkpoint_every": True}, "checkpoint_every must be an int >= 1"),
+        ({"checkpoint_every": 2}, "checkpoint_every=2 needs a file to write"),
+        (
+            {"checkpoint_every": 2, "resume": tmp_path / "c"},
+            "checkpoint_every=2 needs a file to write",
+        ),
         ({"checkpoint": 3}, "checkpoint must be a path or None"),
         ({"resume": b"x"}, "resume must be a path or None"),
         ({"checkpoint": tmp_path / "no" / "c"}, "there is no folder"),

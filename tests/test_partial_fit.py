@@ -240,7 +240,7 @@ def test_n_epochs():
         fitted = MLPRegressor(max_iter=5, **params).fit(*TARGETS[0])
     streamed = MLPRegressor(**params).partial_fit(*TARGETS[0], n_epochs=5)
     assert streamed.loss_curve_ == fitted.loss_curve_
-    for value in (0, 2.0, "3", None):
+    for value in (0, 2.0, "3", None, True, False):
         with pytest.raises(ValueError, match="n_epochs must be an int >= 1"):
             once.partial_fit(*TARGETS[0], n_epochs=value)
 

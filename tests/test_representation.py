@@ -181,8 +181,9 @@ def test_integrated_gradients_of_a_line_are_exact():
     for baseline in (np.zeros(3), np.full(4, np.nan)):
         with pytest.raises(ValueError, match="baseline must hold finite numbers"):
             model.integrated_gradients(X, baseline)
-    with pytest.raises(ValueError, match="n_steps must be an int >= 1"):
-        model.integrated_gradients(X, n_steps=0)
+    for n_steps in (0, True, False, 2.0, None, 1001, 10**9, 10**400):
+        with pytest.raises(ValueError, match="n_steps must be an int from 1 to 1000"):
+            model.integrated_gradients(X, n_steps=n_steps)
     with pytest.raises(ValueError, match="output must name one"):
         _fitted("multiclass").integrated_gradients(X)
 

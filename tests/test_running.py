@@ -74,6 +74,19 @@ def test_an_error_in_a_callback_comes_out_and_loses_nothing():
         clf.fit(X, Y, callback="print")
 
 
+@quiet
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("answer", ["stop", "", 1, 0, 0.5, [], np.ones(2), object()])
+def test_a_callback_returns_none_or_a_bool(solver, answer):
+    clf = clone(CLF).set_params(max_iter=3, solver=solver)
+    with pytest.raises(TypeError, match="callback must return True to stop the fit"):
+        clf.fit(X, Y, callback=lambda record: answer)
+    assert not hasattr(clf, "coefs_")
+    for fine, n_iter in ((None, 3), (False, 3), (np.False_, 3), (np.True_, 1)):
+        clf.fit(X, Y, callback=lambda record, fine=fine: fine)
+        assert clf.n_iter_ == n_iter
+
+
 needs_callbacks = pytest.mark.skipif(
     tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9),
     reason="scikit-learn has callbacks from 1.9 on",
