@@ -42,7 +42,14 @@ PROGRESS = (
     "_no_improvement_count",
 )
 WATCHED = ("best_loss", "n_reductions", "best")  # of the divergence
-_MOVING = ("learning_rate", "learning_rate_init", "t", "momentum_product", "noise_seed")
+_MOVING = (
+    "learning_rate",
+    "learning_rate_init",
+    "t",
+    "momentum_product",
+    "noise_seed",
+    "velocity_rate",
+)
 _IDENTITY = {"class": str, "params": dict, "data": str, "dtype": str, "units": list}
 _MOST_STEPS = 2**53
 
