@@ -200,14 +200,28 @@ def _inputs(f, inputs, name, what):
     return n, has_out
 
 
-def _writer(call, name, what):
-    """A function that writes to its last argument, by one that may return instead."""
+def _writer(call, has_out, name, what):
+    """A function that writes to its last argument, by one that may return instead.
+
+    Parameters
+    ----------
+    call : callable
+        Called with all arrays, ``out`` the last.
+    has_out : bool
+        Whether the function of the user is given ``out``.
+    name, what : str
+    """
 
     def write(*arrays):
         out = arrays[-1]
         result = call(*arrays)
-        if result is None or result is out:
+        if result is out or (result is None and has_out):
             return
+        if result is None:
+            raise ValueError(
+                f"{name} of {what} returned None; return the values, or take `out` as "
+                "the last argument and write them there."
+            )
         shape = getattr(result, "shape", None)
         if shape != out.shape:
             raise ValueError(
@@ -227,7 +241,7 @@ def _writer(call, name, what):
 def unary(f, what):
     """forward(z, out) of any of its forms."""
     _, has_out = _inputs(f, (1,), "forward", what)
-    return _writer(f if has_out else lambda z, out: f(z), "forward", what)
+    return _writer(f if has_out else lambda z, out: f(z), has_out, "forward", what)
 
 
 def slopes(f, wrt, what):
@@ -243,10 +257,11 @@ def slopes(f, wrt, what):
         def call(*arrays):
             return f(arrays[i], arrays[2]) if has_out else f(arrays[i])
 
-    return _writer(call, "derivative", what)
+    return _writer(call, has_out, "derivative", what)
 
 
 def binary(f, name, what):
     """A function (y, a, out) of any of its forms."""
     _, has_out = _inputs(f, (2,), name, what)
-    return _writer(f if has_out else lambda y, a, out: f(y, a), name, what)
+    call = f if has_out else lambda y, a, out: f(y, a)
+    return _writer(call, has_out, name, what)

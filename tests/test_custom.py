@@ -519,6 +519,66 @@ def test_a_kink_may_have_any_slope_between():
         Activation(forward, lambda z, a: np.where(z == 0, 2, z > 0))
 
 
+def nothing(*arrays):
+    """A function that forgets its return."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((nothing,), "forward of activation 'nothing' returned None"),
+        ((lambda z: None,), "forward of .* returned None; return the values, or take"),
+        ((np.tanh, nothing), "derivative of activation 'tanh' returned None"),
+        ((np.tanh, lambda a: None), "derivative of .* returned None"),
+        ((np.tanh, lambda z, a: None), "derivative of .* returned None"),
+        ((lambda z, out: None,), "must be finite, but is nan"),
+        ((np.tanh, lambda z, a, out: None), "the derivative gives nan"),
+    ],
+)
+def test_an_activation_that_returns_none(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Activation(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((nothing, d_squared), "value of loss 'nothing' returned None"),
+        ((lambda y, a: None, d_squared), "value of .* returned None; return the val"),
+        ((squared, lambda y, a: None), "gradient of .* returned None; return the val"),
+        ((lambda y, a, out: None, d_squared), "must be finite, but is nan"),
+        ((squared, lambda y, a, out: None), "does not agree with differences"),
+    ],
+)
+def test_a_loss_that_returns_none(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Loss(*arguments)
+
+
+@pytest.mark.parametrize("failing", ["forward", "derivative", "value", "gradient"])
+def test_none_in_the_middle_of_a_fit(failing):
+    done = []
+
+    def until_the_fit(name, f):
+        return lambda *arrays: None if done and name == failing else f(*arrays)
+
+    act = Activation(
+        until_the_fit("forward", swish), until_the_fit("derivative", d_swish),
+        wrt="input",
+    )  # fmt: skip
+    loss = Loss(until_the_fit("value", squared), until_the_fit("gradient", d_squared))
+    model = MLPRegressor(loss, (4,), act, **PARAMS).fit(X, T)
+    before = [w.copy() for w in model.coefs_]
+    done.append(True)
+    with pytest.raises(ValueError, match=f"{failing} of .* returned None; return"):
+        model.fit(X, T)
+    for a, b in zip(model.coefs_, before):
+        np.testing.assert_array_equal(a, b)
+    if failing == "forward":
+        with pytest.raises(ValueError, match="forward of .* returned None; return"):
+            model.predict(X)
+
+
 # Errors within a fit
 
 

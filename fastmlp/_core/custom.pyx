@@ -131,7 +131,7 @@ def multiply(
     Function f, floating[:, ::1] z, floating[:, ::1] a, floating[:, ::1] delta
 ):
     """delta := delta f'(z), of shape (n, k)"""
-    cdef floating[:, ::1] scratch = np.empty_like(delta)
+    cdef floating[:, ::1] scratch = np.full_like(delta, np.nan)  # if not written
     cdef Failures failures = Failures((z.base, a.base, delta.base, scratch.base))
     f.check("float32" if floating is float else "float64", True)
     multiply_slopes(&f.c, &failures.c, &z[0, 0], &a[0, 0], &delta[0, 0],
@@ -155,7 +155,7 @@ def losses(Function f, str output, floating[:, ::1] y, floating[:, ::1] z):
     values : ndarray of shape (n, k)
     """
     cdef Py_ssize_t n = z.shape[0], k = z.shape[1]
-    cdef floating[:, :, ::1] room = np.empty((3, n, k), dtype=np.asarray(z).dtype)
+    cdef floating[:, :, ::1] room = np.full((3, n, k), np.nan, np.asarray(z).dtype)
     cdef Failures failures = Failures((z.base, room.base))
     cdef fm_objective objective
     memset(&objective, 0, sizeof(objective))
