@@ -166,7 +166,7 @@ def _digits():
     """The digits of scikit-learn."""
     X, y = load_digits(return_X_y=True)
     facts = [f"digits of scikit-learn: {len(X):,} images of 8 x 8 pixels, 10 classes"]
-    return Problem(facts, X, y, "multi-class classification", StandardScaler())
+    return Problem(facts, X, y, "multi-class classification", StandardScaler(), [])
 
 
 def _run(problem, options):
@@ -202,6 +202,7 @@ def _run(problem, options):
     _print_results(problem.task, models, threads, seconds, scores, baseline)
     if options.save:
         pipeline = Pipeline([("prepare", prepare), ("mlp", models["fastmlp"])])
+        pipeline.target_names_ = problem.names  # for the columns of predictions
         try:
             joblib.dump(pipeline, options.save)
         except OSError as error:

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 
 from fastmlp._persistence import load_model
-from fastmlp._table import UsageError, one_line, read_table
+from fastmlp._table import SUFFIXES, UsageError, one_line, read_table
 
 MODEL_HELP = (
     "a file of fastmlp.save_model, or one that --save or joblib.dump wrote (loading "
@@ -35,14 +35,22 @@ def add_subcommands(parser):
     export.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     form = export.add_mutually_exclusive_group(required=True)
     form.add_argument("--onnx", metavar="FILE", help="an ONNX graph")
-    form.add_argument("--c", metavar="FILE", help="a C99 header")
+    form.add_argument(
+        "--c",
+        metavar="FILE",
+        help="a C99 header; of a model alone, not of a pipeline such as --save writes",
+    )
     export.add_argument(
-        "--dtype", choices=["float32", "float64", "int8"], help="int8 for --c only"
+        "--dtype",
+        choices=["float32", "float64", "int8"],
+        help="int8 for --c only; take float32 for a pipeline of --save, since "
+        "onnxruntime fills missing cells in float32 only",
     )
     export.add_argument(
         "--data",
         metavar="DATA",
-        help="typical rows: tell the columns of a pipeline, and the error of int8",
+        help="typical rows: a pipeline needs them, to tell the types of its columns; "
+        "for a C header they tell the error of int8",
     )
     export.set_defaults(run=_export)
 
@@ -57,6 +65,8 @@ def load_any(path):
     """
     if not Path(path).is_file():
         raise UsageError(f"{path}: no such file")
+    if path.lower().endswith(SUFFIXES):
+        raise UsageError(f"{path} is a table, no model; the model comes first")
     with open(path, "rb") as file:
         start = file.read(9)
     try:
@@ -66,7 +76,10 @@ def load_any(path):
             warnings.simplefilter("ignore")  # of versions; a failure will be told
             model = joblib.load(path)
     except Exception as error:  # unpickling raises errors of any kind
-        raise UsageError(f"{path} cannot be loaded: {one_line(error)}") from None
+        raise UsageError(
+            f"{path} cannot be loaded as a file of fastmlp.save_model or joblib: "
+            f"{one_line(error)}"
+        ) from None
     if not hasattr(model, "predict"):
         raise UsageError(f"{path} holds a {type(model).__name__}, which is no model")
     return model
@@ -98,7 +111,7 @@ def _predict(options):
     """Predict the rows of a table and write them."""
     import pandas as pd
 
-    _check_folder("--out", options.out)
+    _check_target("--out", options.out, options)
     model = load_any(options.model)
     X = _features(model, read_table(options.data), options.data)
     if options.proba and not hasattr(model, "predict_proba"):
@@ -109,11 +122,13 @@ def _predict(options):
     except (ValueError, TypeError) as error:
         raise UsageError(f"{options.data}: {one_line(error)}") from None
     y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
-    columns = {"prediction": y}
+    columns, classes = {"prediction": y}, getattr(model, "classes_", None)
     if y.ndim == 2:
-        columns = {f"prediction_{i}": column for i, column in enumerate(y.T)}
+        names = getattr(model, "target_names_", range(y.shape[1]))
+        columns = {f"prediction_{name}": y[:, i] for i, name in enumerate(names)}
+        classes = names
     if proba is not None:
-        for name, column in zip(model.classes_, proba.T, strict=True):
+        for name, column in zip(classes, proba.T, strict=True):
             columns[f"probability_{name}"] = column
     pd.DataFrame(columns).to_csv(options.out, index=False)
     print(f"{len(y):,} predictions are written to {options.out}")
@@ -124,8 +139,21 @@ def _export(options):
     import fastmlp
 
     target = options.onnx or options.c
-    _check_folder("--onnx" if options.onnx else "--c", target)
+    _check_target("--onnx" if options.onnx else "--c", target, options)
     model = load_any(options.model)
+    is_pipeline = hasattr(model, "steps") or hasattr(model, "transformer_")
+    if is_pipeline and options.c:
+        raise UsageError(
+            f"--c takes a model alone, and {options.model} holds a "
+            f"{type(model).__name__}, whose preparation has no form in C: export it by "
+            "--onnx, or fit with standardize_X=True in place of a scaler and save that "
+            "by fastmlp.save_model"
+        )
+    if is_pipeline and not options.data:
+        raise UsageError(
+            "a pipeline needs --data TABLE, a few rows of its input: they tell the "
+            "types of its columns"
+        )
     X = None
     if options.data:
         X = _features(model, read_table(options.data), options.data)
@@ -137,18 +165,53 @@ def _export(options):
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # skl2onnx: of its own use of onnx
-                fastmlp.to_onnx(model, target, dtype=options.dtype, X=X)
+                if is_pipeline:
+                    _export_pipeline(model, target, options.dtype, X)
+                else:
+                    fastmlp.to_onnx(model, target, dtype=options.dtype, X=X)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
         raise UsageError(one_line(error)) from None
     print(f"the model is written to {target} ({Path(target).stat().st_size:,} bytes)")
 
 
-def _check_folder(option, path):
-    """Raise UsageError unless a file can stand there."""
+def _export_pipeline(pipeline, target, dtype, X):
+    """Write a pipeline by skl2onnx."""
+    import fastmlp
+
+    try:
+        fastmlp.to_onnx(pipeline, target, dtype=dtype, X=X)
+    except (ImportError, OSError):
+        raise
+    except Exception as error:  # skl2onnx raises errors of many kinds
+        kinds = getattr(X, "dtypes", None)
+        texts = [] if kinds is None else [n for n in X if not _is_number(X[n])]
+        if texts:
+            raise UsageError(
+                "a pipeline that prepares columns of text or bools, such as "
+                f"{texts[0]!r}, cannot be converted to ONNX. Fit on columns of "
+                "numbers, or prepare the columns in the service and export the model "
+                "alone"
+            ) from None
+        raise UsageError(
+            f"skl2onnx cannot convert this pipeline: {one_line(error)}"
+        ) from None
+
+
+def _is_number(column):
+    """Whether a column of a table holds numbers."""
+    return getattr(column.dtype, "kind", "O") in "iuf"
+
+
+def _check_target(option, path, options):
+    """Raise UsageError unless a file can stand there that is no input."""
     if not Path(path).absolute().parent.is_dir():
         raise UsageError(f"{option}: no such folder: {Path(path).parent}")
     if Path(path).is_dir():
         raise UsageError(f"{option}: {path} is a folder")
+    for name in (options.model, options.data):
+        exist = name and Path(name).exists() and Path(path).exists()
+        if exist and Path(name).samefile(path):
+            raise UsageError(f"{option}: {path} would overwrite an input")
 
 
 def is_command(arguments):

@@ -33,6 +33,7 @@ class Problem(NamedTuple):
     y: np.ndarray
     task: str
     prepare: object
+    names: list[str]  # of the targets
 
 
 def one_line(error):
@@ -84,7 +85,7 @@ def load_problem(path, names, task):
     facts += ranges[:MAX_SHOWN]
     if len(names) > MAX_SHOWN:
         facts.append(f"and {len(names) - MAX_SHOWN} more targets")
-    return Problem(facts, X, y, task, prepare)
+    return Problem(facts, X, y, task, prepare, names)
 
 
 def read_table(path):

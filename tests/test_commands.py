@@ -79,7 +79,58 @@ def test_predict_with_what_the_fit_saved(tmp_path, kind, capsys):
     else:
         np.testing.assert_allclose(got, expected, rtol=1e-12)
     assert main(["export", str(saved), "--c", str(tmp_path / "m.h")]) == 2
-    assert "take the last step, pipeline[-1]" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "--c takes a model alone" in err and "export it by --onnx" in err
+    call = ["export", str(saved), "--onnx", str(tmp_path / "m.onnx")]
+    assert main(call) == 2
+    assert "a pipeline needs --data TABLE" in capsys.readouterr().err
+    pytest.importorskip("skl2onnx")
+    assert main([*call, "--data", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert "columns of text or bools, such as 'kind', cannot be converted" in err
+    assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("task", ["multilabel", "multioutput"])
+def test_predictions_are_named_after_the_targets(tmp_path, task):
+    X, y = data(task, 60)
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(X.shape[1])])
+    names = [f"y{i}" for i in range(y.shape[1])]
+    frame[names] = y
+    path, saved, out = tmp_path / "d.csv", tmp_path / "m.joblib", tmp_path / "p.csv"
+    frame.to_csv(path, index=False)
+    call = ["--data", str(path), "--max-iter", "2", "--no-compare"]
+    for name in names:
+        call += ["--target", name]
+    assert main([*call, "--save", str(saved)]) == 0
+    call = ["predict", str(saved), str(path), "--out", str(out)]
+    expected = [f"prediction_{name}" for name in names]
+    if task == "multilabel":
+        call.append("--proba")
+        expected += [f"probability_{name}" for name in names]
+    assert main(call) == 0
+    got = pd.read_csv(out)
+    assert list(got.columns) == expected
+    predicted = joblib.load(saved).predict(frame)
+    np.testing.assert_allclose(got[expected[: len(names)]], predicted, rtol=1e-12)
+
+
+def test_a_saved_pipeline_of_numbers_to_onnx(tmp_path):
+    pytest.importorskip("skl2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    X, y = data("multiclass", 60)
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(X.shape[1])])
+    path, saved = str(tmp_path / "d.csv"), str(tmp_path / "m.joblib")
+    frame.assign(y=y).to_csv(path, index=False)
+    call = ["--data", path, "--target", "y", "--max-iter", "2", "--no-compare"]
+    assert main([*call, "--save", saved]) == 0
+    target = str(tmp_path / "m.onnx")
+    call = ["export", saved, "--onnx", target, "--data", path, "--dtype", "float32"]
+    assert main(call) == 0
+    session = onnxruntime.InferenceSession(target)
+    feed = {i.name: frame[[i.name]].to_numpy("f4") for i in session.get_inputs()}
+    label, _ = session.run(None, feed)
+    assert (label == joblib.load(saved).predict(frame)).mean() > 0.95
 
 
 def test_export(tmp_path, named, capsys):
@@ -144,6 +195,10 @@ def test_errors_are_one_line(tmp_path, named, capsys):
         (["predict", model_path, table], "required: --out"),
         (["predict", model_path, table, "--out", "/no/p.csv"], "no such folder: /no"),
         (["predict", model_path, table, "--out", str(tmp_path)], "is a folder"),
+        (["predict", table, table, *out], "d.csv is a table, no model"),
+        (["predict", model_path, table, "--out", model_path], "overwrite an input"),
+        (["predict", model_path, table, "--out", table], "overwrite an input"),
+        (["export", model_path, "--c", model_path], "would overwrite an input"),
         (["export", model_path], "one of the arguments --onnx --c is required"),
         (["export", model_path, "--c", "a", "--onnx", "b"], "not allowed with"),
         (["export", model_path, "--onnx", str(tmp_path / "o"), "--dtype", "int8"],
