@@ -6,9 +6,11 @@ import sys
 import threading
 import tracemalloc
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from models import ACTIVATIONS, N_FEATURES, TASKS, data, fitted, proba_or_values
 from scipy import sparse
@@ -520,3 +522,25 @@ def test_subclass_that_cannot_be_a_key():
         plain = MLPRegressor(max_iter=2, random_state=0).fit(X, y)
     np.testing.assert_array_equal(odd.predict(X[:1]), plain.predict(X[:1]))
     assert isinstance(odd, BaseEstimator) and isinstance(odd.compile(), Predictor)
+
+
+def test_names_of_the_features():
+    X, y = data("binary", 40)
+    frame = pd.DataFrame(X, columns=[f"column {i}" for i in range(X.shape[1])])
+    named = MLPClassifier((3,), max_iter=1, random_state=0).fit(frame, y).compile()
+    np.testing.assert_array_equal(named.feature_names_in_, frame.columns)
+    assert not hasattr(fitted("binary").compile(), "feature_names_in_")
+
+
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 70])
+def test_few_rows_in_the_workspace_at_hand(n):
+    """Around the 32 rows that it holds; several threads take it in turn."""
+    model = fitted("multiclass")
+    X, _ = data("multiclass", n)
+    predictor, expected = model.compile(), model.predict_proba(np.vstack([X, X]))[:n]
+    out = np.empty_like(expected)
+    with ThreadPoolExecutor(4) as pool:
+        for result in pool.map(predictor.predict_proba, [X] * 200):
+            np.testing.assert_allclose(result, expected, rtol=1e-12)
+    assert predictor.predict_proba(X, out=out) is out
+    np.testing.assert_allclose(out, expected, rtol=1e-12)
