@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import sys
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -29,7 +30,8 @@ from fastmlp._function_forms import (
     unary,
 )
 
-_registry = {}  # name: (Activation, module that registered it)
+# name: (Activation, module that registered it); replaced as a whole, never changed
+_registry = {}
 
 
 class _Immutable:
@@ -197,6 +199,11 @@ class Activation(_Immutable):
             apply(self.function, rows, out)
         return out.reshape(z.shape)
 
+    def is_same(self, other):
+        """Whether another activation has the same functions and exports."""
+        keys = ("forward", "derivative", "wrt", "onnx", "c_source", "torch")
+        return all(getattr(self, key) == getattr(other, key) for key in keys)
+
     def __reduce__(self):
         registered = _registry.get(self.name)
         if registered is not None and registered[0] is self:
@@ -309,7 +316,7 @@ def register_activation(name, activation):
     ----------
     name : str
         An identifier; not the name of an activation of fastmlp. Registering another
-        activation under a name replaces the earlier one.
+        activation under a name replaces the earlier one for fits from then on.
     activation : Activation or pair (forward, derivative)
         The activation.
 
@@ -325,11 +332,22 @@ def register_activation(name, activation):
     TypeError
         If the activation is of another type.
 
+    Warns
+    -----
+    UserWarning
+        If the name stood for other functions.
+
     Notes
     -----
     A pickle then holds the name and the module that registered it, which is imported
     on loading. A model file (``save_model``) holds the name alone: register the
     activation before ``load_model``.
+
+    A fitted model keeps the activation that it was fitted with: predictions,
+    ``compile``, ``partial_fit``, fits with ``warm_start`` and copies use it although
+    its name stands for another one by now. Then ``save_model`` refuses the model and a
+    pickle holds its functions by reference. What was stored before takes the activation
+    that the name stands for when it is loaded.
 
     Examples
     --------
@@ -339,6 +357,7 @@ def register_activation(name, activation):
     >>> MLPRegressor(activation="cube").activation
     'cube'
     """
+    global _registry
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"name must be a str that is an identifier, got {name!r}.")
     if name in activation_names:
@@ -354,13 +373,24 @@ def register_activation(name, activation):
         named._put(**{**vars(found), "name": name})
         found = named
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
-    _registry[name] = found, module
+    if name in _registry:
+        earlier = _registry[name][0]
+        if found.is_same(earlier):
+            return earlier
+        warnings.warn(
+            f"the activation {name!r} is registered anew, with other functions: models "
+            "fitted before keep theirs, new fits take these, and so do stored models "
+            "when they are loaded.",
+            UserWarning,
+            stacklevel=2,
+        )
+    _registry = {**_registry, name: (found, module)}
     return found
 
 
 def registered_activations():
-    """Names of the registered activations."""
-    return list(_registry)
+    """The registered activations by name; another object after each registration."""
+    return _registry
 
 
 def stored_name(activation):
@@ -374,6 +404,12 @@ def stored_name(activation):
     name = activation.name
     if name in _registry and _registry[name][0] is activation:
         return name
+    if name in _registry:
+        raise TypeError(
+            f"the name {name!r} stands for another activation than the one of the "
+            "model, and a model file holds no functions. Register that of the model "
+            "under another name and set `activation` to that, or fit anew."
+        )
     raise TypeError(
         f"{activation!r} is not registered, and a model file holds no functions. Call "
         f"fastmlp.register_activation({name!r}, ...) and set activation={name!r} "

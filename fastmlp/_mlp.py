@@ -277,8 +277,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         with _validation.restored_on_error(self):
             _rules.check_parameters(self, self._parameter_rules)
             hidden = _rules.hidden_sizes(self)
-            activations = _rules.hidden_activations(self, len(hidden))
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+            activations = self._take_activations(len(hidden), cold)
             dtype = self._training_dtype(cold)
             X, y = self._validate_input(X, y, incremental, cold, dtype)
             sample_weight = self._row_weights(y, sample_weight, X.dtype)
@@ -317,6 +317,20 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             if incremental and self._may_stream(task) and not (cold and restarts(self)):
                 self._stream = Stream(task, *machinery)
         return task.error
+
+    def _take_activations(self, n_hidden, cold):
+        """Activations of the hidden layers; those of the user stay what they are now.
+
+        A name may stand for another one later, but not for this model.
+        """
+        if cold:
+            vars(self).pop("_named_activations", None)
+        activations = _rules.hidden_activations(self, n_hidden)
+        named = _rules.named_activations(self)
+        vars(self).pop("_named_activations", None)
+        if named:
+            self._named_activations = named
+        return activations
 
     def _may_stream(self, task):
         """Whether the next ``partial_fit`` may go on with the machinery of this one."""

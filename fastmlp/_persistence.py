@@ -368,7 +368,7 @@ def _check_estimator(estimator):
     _rules.check_parameters(estimator, estimator._parameter_rules)
     _rules.hidden_sizes(estimator)
     units = estimator._layers()[-1]
-    _rules.hidden_activations(estimator, len(units) - 2)
+    estimator._take_activations(len(units) - 2, True)
     if not hasattr(estimator, "out_activation_"):
         raise ValueError("it has no out_activation_.")
     objective = estimator._fitted_objective()

@@ -335,6 +335,19 @@ def initial_activations(estimator, activations):
     return [*names, names[-1]]
 
 
+def named_activations(estimator):
+    """The activations of the user that ``activation`` gives by name, by that name.
+
+    A fit keeps them in ``_named_activations``, where they go before what is registered.
+    """
+    value = estimator.activation
+    found = {}
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, str) and entry not in activation_names:
+            found[entry] = _activation(estimator, entry)[0]
+    return found
+
+
 def _activation(estimator, value, where=""):
     """Resolve one activation to a name and its parameter."""
     name, parameter = value, None
@@ -344,7 +357,8 @@ def _activation(estimator, value, where=""):
     if known and parameter is None and not isinstance(value, tuple):
         return name, ACTIVATION_PARAMETERS.get(name, (None, 0.0))[1]
     if not known:
-        own = as_activation(value)
+        held = vars(estimator).get("_named_activations", {})
+        own = (isinstance(value, str) and held.get(value)) or as_activation(value)
         if own is not None:
             return own, 0.0
     if known and name in ACTIVATION_PARAMETERS:

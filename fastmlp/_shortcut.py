@@ -17,6 +17,7 @@ import numpy as np
 
 from fastmlp._core.network import Data, Network
 from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK, Forward
+from fastmlp._functions import registered_activations
 from fastmlp._rows import PIECE
 from fastmlp._threads import allowed_threads
 
@@ -57,6 +58,7 @@ def _watched(state):
         *state["coefs_"],
         *state["intercepts_"],
         activation,
+        registered_activations(),  # where the fit did not keep what the name means
         get("dtype"),
         get("out_activation_"),
         get("_objective"),

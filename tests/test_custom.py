@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+import functools
 import gc
 import pickle
 import subprocess
@@ -787,6 +788,120 @@ def test_registered_name(clean_registry, tmp_path):
         fastmlp.load_model(path)
 
 
+def scaled_tanh(scale):
+    return Activation(
+        functools.partial(_scaled_tanh, scale), functools.partial(_slope, scale)
+    )
+
+
+def _scaled_tanh(scale, z):
+    return scale * np.tanh(z)
+
+
+def _slope(scale, a):
+    return scale - a * a / scale
+
+
+def predictions(model):
+    """What a model gives by each of its paths, for the same rows."""
+    from fastmlp.runtime import Predictor
+
+    compiled = model.compile()
+    assert isinstance(compiled, Predictor)
+    paths = {
+        "many rows": model.predict(X),
+        "one row": np.concatenate([model.predict(X[i : i + 1]) for i in range(9)]),
+        "list": model.predict(X.tolist()),
+        "compile": compiled.predict(X),
+        "pickle": pickle.loads(pickle.dumps(model)).predict(X),
+        "pickled predictor": pickle.loads(pickle.dumps(compiled)).predict(X),
+        "copy": copy.deepcopy(model).predict(X),
+        "hidden": model.hidden_activations(X) @ model.coefs_[1][:, 0]
+        + model.intercepts_[1],
+        "gradient": model.input_gradient(X)[:, 0],
+    }
+    np.testing.assert_allclose(paths["many rows"], paths["list"], rtol=1e-12)
+    np.testing.assert_allclose(paths["many rows"], paths["compile"], rtol=1e-12)
+    np.testing.assert_allclose(paths["many rows"], paths["hidden"], rtol=1e-9)
+    np.testing.assert_allclose(paths["many rows"][:9], paths["one row"], rtol=1e-12)
+    return paths
+
+
+@pytest.mark.parametrize("activation", ["bent", ["bent"]], ids=["name", "list"])
+@pytest.mark.parametrize("end", ["fit", "partial_fit", "load"])
+def test_a_fitted_model_keeps_the_activation_of_a_name(
+    clean_registry, tmp_path, end, activation
+):
+    register_activation("bent", scaled_tanh(1.0))
+    model = MLPRegressor("squared_error", (5,), activation, **PARAMS)
+    model = model.partial_fit(X, T) if end == "partial_fit" else model.fit(X, T)
+    path = tmp_path / "model.safetensors"
+    fastmlp.save_model(model, path)
+    if end == "load":
+        model = fastmlp.load_model(path)
+    stored = pickle.dumps(model)
+    before, others = predictions(model), [copy.deepcopy(model), copy.deepcopy(model)]
+    with pytest.warns(UserWarning, match="'bent' is registered anew.*before keep the"):
+        register_activation("bent", scaled_tanh(0.25))
+    for name, values in predictions(model).items():
+        np.testing.assert_array_equal(values, before[name], err_msg=name)
+    with pytest.raises(TypeError, match="'bent' stands for another activation than"):
+        fastmlp.save_model(model, tmp_path / "other")
+    # what is stored by name takes the new one
+    for again in (fastmlp.load_model(path), pickle.loads(stored)):
+        assert not np.allclose(again.predict(X), before["many rows"])
+    # training goes on with that of the model
+    other = others[0].set_params(activation=scaled_tanh(1.0))
+    for _ in range(3):  # the second and third are streams
+        model.partial_fit(X, T)
+        other.partial_fit(X, T)
+        np.testing.assert_array_equal(model.predict(X), other.predict(X))
+    warm = others[1].set_params(warm_start=True).fit(X, T)
+    cold = clone(warm).fit(X, T)
+    named = {one: vars(one)["_named_activations"]["bent"] for one in (warm, cold)}
+    assert named[warm].forward.args == (1.0,) and named[cold].forward.args == (0.25,)
+    # a new fit takes the new one
+    model.fit(X, T)
+    assert vars(model)["_named_activations"] == {"bent": named[cold]}
+    np.testing.assert_array_equal(model.predict(X), cold.predict(X))
+    predictions(model)
+    fastmlp.save_model(model, path)
+    model.set_params(activation="relu").fit(X, T)
+    assert "_named_activations" not in vars(model)
+
+
+def test_a_name_put_in_after_the_fit_means_what_is_registered(clean_registry):
+    register_activation("bent", scaled_tanh(1.0))
+    model = MLPRegressor("squared_error", (5,), "tanh", **PARAMS).fit(X, T)
+    tanh = predictions(model)
+    model.set_params(activation="bent")
+    np.testing.assert_allclose(predictions(model)["many rows"], tanh["many rows"])
+    with pytest.warns(UserWarning, match="registered anew"):
+        register_activation("bent", scaled_tanh(0.25))
+    bent = predictions(model)
+    assert not np.allclose(bent["many rows"], tanh["many rows"])
+    np.testing.assert_array_equal(bent["compile"], bent["many rows"])
+
+
+def test_the_same_functions_registered_again(clean_registry):
+    first = register_activation("swish", (swish, lambda z, a: d_swish(z)))
+    same = (first.forward, first.derivative)
+    assert register_activation("swish", same) is first
+    with pytest.warns(UserWarning, match="'swish' is registered anew"):
+        assert register_activation("swish", SWISH) is not first
+
+
+def test_a_checkpoint_of_a_named_activation(clean_registry, tmp_path):
+    register_activation("swish", SWISH)
+    whole = MLPClassifier((5, 4), ["swish", "tanh"], warm_start=True, **PARAMS)
+    whole.fit(X, Y)
+    model = clone(whole)
+    broken_off(model, Y, tmp_path / "c")
+    model = clone(whole).fit(X, Y, resume=tmp_path / "c")
+    np.testing.assert_array_equal(model.coefs_[0], whole.coefs_[0])
+    whole.fit(X, Y, checkpoint=tmp_path / "d")  # of a model that keeps activations
+
+
 @pytest.mark.parametrize(
     ("name", "activation", "message"),
     [
@@ -800,7 +915,7 @@ def test_registered_name(clean_registry, tmp_path):
 def test_wrong_registration(clean_registry, name, activation, message):
     with pytest.raises((TypeError, ValueError), match=message):
         register_activation(name, activation)
-    assert functions.registered_activations() == []
+    assert functions.registered_activations() == {}
 
 
 def test_unpickling_imports_the_module_that_registers(tmp_path):
