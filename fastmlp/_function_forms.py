@@ -265,3 +265,20 @@ def binary(f, name, what):
     _, has_out = _inputs(f, (2,), name, what)
     call = f if has_out else lambda y, a, out: f(y, a)
     return _writer(call, has_out, name, what)
+
+
+def checked_name(name, function, kind):
+    """The name of a function, after a check."""
+    if name is None:
+        while isinstance(function, tuple) and not isinstance(
+            function, LowLevelCallable
+        ):
+            function = function[-1]
+        return str(
+            function
+            if isinstance(function, str)
+            else getattr(function, "__name__", kind)
+        )
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name must be a str or None, got {name!r}.")
+    return name

@@ -13,7 +13,6 @@ import warnings
 from functools import lru_cache
 
 import numpy as np
-from scipy import LowLevelCallable
 
 from fastmlp._core.custom import Function, apply
 from fastmlp._core.kernels import activation_names, output_names
@@ -23,55 +22,19 @@ from fastmlp._function_forms import (
     UNARY,
     as_pair,
     binary,
-    is_compiled,
+    checked_name,
     is_function,
-    may_pickle,
     slopes,
     unary,
 )
+from fastmlp._immutable import Immutable
+from fastmlp._numbers import real_array
 
 # name: (Activation, module that registered it); replaced as a whole, never changed
 _registry = {}
 
 
-class _Immutable:
-    """A parameter of estimators that clone and deepcopy hand on as it is."""
-
-    def __setattr__(self, name, value):
-        raise AttributeError(
-            f"{type(self).__name__} is immutable ({name!r}); make a new one."
-        )
-
-    def __delattr__(self, name):
-        raise AttributeError(f"{type(self).__name__} is immutable ({name!r}).")
-
-    def __sklearn_clone__(self):
-        return self
-
-    def __copy__(self):
-        return self
-
-    def __deepcopy__(self, memo):
-        return self
-
-    def _put(self, **values):
-        vars(self).update(values)
-
-    def _pickled(self, functions, rest):
-        """What ``__reduce__`` returns: the functions by reference, and all else."""
-        if any(
-            is_compiled(f) and not may_pickle(f) for f in functions if f is not None
-        ):
-            raise pickle.PicklingError(
-                f"{self!r} holds an address in this process and cannot be pickled. "
-                "Give compiled functions as ('module', 'name') of a Cython module, or "
-                "register an activation with fastmlp.register_activation in a module "
-                "that the other process imports."
-            )
-        return _rebuilt, (type(self), functions, rest)
-
-
-class Activation(_Immutable):
+class Activation(Immutable):
     """An activation of your own for the hidden layers.
 
     Parameters
@@ -145,11 +108,13 @@ class Activation(_Immutable):
         for dtype in self.function.dtypes:
             probe(self.function, dtype, what)
         if derivative is not None:
-            check_slopes(self.function, self.function.dtypes[-1], what)
+            self._check_derivative(
+                lambda made: check_slopes(made.function, made.function.dtypes[-1], what)
+            )
 
     def _set(self, forward, derivative, name, wrt, onnx, c_source, torch):
         """Take over the arguments, without calling the functions."""
-        name = _checked_name(name, forward, "activation")
+        name = checked_name(name, forward, "activation")
         if wrt not in ("output", "input"):
             raise ValueError(f"wrt must be 'output' or 'input', got {wrt!r}.")
         for key, value in (("onnx", onnx), ("torch", torch)):
@@ -185,12 +150,21 @@ class Activation(_Immutable):
         Parameters
         ----------
         z : array-like
+            Real numbers, in any shape.
 
         Returns
         -------
         a : ndarray
+            Of the same shape, in float32 or float64.
+
+        Raises
+        ------
+        TypeError
+            If z holds anything but real numbers.
+        ValueError
+            If z is ragged, or holds a number that no float64 holds.
         """
-        z = np.asarray(z)
+        z = real_array(z, "z")
         dtype = z.dtype.name if z.dtype.name in self.function.dtypes else None
         rows = np.array(z, dtype or self.function.dtypes[-1], ndmin=1, order="C")
         rows = rows.reshape(1, -1)
@@ -214,7 +188,7 @@ class Activation(_Immutable):
         )
 
 
-class Loss(_Immutable):
+class Loss(Immutable):
     """A loss of your own.
 
     Parameters
@@ -267,11 +241,11 @@ class Loss(_Immutable):
         wrt="output",
     ):
         self._set(value, gradient, output_activation, name, wrt)
-        check_gradient(self, f"loss {self.name!r}")
+        self._check_derivative(lambda made: check_gradient(made, f"loss {self.name!r}"))
 
     def _set(self, value, gradient, output_activation, name, wrt):
         """Take over the arguments, without calling the functions."""
-        name = _checked_name(name, value, "loss")
+        name = checked_name(name, value, "loss")
         what = f"loss {name!r}"
         if wrt not in ("output", "input"):
             raise ValueError(f"wrt must be 'output' or 'input', got {wrt!r}.")
@@ -455,27 +429,3 @@ def _by_name(name, module):
             "register_activation in a module that both processes import."
         )
     return _registry[name][0]
-
-
-def _rebuilt(kind, functions, rest):
-    """An object of a pickle; it was checked when it was made."""
-    made = object.__new__(kind)
-    made._set(*functions, **rest)
-    return made
-
-
-def _checked_name(name, function, kind):
-    """The name of a function, after a check."""
-    if name is None:
-        while isinstance(function, tuple) and not isinstance(
-            function, LowLevelCallable
-        ):
-            function = function[-1]
-        return str(
-            function
-            if isinstance(function, str)
-            else getattr(function, "__name__", kind)
-        )
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"name must be a str or None, got {name!r}.")
-    return name

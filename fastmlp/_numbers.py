@@ -22,3 +22,38 @@ def is_flat(value):
         return np.ndim(value) == 1
     except ValueError:
         return False
+
+
+def real_array(values, name):
+    """An array of real numbers; objects are converted to float64.
+
+    Parameters
+    ----------
+    values : array-like
+    name : str
+        For errors.
+
+    Raises
+    ------
+    TypeError
+        If there is anything but real numbers.
+    ValueError
+        If the values are ragged, or one is beyond float64.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
+    kind = array.dtype.kind
+    if kind == "O" and all(isinstance(value, Real) for value in array.flat):
+        try:
+            return array.astype(np.float64)
+        except OverflowError:
+            raise ValueError(
+                f"{name} must hold numbers that float64 holds, below 1.8e308."
+            ) from None
+    if kind not in "fiub":
+        raise TypeError(
+            f"{name} must hold real numbers, got an array of dtype {array.dtype}."
+        )
+    return array

@@ -376,4 +376,9 @@ def _activation(estimator, value, where=""):
         "(forward, derivative), or a list with one of them per hidden layer"
     )
     hint = f" The wrong one is {value!r}{where}." if where else ""
+    if isinstance(value, str):
+        hint += (
+            " A name of your own is made known, in each process, by "
+            f"fastmlp.register_activation({value!r}, ...)."
+        )
     raise invalid(estimator, "activation", text, hint)

@@ -520,6 +520,88 @@ def test_a_kink_may_have_any_slope_between():
         Activation(forward, lambda z, a: np.where(z == 0, 2, z > 0))
 
 
+@pytest.mark.parametrize(
+    ("make", "wrt"),
+    [
+        (lambda **k: Activation(lambda z: np.logaddexp(0, z), expit, **k), "input"),
+        (lambda **k: Activation(swish, lambda z: d_swish(z), **k), "input"),
+        (lambda **k: Activation(np.tanh, lambda a: 1 - a * a, **k), "output"),
+        (
+            lambda **k: Loss(
+                lambda y, a: -y * np.log(a), lambda y, a: a - y, "softmax", **k
+            ),
+            "input",
+        ),
+        (
+            lambda **k: Loss(
+                lambda y, a: -y * np.log(a), lambda y, a: -y / a, "softmax", **k
+            ),
+            "output",
+        ),
+    ],
+)
+def test_a_derivative_with_respect_to_the_other(make, wrt):
+    make(wrt=wrt)
+    other = {"input": "output", "output": "input"}[wrt]
+    with pytest.raises(ValueError, match=f"worst point .*did you mean wrt='{wrt}'"):
+        make(wrt=other)
+
+
+def test_a_wrong_derivative_gets_no_hint_of_wrt():
+    for make in (
+        lambda: Activation(np.tanh, lambda a: a),
+        lambda: Activation(swish, lambda z, a: a),
+        lambda: Loss(squared, lambda y, a: y - a, "softmax"),
+    ):
+        with pytest.raises(ValueError, match="worst point") as caught:
+            make()
+        assert "wrt=" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("z", "error", "message"),
+    [
+        (1j, TypeError, "z must hold real numbers, got an array of dtype complex128"),
+        (np.datetime64("2020-01-01"), TypeError, "z must hold real .*datetime64"),
+        (np.timedelta64(3, "s"), TypeError, "z must hold real numbers.*timedelta64"),
+        (["1", "2"], TypeError, "z must hold real numbers.*U1"),
+        (None, TypeError, "z must hold real numbers.*object"),
+        ([1j, 10**400], TypeError, "z must hold real numbers.*object"),
+        (10**400, ValueError, "z must hold numbers that float64 holds"),
+        ([[1, 2], [3]], ValueError, "z must be an array of real numbers: .*inhomogen"),
+    ],
+)
+def test_an_activation_called_with_no_real_numbers(z, error, message):
+    with pytest.raises(error, match=message):
+        Activation(np.tanh)(z)
+
+
+@pytest.mark.parametrize(
+    "z", [0.5, [1, 2], [[True], [False]], np.array([1, 2], object), np.zeros((0, 3))]
+)
+def test_an_activation_called_with_real_numbers(z):
+    a = Activation(np.tanh)(z)
+    assert a.dtype == np.float64
+    np.testing.assert_array_equal(a, np.tanh(np.asarray(z, float)))
+
+
+@pytest.mark.parametrize("activation", ["swishy", ["relu", "swishy"]])
+def test_an_unknown_name_tells_how_to_make_it_known(activation):
+    with pytest.raises(ValueError, match=r"by fastmlp\.register_activation\('swishy'"):
+        MLPRegressor("squared_error", (3, 2), activation).fit(X, T)
+    with pytest.raises(ValueError) as caught:
+        MLPRegressor("squared_error", (3,), ("swishy", 3)).fit(X, T)
+    assert "register_activation" not in str(caught.value)
+
+
+def test_a_pair_of_bare_pointers_cannot_be_cloned():
+    pair = by_ctypes()
+    with pytest.raises(ValueError, match="pointers cannot be pickled"):
+        clone(MLPRegressor(activation=pair))
+    act = Activation(*pair, name="square")
+    assert clone(MLPRegressor(activation=act)).activation is act
+
+
 def nothing(*arrays):
     """A function that forgets its return."""
 
