@@ -173,7 +173,7 @@ class Activation(Immutable):
             apply(self.function, rows, out)
         return out.reshape(z.shape)
 
-    def is_same(self, other):
+    def _is_same(self, other):
         """Whether another activation has the same functions and exports."""
         keys = ("forward", "derivative", "wrt", "onnx", "c_source", "torch")
         return all(getattr(self, key) == getattr(other, key) for key in keys)
@@ -349,7 +349,7 @@ def register_activation(name, activation):
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     if name in _registry:
         earlier = _registry[name][0]
-        if found.is_same(earlier):
+        if found._is_same(earlier):
             return earlier
         warnings.warn(
             f"the activation {name!r} is registered anew, with other functions: models "
