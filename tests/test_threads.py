@@ -150,13 +150,11 @@ def test_the_gil_is_released():
     assert ticks > 20
 
 
-def _allowed():
-    return allowed_threads(None)
-
-
 def test_the_share_of_a_worker():
     with joblib.parallel_backend("loky", inner_max_num_threads=1):
-        assert joblib.Parallel(n_jobs=2)([joblib.delayed(_allowed)()] * 2) == [1, 1]
+        assert joblib.Parallel(n_jobs=2)(
+            [joblib.delayed(allowed_threads)(None)] * 2
+        ) == [1, 1]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="for Linux")
