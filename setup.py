@@ -39,6 +39,7 @@ MODULES = (
     "step",
     "batch",
     "prediction",
+    "forward",
     "solvers",
     "permutation",
 )
@@ -120,7 +121,8 @@ class SourceDistribution(sdist):
         """Pack the files that setuptools finds by itself, and the rest of the tree."""
         for folder in ("tests", "docs", "bench"):
             self.filelist.graft(folder)
-        self.filelist.include("C*.md")
+        for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+            self.filelist.include(name)
         self.filelist.global_exclude("*.py[cod]")
         self.filelist.prune("bench/results")
         super().make_distribution()

@@ -15,8 +15,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from fastmlp._core.forward import Forward
 from fastmlp._core.network import Data, Network
-from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK, Forward
+from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK
 from fastmlp._functions import registered_activations
 from fastmlp._rows import PIECE
 from fastmlp._threads import allowed_threads

@@ -21,12 +21,12 @@ from importlib.metadata import version
 
 import numpy as np
 
+from fastmlp._core.forward import Forward
 from fastmlp._core.network import Data, Network, Objective
 from fastmlp._core.prediction import (
     OUTPUTS,
     PROBA,
     RAW,
-    Forward,
     class_numbers,
 )
 from fastmlp._persistence import read_model_file, warn_of_version

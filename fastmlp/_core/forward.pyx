@@ -1,0 +1,191 @@
+# A network with its weights, ready for a few rows at any time.
+#
+# a) A single row costs about a microsecond, less than a look at it in Python: Forward
+#    keeps what the call needs (one_row).
+# b) A few rows cost less than a workspace: they take the one at hand (rows).
+# c) A lock guards that workspace; a second thread that comes at the same time, a row
+#    that is long work, and many rows take the way of blocks, with a workspace of its
+#    own.
+
+import numpy as np
+
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_FORMAT,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from cpython.pythread cimport (
+    NOWAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+)
+from cython cimport floating
+
+cimport fastmlp._core.kernels as kernels
+from fastmlp._core.batch cimport forward, rows_t
+from fastmlp._core.network cimport Data, Layers, Network, Workspace, network_t
+from fastmlp._core.prediction cimport AS_PROBA, all_finite, finish_rows
+
+from fastmlp._core.prediction import predict
+
+ROW_WORK = 2e5  # floating-point operations of a row from which the GIL is released
+
+cdef enum:
+    FEW_ROWS = 32  # for which the workspace at hand has room
+
+cdef object new_array = np.empty
+
+
+cdef class Forward:
+    """A network and its weights, to be applied to rows again and again.
+
+    Parameters
+    ----------
+    net : Network
+    coefs, intercepts : list of C-contiguous ndarray
+        Kept, not copied.
+    dtype : dtype
+        Of the weights and of X.
+    """
+
+    cdef readonly Network net
+    cdef readonly Layers layers
+    cdef readonly object dtype
+    cdef readonly Py_ssize_t n_features, n_outputs
+    cdef Data row                       # stands for the single row
+    cdef Workspace work
+    cdef PyThread_type_lock lock        # of the workspace
+    cdef bint is_brief
+    cdef char code                      # of the dtype in the buffer protocol
+    cdef tuple shape, proba_shape, flat_shape
+
+    def __cinit__(self):
+        self.lock = PyThread_allocate_lock()
+        if self.lock == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        if self.lock != NULL:
+            PyThread_free_lock(self.lock)
+
+    def __init__(self, Network net, coefs, intercepts, dtype):
+        self.net = net
+        self.dtype = np.dtype(dtype)
+        self.layers = Layers(coefs, intercepts, self.dtype)
+        self.n_features, self.n_outputs = net.units[0], net.c.n_outputs
+        self.row = Data(np.zeros((1, self.n_features), dtype=self.dtype))
+        self.work = Workspace(net, self.row, FEW_ROWS)
+        self.is_brief = self.row.work_per_row(net.units) < 3 * ROW_WORK
+        self.is_brief = self.is_brief and not net.has_python
+        self.code = ord(self.dtype.char)
+        self.shape = (1, self.n_outputs)
+        self.proba_shape = (1, max(2, self.n_outputs))
+        self.flat_shape = (self.n_outputs,)
+
+    def one_row(self, X, int what, bint is_flat):
+        """Outputs for X of one row, or None where the way of blocks must take over.
+
+        Parameters
+        ----------
+        X : C-contiguous array of shape (1, n_features)
+        what : {OUTPUTS, RAW, PROBA}
+        is_flat : bool
+            Whether the result has one dimension.
+
+        Returns
+        -------
+        out : ndarray or None
+            None if X is anything else, not finite, or long work.
+        """
+        cdef Py_buffer x
+        cdef Py_buffer z
+        cdef bint is_done = False
+        if not self.is_brief or not acquire_row(X, &x, self.code, self.n_features):
+            return None
+        shape = self.shape
+        if what == AS_PROBA:
+            shape = self.proba_shape
+        elif is_flat:
+            shape = self.flat_shape
+        out = new_array(shape, self.dtype)
+        try:
+            PyObject_GetBuffer(out, &z, PyBUF_WRITABLE)
+            if PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
+                if self.code == c"f":
+                    is_done = self.apply(<const float *> x.buf, <float *> z.buf, what)
+                else:
+                    is_done = self.apply(<const double *> x.buf, <double *> z.buf, what)
+                PyThread_release_lock(self.lock)
+            PyBuffer_Release(&z)
+        finally:
+            PyBuffer_Release(&x)
+        return out if is_done else None
+
+    def rows(self, Data data, int what, out=None, int n_threads=1):
+        """``predict`` for all rows; a few of them in the workspace at hand.
+
+        Parameters
+        ----------
+        data : Data
+            In the dtype of the weights.
+        what, out, n_threads
+            As of ``predict``.
+
+        Returns
+        -------
+        out : ndarray, or None if dense data are not finite
+        """
+        cdef bint is_dense = not data.c.is_sparse
+        cdef bint is_at_hand = (
+            is_dense and data.n_samples <= FEW_ROWS
+            and PyThread_acquire_lock(self.lock, NOWAIT_LOCK)
+        )
+        try:
+            return predict(
+                self.net, data, self.layers, what=what, out=out,
+                n_threads=1 if is_at_hand else n_threads, check_finite=is_dense,
+                work=self.work if is_at_hand else None,
+            )
+        finally:
+            if is_at_hand:
+                PyThread_release_lock(self.lock)
+
+    cdef bint apply(self, const floating *x, floating *out, int what) noexcept nogil:
+        """out := the outputs for one row; False if the row is not finite"""
+        cdef const network_t *net = &self.net.c
+        cdef floating *z = out
+        cdef rows_t rows
+        cdef unsigned int before
+        if not all_finite(x, self.n_features):
+            return False
+        before = kernels.flush_denormals()
+        rows.order, rows.first, rows.n = NULL, 0, 1
+        if what == AS_PROBA and self.n_outputs == 1:
+            z = <floating *> self.work.c.a[net.n_layers]
+        forward(net, &self.row.c, &self.layers.c, &self.work.c, rows, 0, x, z,
+                <floating *> self.work.c.products)
+        finish_rows(net, what, 2, z, out, 1)
+        kernels.restore_denormals(before)
+        return True
+
+
+cdef bint acquire_row(
+    object X, Py_buffer *view, char code, Py_ssize_t n_features
+) except -1:
+    """Whether X is one C-contiguous row of a dtype; its buffer is then acquired"""
+    try:
+        PyObject_GetBuffer(X, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+    except (TypeError, BufferError, ValueError):
+        return False
+    if (
+        view.ndim == 2 and view.shape[0] == 1 and view.shape[1] == n_features
+        and view.format != NULL and view.format[0] == code and view.format[1] == 0
+    ):
+        return True
+    PyBuffer_Release(view)
+    return False
