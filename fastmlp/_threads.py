@@ -17,6 +17,14 @@ def _libraries():
     return ThreadpoolController()
 
 
+@lru_cache(maxsize=8)
+def _processors(affinity, limit):
+    """Count as joblib does, which reads the quota of the container in files."""
+    import joblib
+
+    return joblib.cpu_count()
+
+
 def allowed_threads(n_threads):
     """Resolve the parameter ``n_threads``: itself, or what the machine allows.
 
@@ -26,9 +34,9 @@ def allowed_threads(n_threads):
     """
     if n_threads is not None:
         return min(int(n_threads), MOST_THREADS)
-    import joblib
-
-    limits = [joblib.cpu_count()]
+    affinity = getattr(os, "sched_getaffinity", lambda pid: ())(0)
+    limit = os.environ.get("LOKY_MAX_CPU_COUNT")
+    limits = [_processors(frozenset(affinity), limit)]
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal():
         limits.append(int(wanted))
