@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 from models import data
+from mutations import mutate_json
 
 from fastmlp import MLPClassifier, MLPRegressor, _safetensors
 
@@ -236,20 +237,6 @@ def test_the_generator_of_the_user_is_put_back(content, tmp_path):
 def test_fuzz(content, tmp_path):
     """Mutations of the state and of the tensors, under a right checksum."""
     rng = random.Random(0)
-    values = [None, True, -1, 0, 2**70, 0.5, "", "relu", [], {}, [[1]], {"$tuple": 3}]
-
-    def mutate_state(node):
-        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-        if not keys:
-            return
-        key = rng.choice(keys)
-        inner = node[key]
-        if isinstance(inner, dict | list) and rng.random() < 0.9:
-            mutate_state(inner)
-        elif rng.random() < 0.3 and isinstance(node, dict):
-            node.pop(key)
-        else:
-            node[key] = rng.choice(values)
 
     def mutate_tensor(tensors):
         name = rng.choice(sorted(tensors))
@@ -278,7 +265,7 @@ def test_fuzz(content, tmp_path):
                 if by_tensor and tensors:
                     mutate_tensor(tensors)
                 else:
-                    mutate_state(state)
+                    mutate_json(state, rng, 0.9)
 
         with np.errstate(all="ignore"):
             rewritten(tmp_path / "c", content, change)

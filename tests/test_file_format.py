@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from models import data, fitted, proba_or_values
+from mutations import mutate_json
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPRegressor, load_model, save_model, to_c, to_onnx
@@ -346,20 +347,9 @@ def test_fuzz_for_long(content, tmp_path):
 def test_fuzz_of_the_description(content, tmp_path):
     """Mutations of the JSON that stay JSON, under a right checksum."""
     rng = random.Random(2)
-    values = [None, True, -1, 0, 2**70, 0.5, "", "relu", [], {}, [[1]], {"$tuple": 3}]
 
     def mutate(node):
-        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-        if not keys:
-            return
-        key = rng.choice(keys)
-        inner = node[key]
-        if isinstance(inner, dict | list) and rng.random() < 0.8:
-            mutate(inner)
-        elif rng.random() < 0.3 and isinstance(node, dict):
-            node.pop(key)
-        else:
-            node[key] = rng.choice(values)
+        mutate_json(node, rng)
 
     path, n_loaded = tmp_path / "m", 0
     X, _ = data("multiclass", 3, "float32")

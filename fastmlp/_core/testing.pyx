@@ -289,70 +289,88 @@ def read(floating[::1] x, Py_ssize_t times=1):
     return x.nbytes * times
 
 
-cdef void square_f32(const float *z, float *a, ptrdiff_t n, void *user) noexcept nogil:
-    """a := z^2"""
-    cdef ptrdiff_t i
-    for i in range(n):
-        a[i] = z[i] * z[i]
-
-
-cdef void square_f64(
-    const double *z, double *a, ptrdiff_t n, void *user
+cdef inline void square(
+    const floating *z, floating *a, ptrdiff_t n
 ) noexcept nogil:
     """a := z^2"""
     cdef ptrdiff_t i
     for i in range(n):
         a[i] = z[i] * z[i]
+
+
+cdef inline void d_square(
+    const floating *z, const floating *a, floating *delta, ptrdiff_t n
+) noexcept nogil:
+    """delta := 2 delta z"""
+    cdef ptrdiff_t i
+    for i in range(n):
+        delta[i] *= 2 * z[i]
+
+
+cdef void square_f32(
+    const float *z, float *a, ptrdiff_t n, void *user
+) noexcept nogil:
+    square(z, a, n)
 
 
 cdef void d_square_f32(
     const float *z, const float *a, float *delta, ptrdiff_t n, void *user
 ) noexcept nogil:
-    """delta := 2 delta z"""
-    cdef ptrdiff_t i
-    for i in range(n):
-        delta[i] *= 2 * z[i]
+    d_square(z, a, delta, n)
+
+
+cdef void square_f64(
+    const double *z, double *a, ptrdiff_t n, void *user
+) noexcept nogil:
+    square(z, a, n)
 
 
 cdef void d_square_f64(
     const double *z, const double *a, double *delta, ptrdiff_t n, void *user
 ) noexcept nogil:
-    """delta := 2 delta z"""
-    cdef ptrdiff_t i
-    for i in range(n):
-        delta[i] *= 2 * z[i]
+    d_square(z, a, delta, n)
 
 
-cdef void relu_f32(const float *z, float *a, ptrdiff_t n, void *user) noexcept nogil:
+cdef inline void relu(
+    const floating *z, floating *a, ptrdiff_t n
+) noexcept nogil:
     """a := max(z, 0)"""
     cdef ptrdiff_t i
     for i in range(n):
         a[i] = z[i] if z[i] > 0 else 0
 
 
-cdef void relu_f64(const double *z, double *a, ptrdiff_t n, void *user) noexcept nogil:
-    """a := max(z, 0)"""
+cdef inline void d_relu(
+    const floating *z, const floating *a, floating *delta, ptrdiff_t n
+) noexcept nogil:
+    """delta := delta where a > 0, else 0"""
     cdef ptrdiff_t i
     for i in range(n):
-        a[i] = z[i] if z[i] > 0 else 0
+        delta[i] = delta[i] if a[i] > 0 else 0
+
+
+cdef void relu_f32(
+    const float *z, float *a, ptrdiff_t n, void *user
+) noexcept nogil:
+    relu(z, a, n)
 
 
 cdef void d_relu_f32(
     const float *z, const float *a, float *delta, ptrdiff_t n, void *user
 ) noexcept nogil:
-    """delta := delta where a > 0, else 0"""
-    cdef ptrdiff_t i
-    for i in range(n):
-        delta[i] = delta[i] if a[i] > 0 else 0
+    d_relu(z, a, delta, n)
+
+
+cdef void relu_f64(
+    const double *z, double *a, ptrdiff_t n, void *user
+) noexcept nogil:
+    relu(z, a, n)
 
 
 cdef void d_relu_f64(
     const double *z, const double *a, double *delta, ptrdiff_t n, void *user
 ) noexcept nogil:
-    """delta := delta where a > 0, else 0"""
-    cdef ptrdiff_t i
-    for i in range(n):
-        delta[i] = delta[i] if a[i] > 0 else 0
+    d_relu(z, a, delta, n)
 
 
 cdef void error_f64(
