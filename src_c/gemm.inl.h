@@ -48,10 +48,10 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff
     const real *base[4];
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
     {
-        const real *start = s ? s + i * lds + j * LANES : NULL;
-        sum[i][j] = !s                                  ? V_ZERO()
-                    : j < vectors - 1 || last == LANES ? V_LOAD(start)
-                                                        : V_LOAD_FIRST(start, last);
+        sum[i][j] = !s ? V_ZERO()
+                    : j < vectors - 1 || last == LANES
+                        ? V_LOAD(s + i * lds + j * LANES)
+                        : V_LOAD_FIRST(s + i * lds + j * LANES, last);
     }
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a + i * (across ? 1 : stride);
 #define STEP(last_vector)                                                              \
