@@ -87,7 +87,7 @@ def test_not_a_number_is_kept_or_dropped(dtype):
 
 
 def test_stored_values_get_the_same_mask(dtype, isa):
-    X = sparse.random_array((30, 150), density=0.2, rng=0, format="csr", dtype=dtype)
+    X = sparse.random(30, 150, 0.2, "csr", dtype, random_state=0)
     order = np.random.default_rng(0).permutation(30)[:20]
     indices, indptr = X.indices.astype(np.intp), X.indptr.astype(np.intp)
     out = np.full_like(X.data, -1)

@@ -222,7 +222,7 @@ BAD_X = [
     ("None", None, ValueError, ["Expected 2D array", "Reshape"]),
     ("number", 3.0, ValueError, ["Expected 2D array", "Reshape"]),
     ("1-D", X[:, 0], ValueError, ["Expected 2D array", "Reshape"]),
-    ("3-D", X[None], ValueError, ["dim 3", "dim <= 2 is required"]),
+    ("3-D", X[None], ValueError, ["dim 3", "<= 2"]),
     ("no rows", X[:0], ValueError, ["0 sample(s)", "minimum of 1 is required"]),
     ("no columns", X[:, :0], ValueError, ["0 feature(s)", "minimum of 1 is required"]),
     ("empty list", [], ValueError, ["Expected 2D array"]),
