@@ -14,6 +14,7 @@ from fastmlp._core.kernels import activation_names
 from fastmlp._core.network import Objective
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from models import needs_products
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -285,6 +286,7 @@ def test_epochs_in_threads_are_those_of_the_oracle(problem, n_threads, solver):
     check_an_epoch(problem, solver)
 
 
+@needs_products
 @given(problems(), st.randoms(use_true_random=False))
 def test_order_of_rows(problem, random):
     """Rows are predicted the same, whatever stands beside them; so are gradients."""
@@ -382,6 +384,7 @@ def test_weight_k_is_k_equal_rows(problem):
     np.testing.assert_allclose(weights(a), weights(b), rtol=1e-6, atol=1e-9)
 
 
+@needs_products
 @settings(max_examples=15)
 @given(problems(rows=(130, 400)), st.integers(2, 5))
 def test_threads_change_no_bit(problem, n_threads):

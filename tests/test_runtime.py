@@ -12,20 +12,24 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from models import ACTIVATIONS, N_FEATURES, TASKS, data, fitted, proba_or_values
+from models import (
+    ACTIVATIONS,
+    N_FEATURES,
+    TASKS,
+    data,
+    fitted,
+    needs_products,
+    proba_or_values,
+)
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from fastmlp import MLPClassifier, MLPRegressor, save_model
-from fastmlp._core import kernels
 from fastmlp.runtime import Predictor, load_predictor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-needs_products = pytest.mark.skipif(
-    kernels.isa == "base", reason="BLAS gives a row other bits than many rows"
-)
 METHODS = ("predict", "predict_proba", "decision_function")
 
 

@@ -5,6 +5,7 @@ from itertools import chain
 import numpy as np
 import pytest
 import reference
+from models import needs_products
 from scipy.sparse import issparse
 
 from fastmlp._core import kernels, network, solvers
@@ -256,6 +257,7 @@ def test_rows_in_place_and_gathered_see_the_same_noise(problem, dtype):
     np.testing.assert_array_equal(*results)
 
 
+@needs_products
 @dense_and_sparse
 def test_the_same_bits_for_any_number_of_threads(problem, is_sparse, dtype):
     results = []

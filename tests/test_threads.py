@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 from fastmlp._core.batch import THREAD_WORK
+from models import needs_products
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -42,6 +43,7 @@ def _weights(model):
     ],
     ids=str,
 )
+@needs_products
 def test_same_bits(params, n_threads):
     params = {"batch_size": 400, "max_iter": 4, "random_state": 0} | params
     for data, weights in ((X, W), (X, None), (sparse.csr_array(X), W)):
