@@ -309,10 +309,13 @@ def test_kill_9_at_random_moments(tmp_path):
         path = tmp_path / f"c{n_killed}"
         child = fork.Process(target=_fit_in_child, args=(model, X, y, path))
         child.start()
+        while n_killed % 2 and child.is_alive() and not path.exists():
+            time.sleep(1e-4)  # half of them go on from a checkpoint
         time.sleep(rng.uniform(0, 1.5 * seconds))
         os.kill(child.pid, signal.SIGKILL)
         child.join()
         if child.exitcode != -signal.SIGKILL:
+            path.unlink(missing_ok=True)
             continue  # it had ended before
         n_killed += 1
         n_resumed += path.exists()
@@ -320,7 +323,7 @@ def test_kill_9_at_random_moments(tmp_path):
         again = clone(model).fit(X, y, checkpoint=path, resume=resume)
         same_fit(again, whole)
         assert [p.name for p in tmp_path.glob(f"*{path.name}*")] == [path.name]
-    assert n_resumed > 20
+    assert n_resumed >= 25
 
 
 def test_memory_mapped_data_in_float32(tmp_path, monkeypatch):
