@@ -27,6 +27,16 @@ def test_other_bit_generators():
     np.testing.assert_array_equal(order, expected)
 
 
+def test_a_shuffle_of_its_own_is_kept():
+    class Reversed(np.random.RandomState):
+        def shuffle(self, x):
+            x[:] = x[::-1].copy()
+
+    order = np.arange(10)
+    shuffle(order, Reversed(0))
+    np.testing.assert_array_equal(order, np.arange(10)[::-1])
+
+
 def test_refuses_what_is_no_order():
     with pytest.raises(TypeError, match="C-contiguous int64"):
         shuffle(np.arange(10.0), np.random.RandomState(0))

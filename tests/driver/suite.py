@@ -84,7 +84,7 @@ exclude_also =
 
 # What builds on its own, which counts nothing here, and what tracing disturbs: it takes
 # memory and time, and swallows what a signal raises.
-NOT_TRACED = ["--ignore=tests/test_driver.py", "-k"]
+NOT_TRACED = ["--ignore=tests/test_driver.py", "--ignore=tests/test_leaks.py", "-k"]
 NOT_TRACED.append(
     "not random_moments and not kill_9 and not every_variant and not allocates_nothing "
     "and not max_time and not ctrl_c and not interrupt"
