@@ -89,7 +89,7 @@ class Checkpoint:
             raise
         vars(estimator).update(saved["attributes"])
         estimator._history = list(map(tuple, saved["history"].tolist()))
-        monitor.record = estimator._history
+        monitor.open_books()
         vars(monitor.divergence).update(saved["divergence"])
         vars(optimizer).update(saved["optimizer"])
         for moment, stored in zip(optimizer.moments, saved["moments"]):

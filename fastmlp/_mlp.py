@@ -1379,7 +1379,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             if not hasattr(self, "_label_binarizer"):
                 self._label_binarizer = LabelBinarizer().fit(self.classes_)
         else:
-            self._label_binarizer = _validation.of_labels(LabelBinarizer().fit, y)
+            self._label_binarizer = _validation.fit_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
         return X, self._encode(y, X.dtype)
 

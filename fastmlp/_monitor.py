@@ -31,7 +31,6 @@ class Monitor:
         self.stops_by_score = task.stops_by_score
         if self.stops_by_score:
             self.holdout.keep()  # for a run without any score
-        self.record = estimator._history
         self.report = reporter(estimator.verbose, task.n_epochs)
         self.hook = task.options.callback
         self.divergence = Divergence(task)
@@ -51,17 +50,19 @@ class Monitor:
         self.count = 0  # iterations of lbfgs without improvement
         self.clock = perf_counter()
         self.is_interrupted = False
-        self._mark()
+        self.open_books()
 
-    def _curves(self):
-        """The lists that grow by an entry an epoch, besides the record."""
+    def open_books(self):
+        """Take up the lists of the estimator that grow by an entry an epoch."""
+        self.record = self.estimator._history
         names = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
         curves = (getattr(self.estimator, name, None) for name in names)
-        return [curve for curve in curves if curve is not None]
+        self.curves = [curve for curve in curves if curve is not None]
+        self._mark()
 
     def _mark(self):
         """Remember where the books stand before an epoch is entered."""
-        lengths = [len(curve) for curve in self._curves()]
+        lengths = list(map(len, self.curves))
         self.marks = self.estimator.n_iter_, len(self.record), lengths
 
     def _strike_out(self):
@@ -70,7 +71,7 @@ class Monitor:
         if len(self.record) > n_recorded:
             return
         self.estimator.n_iter_ = n_iter
-        for curve, length in zip(self._curves(), lengths):
+        for curve, length in zip(self.curves, lengths):
             del curve[length:]
 
     def epoch_begins(self, epoch):

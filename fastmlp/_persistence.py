@@ -352,11 +352,9 @@ def _restore_targets(estimator, targets):
         or not isinstance(classes, np.ndarray)
     ):
         raise ValueError(f"it has impossible targets {targets!r}.")
-    from sklearn.preprocessing import LabelBinarizer
+    from fastmlp._validation import binarizer_of
 
-    binarizer = LabelBinarizer()
-    binarizer.y_type_, binarizer.sparse_input_ = targets["type"], targets["sparse"]
-    binarizer.classes_ = classes
+    binarizer = binarizer_of(targets["type"], classes, targets["sparse"])
     setattr(estimator, _BINARIZER, binarizer)
 
 

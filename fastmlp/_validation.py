@@ -10,6 +10,7 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, issparse
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import (
     check_classification_targets,
@@ -215,6 +216,27 @@ def of_labels(call, y):
         except (TypeError, ValueError):
             check_classification_targets(y)
             raise
+
+
+def fit_binarizer(y):
+    """A LabelBinarizer fitted to labels.
+
+    Plain integers need none of its checks, which take as long as ten epochs of a small
+    table. It warns where there are nearly as many classes as rows.
+    """
+    if y.ndim == 1 and y.dtype.kind in "iu":
+        classes = np.unique(y)
+        if 2 * len(classes) < len(y):
+            return binarizer_of("multiclass" if len(classes) > 2 else "binary", classes)
+    return of_labels(LabelBinarizer().fit, y)
+
+
+def binarizer_of(y_type, classes, is_sparse=False):
+    """The LabelBinarizer of targets whose kind and classes are known."""
+    binarizer = LabelBinarizer()
+    binarizer.y_type_, binarizer.sparse_input_ = y_type, is_sparse
+    binarizer.classes_ = classes
+    return binarizer
 
 
 def check_targets(y, dtype, objective):

@@ -9,9 +9,11 @@ import sklearn.neural_network as upstream
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import LabelBinarizer
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._validation import fit_binarizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -361,3 +363,14 @@ def test_validation_fraction_of_any_float():
         for kind in (float, np.float32)
     )
     np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+@pytest.mark.parametrize("y", [[1, 2, 3] * 9, [5, 3] * 9, [7] * 9, range(9), [-1, 2**40]])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float64, str])
+def test_the_short_way_to_a_binarizer_leads_to_scikit_learns(y, dtype):
+    y = np.array(y).astype(dtype)
+    ours, theirs = vars(fit_binarizer(y)), vars(LabelBinarizer().fit(y))
+    classes, expected = ours.pop("classes_"), theirs.pop("classes_")
+    assert ours == theirs
+    assert classes.dtype == expected.dtype
+    np.testing.assert_array_equal(classes, expected)

@@ -48,14 +48,20 @@ def environment(folder):
     return {**os.environ, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"}
 
 
+def library(name):
+    """Where GCC has a library of its own."""
+    command = ["gcc", f"-print-file-name={name}"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return answer.stdout.strip()
+
+
 def address(arguments):
     """The tests under the address sanitizer; leaks are not looked for, since the
     interpreter keeps what it has at exit."""
     folder = build("address")
-    name = ["gcc", "-print-file-name=libasan.so"]
-    library = subprocess.run(name, capture_output=True, text=True, check=True).stdout
+    # With libstdc++, or the first exception of a C++ module ends the process.
     variables = {
-        "LD_PRELOAD": library.strip(),
+        "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so')}",
         "PYTHONMALLOC": "malloc",
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
     }
