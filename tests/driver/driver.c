@@ -269,12 +269,12 @@ static void test_denormals(void)
 {
     volatile double tiny = 5e-324, one = 1;
     const unsigned int before = fm_flush_denormals();
-    const int is_flushed = tiny * one == 0;
+    const volatile double product = tiny * one; /* before the flags come back */
     fm_restore_denormals(before);
 #if defined(__x86_64__) || defined(__aarch64__)
-    check_that(is_flushed, "denormal numbers are flushed");
+    check_that(product == 0, "denormal numbers are flushed");
 #else
-    (void)is_flushed;
+    (void)product;
 #endif
     check_that(tiny * one != 0, "and come back");
 }
