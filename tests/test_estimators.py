@@ -365,7 +365,9 @@ def test_validation_fraction_of_any_float():
     np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
 
 
-@pytest.mark.parametrize("y", [[1, 2, 3] * 9, [5, 3] * 9, [7] * 9, range(9), [-1, 2**40]])
+@pytest.mark.parametrize(
+    "y", [[1, 2, 3] * 9, [5, 3] * 9, [7] * 9, range(9), [-1, 2**40]]
+)
 @pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float64, str])
 def test_the_short_way_to_a_binarizer_leads_to_scikit_learns(y, dtype):
     y = np.array(y).astype(dtype)
