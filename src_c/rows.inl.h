@@ -13,12 +13,12 @@ static FM_ALWAYS_INLINE void FN(copy_row)(const real *row, real *out, ptrdiff_t 
 }
 
 /* Rows stand anywhere in memory: those AHEAD are asked for, by their first LINES lines,
- * which then come while others are copied. */
-#define AHEAD 8
+ * which then come while others are copied; the last calls are for the next batch. */
+#define AHEAD 16
 #define LINES 8
 #define LINE (64 / (ptrdiff_t)sizeof(real))
 static void FN(gather_rows)(const real *x, const ptrdiff_t *order, real *out,
-                            ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo)
+                            ptrdiff_t n, ptrdiff_t known, ptrdiff_t k, ptrdiff_t ldo)
 {
     const ptrdiff_t near = k < LINES * LINE ? k : LINES * LINE;
     if (ldo == 1 && k == 1) {
@@ -26,7 +26,7 @@ static void FN(gather_rows)(const real *x, const ptrdiff_t *order, real *out,
         return;
     }
     for (ptrdiff_t i = 0; i < n; ++i) {
-        if (i + AHEAD < n)
+        if (i + AHEAD < known)
             for (ptrdiff_t j = 0; j < near; j += LINE)
                 FM_PREFETCH(x + order[i + AHEAD] * k + j);
         if (ldo % LINE == 0)

@@ -76,9 +76,10 @@ typedef struct {
                                 FM_REAL smoothing);
 
     /* out := the rows order[0..n) of x; x (any, k), out (n, k), its rows ldo apart, with
-     * room as above where that is a multiple of 64 bytes */
+     * room as above where that is a multiple of 64 bytes; order holds `known` >= n rows,
+     * of which the next may be fetched into the cache */
     void (*gather_rows)(const FM_REAL *x, const ptrdiff_t *order, FM_REAL *out,
-                        ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo);
+                        ptrdiff_t n, ptrdiff_t known, ptrdiff_t k, ptrdiff_t ldo);
 
     /* out := n rows of x in this precision: order[first ..], or first .. where order is
      * NULL; x (any, k), out (n, k), its rows ldo apart */

@@ -18,6 +18,7 @@ from fastmlp._core.network cimport (
 
 ctypedef struct rows_t:                 # rows of the data
     const ptrdiff_t *order              # NULL: consecutive rows
+    Py_ssize_t n_ordered                # length of the order
     Py_ssize_t first, n
 
 ctypedef struct part_t:                 # rows of a weight matrix, or all intercepts
@@ -49,7 +50,7 @@ ctypedef struct sum_t:
     void *grad
     int n_threads
     rows_t rows                         # the current block
-    Py_ssize_t rows_per_item
+    Py_ssize_t n_items                  # pieces of the block, of whole slots
     Py_ssize_t stop                     # end of the batch
     bint is_first, is_last              # whether the block is, in its batch
     double loss, weight                 # sums over the batch

@@ -76,7 +76,7 @@ cdef const floating *block_of(
     if rows.order == NULL:
         return source + rows.first * width
     kernels.gather_rows(source, rows.order + rows.first, <floating *> gathered, rows.n,
-                        width, stride)
+                        rows.n_ordered - rows.first, width, stride)
     return <const floating *> gathered
 
 
@@ -275,6 +275,11 @@ cdef inline double loss_delta(
     return kernels.loss_delta(&s.net.objective, y, w, z, db, n, s.net.n_outputs)
 
 
+cdef inline Py_ssize_t item_start(const sum_t *s, Py_ssize_t item) noexcept nogil:
+    """The row of the block where an item starts; the last slot may hold few rows"""
+    return item * ceil_div(s.rows.n, SUM_ROWS) // s.n_items * SUM_ROWS
+
+
 cdef void rows_item(
     sum_t *s, Py_ssize_t item, int worker, floating *precision
 ) noexcept nogil:
@@ -282,7 +287,7 @@ cdef void rows_item(
     cdef const network_t *net = s.net
     cdef const data_t *data = s.data
     cdef const workspace_t *work = s.work
-    cdef Py_ssize_t at = item * s.rows_per_item, last = net.n_layers - 1
+    cdef Py_ssize_t at = item_start(s, item), last = net.n_layers - 1
     cdef Py_ssize_t n_outputs = net.n_outputs, first = 0, slot = at // SUM_ROWS, n
     cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
     cdef floating *products = <floating *> work.products + worker * kernels.FM_GEMM_WORK
@@ -297,7 +302,7 @@ cdef void rows_item(
     cdef rows_t rows = s.rows
     cdef size_t real = sizeof(floating)
     rows.first += at
-    rows.n = min(s.rows_per_item, rows.n - at)
+    rows.n = min(rows.n, item_start(s, item + 1)) - at
     y = block_of(data.y, data.y_width, work.y + at * data.y_width * real, data.y_width,
                  rows, precision)
     w = block_of(data.w, 1, work.w + at * real, 1, rows, precision)
@@ -421,15 +426,14 @@ cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogi
 
 cdef void sum_rows(sum_t *s) noexcept nogil:
     """Phase one for the next block: its rows; adds up losses and weights"""
-    cdef Py_ssize_t n_slots, slot, n_items
+    cdef Py_ssize_t n_slots, slot
     s.is_first = s.rows.n == 0
     s.rows.first += s.rows.n
     s.rows.n = min(s.work.n_rows, s.stop - s.rows.first)
     s.is_last = s.rows.first + s.rows.n >= s.stop
     n_slots = ceil_div(s.rows.n, SUM_ROWS)
-    s.rows_per_item = ceil_div(n_slots, s.n_threads) * SUM_ROWS
-    n_items = ceil_div(s.rows.n, s.rows_per_item)
-    kernels.parallel(rows_task, s, n_items, s.n_threads)
+    s.n_items = min(n_slots, s.n_threads)
+    kernels.parallel(rows_task, s, s.n_items, s.n_threads)
     for slot in range(n_slots):
         s.loss += (<const double *> s.work.losses)[slot]
         s.weight += (<const double *> s.work.weights)[slot]

@@ -103,7 +103,8 @@ cdef extern from "fastmlp.h" nogil:
             const float *, const float *, float *, float *, ptrdiff_t, ptrdiff_t, float
         ) noexcept nogil
         void (*gather_rows)(
-            const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
+            const float *, const ptrdiff_t *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         void (*cast_rows)(
             const double *, const ptrdiff_t *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t,
@@ -180,7 +181,8 @@ cdef extern from "fastmlp.h" nogil:
             double
         ) noexcept nogil
         void (*gather_rows)(
-            const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t
+            const double *, const ptrdiff_t *, double *, ptrdiff_t, ptrdiff_t,
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*cast_rows)(
             const double *, const ptrdiff_t *, ptrdiff_t, double *, ptrdiff_t,
@@ -408,13 +410,13 @@ cdef inline double smoothed_log_loss(
 
 cdef inline void gather_rows(
     const floating *x, const ptrdiff_t *order, floating *out, Py_ssize_t n,
-    Py_ssize_t k, Py_ssize_t ldo,
+    Py_ssize_t known, Py_ssize_t k, Py_ssize_t ldo,
 ) noexcept nogil:
-    """out := x[order]"""
+    """out := x[order[:n]]; the order holds `known` rows"""
     if floating is float:
-        fm_f32.gather_rows(x, order, out, n, k, ldo)
+        fm_f32.gather_rows(x, order, out, n, known, k, ldo)
     else:
-        fm_f64.gather_rows(x, order, out, n, k, ldo)
+        fm_f64.gather_rows(x, order, out, n, known, k, ldo)
 
 
 cdef inline void cast_rows(

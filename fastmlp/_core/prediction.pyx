@@ -175,6 +175,7 @@ def predict(
         raise ValueError("check_finite needs all rows, in the precision of the network")
     if order is not None:
         p.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
+        p.rows.n_ordered = n_rows
     per_block = p.block * data.work_per_row(net.units) + 1
     per_call = max(1, int(CALL_WORK / per_block)) * threads
     while first_item < n_items and not p.is_infinite:

@@ -231,7 +231,7 @@ cdef class Epoch:
         batch.rows.order = NULL
         if order is not None:
             batch.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
-            n_rows = len(order)
+            batch.rows.n_ordered = n_rows = len(order)
         self.n_rows, self.rows_done = n_rows, 0
         self.loss_sum, self.rows_counted = 0, 0
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
