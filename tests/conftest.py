@@ -24,13 +24,19 @@ from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp._core import kernels, network
 
 
-@pytest.fixture(params=kernels.available_isas)
-def isa(request):
-    """Every instruction set of this machine in turn."""
+@pytest.fixture
+def chosen_isa():
+    """The instruction set in use, which a test may change."""
     before = kernels.isa
-    kernels.use_isa(request.param)
-    yield request.param
+    yield before
     kernels.use_isa(before)
+
+
+@pytest.fixture(params=kernels.available_isas)
+def isa(request, chosen_isa):
+    """Every instruction set of this machine in turn."""
+    kernels.use_isa(request.param)
+    return request.param
 
 
 @pytest.fixture(params=["float32", "float64"])
