@@ -13,8 +13,9 @@ static FM_ALWAYS_INLINE void FN(copy_row)(const real *row, real *out, ptrdiff_t 
 }
 
 /* Rows stand anywhere in memory: those AHEAD are asked for, by their first LINES lines,
- * which then come while others are copied; the last calls are for the next batch. */
-#define AHEAD 16
+ * which then come while others are copied; the last calls are for the next batch. Asking
+ * for 16 rows makes a step over 784 features a quarter longer (measured). */
+#define AHEAD 8
 #define LINES 8
 #define LINE (64 / (ptrdiff_t)sizeof(real))
 static void FN(gather_rows)(const real *x, const ptrdiff_t *order, real *out,
