@@ -221,8 +221,8 @@ def of_labels(call, y):
 def fit_binarizer(y):
     """A LabelBinarizer fitted to labels.
 
-    Plain integers need none of its checks, which take as long as ten epochs of a small
-    table. It warns where there are nearly as many classes as rows.
+    Plain integers need none of its checks, which take as long as many epochs of a small
+    table. Where classes are many beside the rows it may warn, so there it is asked.
     """
     if y.ndim == 1 and y.dtype.kind in "iu":
         classes = np.unique(y)
