@@ -10,7 +10,6 @@ from sklearn.model_selection import train_test_split
 
 from fastmlp._core.network import Data, Layers
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
-from fastmlp._shortcut import forget
 from fastmlp._validation import check_some_weight
 
 
@@ -178,9 +177,7 @@ class Holdout:
         fitted = self.task.fitted_copy()
         vars(fitted).pop("feature_names_in_", None)  # X is an array by now
         y = estimator._decoded(self.y)
-        score = float(self.scorer(fitted, self.X, y))
-        forget(fitted)
-        return loss, score
+        return loss, float(self.scorer(fitted, self.X, y))
 
     def standardize(self, scaling):
         """Take the data in the units of training; scorers still see the raw ones."""

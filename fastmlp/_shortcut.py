@@ -10,8 +10,9 @@ very same objects.
 
 from __future__ import annotations
 
+from functools import partial
 from operator import eq, is_
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -22,12 +23,12 @@ from fastmlp._functions import registered_activations
 from fastmlp._rows import PIECE
 from fastmlp._threads import allowed_threads
 
-__all__ = ["OUTPUTS", "PROBA", "RAW", "forget", "outputs", "rows_at_once", "threads"]
+__all__ = ["OUTPUTS", "PROBA", "RAW", "outputs", "rows_at_once", "threads"]
 
 _FEW_ROWS = 1000  # of a DataFrame
 _ARRAYS = (np.ndarray, np.memmap)
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_prepared = WeakKeyDictionary()
+_prepared = {}  # by the identity of the estimator: a weak reference to it, and the rest
 
 
 class _Prepared:
@@ -112,14 +113,6 @@ def outputs(estimator, X, what):
     return forward.rows(data, what, None, threads(estimator, forward.net, data))
 
 
-def forget(estimator):
-    """Drop what was prepared for an estimator that is about to go.
-
-    Else a weak reference does so, in a callback in which Ctrl-C would be lost.
-    """
-    _prepared.pop(estimator, None)
-
-
 def rows_at_once(X, dtype):
     """Rows to take at a time where X is large and would be copied, else 0.
 
@@ -150,8 +143,8 @@ def _of(estimator):
     if "coefs_" not in state or "intercepts_" not in state:
         return None
     try:
-        prepared = _prepared.get(estimator)
-        if prepared is not None and prepared.is_of(state):
+        known, prepared = _prepared.get(id(estimator), (None, None))
+        if prepared is not None and known() is estimator and prepared.is_of(state):
             return prepared
         snapshot = estimator._snapshot()
         there = (*state["coefs_"], *state["intercepts_"])
@@ -161,7 +154,11 @@ def _of(estimator):
             return None  # weights that are converted for each prediction
         if getattr(estimator, "n_features_in_", snapshot.units[0]) != snapshot.units[0]:
             return None
-        _prepared[estimator] = prepared = _Prepared(state, snapshot)
+        prepared = _Prepared(state, snapshot)
+        # The callback is all C: in one of Python (WeakKeyDictionary's), which may run
+        # at any collection of garbage, a Ctrl-C would be lost.
+        dropped = partial(_prepared.pop, id(estimator))
+        _prepared[id(estimator)] = ref(estimator, dropped), prepared
     except Exception:  # the long way will say what is wrong
         return None
     return prepared

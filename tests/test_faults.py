@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+import weakref
 from importlib.util import find_spec
 
 import joblib
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from fastmlp._core.batch import THREAD_WORK
 
-from fastmlp import Activation, Loss, MLPClassifier, MLPRegressor
+from fastmlp import Activation, Loss, MLPClassifier, MLPRegressor, _shortcut
 from fastmlp._core import kernels
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -155,6 +156,20 @@ def test_ctrl_c_at_random_moments(method):
     assert max(waits) < PATIENCE
     if method in ("adam", "sgd", "lbfgs", "partial_fit", "partial_fit sgd"):
         assert not all(outcomes), "most moments are within the training"
+
+
+def test_a_model_that_goes_runs_no_code_of_python():
+    """There, as in a callback of a weak reference, a Ctrl-C would be swallowed."""
+    model = MLPClassifier((4,), max_iter=1).fit(X[:50], Y[:50])
+    model.predict(X[:1])
+    gone, key, called = weakref.ref(model), id(model), []
+    assert key in _shortcut._prepared
+    sys.setprofile(lambda frame, event, argument: called.append((event, frame.f_code)))
+    del model
+    sys.setprofile(None)
+    assert gone() is None
+    assert key not in _shortcut._prepared
+    assert not [code for event, code in called if event == "call"]
 
 
 class BrokenError(Exception):
