@@ -37,6 +37,7 @@ MODULES = (
     "custom",
     "network",
     "step",
+    "passes",
     "batch",
     "prediction",
     "forward",

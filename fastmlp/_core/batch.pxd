@@ -1,7 +1,5 @@
 # The two phases of a training step over a block of rows, and the sums over a batch.
 
-from cython cimport floating
-
 from fastmlp._core.custom cimport Failures
 from fastmlp._core.kernels cimport fm_step
 from fastmlp._core.network cimport (
@@ -14,12 +12,8 @@ from fastmlp._core.network cimport (
     noise_t,
     workspace_t,
 )
+from fastmlp._core.rows cimport rows_t
 
-
-ctypedef struct rows_t:                 # rows of the data
-    const ptrdiff_t *order              # NULL: consecutive rows
-    Py_ssize_t n_ordered                # length of the order
-    Py_ssize_t first, n
 
 ctypedef struct part_t:                 # rows of a weight matrix, or all intercepts
     Py_ssize_t layer, first, n          # layer -1: the intercepts
@@ -71,27 +65,6 @@ cdef class BatchSum:
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise)
 
 
-cdef const floating *block_of(
-    const void *values, Py_ssize_t width, size_t gathered, Py_ssize_t stride,
-    rows_t rows, const floating *precision,
-) noexcept nogil
-cdef const floating *x_block(
-    const data_t *data, size_t gathered, Py_ssize_t stride, rows_t rows,
-    const floating *precision,
-) noexcept nogil
-cdef void forward(
-    const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
-    floating *z_last, floating *products,
-) noexcept nogil
-cdef void activate_rows(
-    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n, const floating *precision,
-) noexcept nogil
-cdef void slope_rows(
-    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
-) noexcept nogil
 cdef void read_weights(sum_t *s) noexcept nogil
 cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil
 cdef void sum_rows(sum_t *s) noexcept nogil

@@ -10,8 +10,6 @@
 # c) Same bits for any number of threads: a row's outputs do not depend on the rows
 #    beside it, a weight's gradient is summed by one thread, and sums over rows (losses,
 #    intercepts) go through slots of SUM_ROWS rows each, which are added in order.
-# d) Strips: a strip of rows goes through the product and the activation of a layer, or
-#    its derivative, at once, while it is in cache.
 
 from time import perf_counter
 
@@ -23,13 +21,7 @@ from libc.math cimport INFINITY
 from libc.string cimport memset
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.custom cimport (
-    apply_function,
-    apply_loss,
-    function_t,
-    multiply_slopes,
-)
-from fastmlp._core.kernels cimport fm_activation, fm_csr_rows
+from fastmlp._core.custom cimport apply_loss
 from fastmlp._core.network cimport (
     SUM_ROWS,
     Data,
@@ -38,231 +30,29 @@ from fastmlp._core.network cimport (
     Workspace,
     address_of,
     data_t,
-    layers_t,
     network_t,
     workspace_t,
 )
-from fastmlp._core.noise cimport (
-    drop,
-    drop_stored,
-    has_dropout,
-    noisy_x,
-    stored_values,
-)
+from fastmlp._core.noise cimport drop_stored, has_dropout, noisy_x, stored_values
+from fastmlp._core.passes cimport backward, forward
 from fastmlp._core.products cimport product
+from fastmlp._core.rows cimport (
+    block_of,
+    ceil_div,
+    csr_rows,
+    is_in_place,
+    rows_t,
+    x_block,
+    x_stride,
+)
 from fastmlp._core.step cimport finish_part, finish_step, transpose_all
 
 CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
 
 cdef enum:
-    STRIP_BYTES = 131072
-    STRIP_ROWS = 256
     PART_BYTES = 524288
     PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
-
-
-cdef const floating *block_of(
-    const void *values, Py_ssize_t width, size_t gathered, Py_ssize_t stride,
-    rows_t rows, const floating *precision,
-) noexcept nogil:
-    """Rows of a dense array: in place if consecutive, else gathered; NULL of NULL
-
-    Gathered rows are `stride` values apart.
-    """
-    cdef const floating *source = <const floating *> values
-    if values == NULL:
-        return NULL
-    if rows.order == NULL:
-        return source + rows.first * width
-    kernels.gather_rows(source, rows.order + rows.first, <floating *> gathered, rows.n,
-                        rows.n_ordered - rows.first, width, stride)
-    return <const floating *> gathered
-
-
-cdef const floating *x_block(
-    const data_t *data, size_t gathered, Py_ssize_t stride, rows_t rows,
-    const floating *precision,
-) noexcept nogil:
-    """The same for the features, which may be in another precision"""
-    if not data.is_wide:
-        return block_of(data.x, data.n_features, gathered, stride, rows, precision)
-    kernels.cast_rows(<const double *> data.x, rows.order, rows.first,
-                      <floating *> gathered, rows.n, data.n_features, stride)
-    return <const floating *> gathered
-
-
-cdef inline fm_csr_rows csr_rows(const data_t *data, rows_t rows) noexcept nogil:
-    """The rows of a CSR matrix"""
-    cdef fm_csr_rows csr
-    csr.indices, csr.indptr = data.indices, data.indptr
-    csr.order = rows.order + rows.first if rows.order != NULL else NULL
-    csr.first = rows.first
-    return csr
-
-
-cdef inline Py_ssize_t x_stride(
-    const data_t *data, const workspace_t *work, rows_t rows
-) noexcept nogil:
-    """Values from a row of x to the next, where x_block puts them"""
-    return data.n_features if is_in_place(data, work, rows) else work.stride[0]
-
-
-cdef inline bint is_in_place(
-    const data_t *data, const workspace_t *work, rows_t rows
-) noexcept nogil:
-    """Whether rows of a dense x are used where they stand"""
-    if work.noise != NULL and work.noise.is_on_input:
-        return False
-    return rows.order == NULL and not data.is_wide
-
-
-cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
-    """Pieces of a size that cover n"""
-    return (n + size - 1) // size
-
-
-cdef inline Py_ssize_t strip_rows(
-    Py_ssize_t n, Py_ssize_t fan_out, size_t itemsize
-) noexcept nogil:
-    """Rows of a strip: a multiple of SUM_ROWS whose outputs fit L2, but not few
-
-    Each strip reads the weights anew, and a product copies them if they lie badly.
-    """
-    cdef Py_ssize_t fitting = <Py_ssize_t> (STRIP_BYTES // (fan_out * itemsize))
-    return min(n, max(STRIP_ROWS, fitting // SUM_ROWS * SUM_ROWS))
-
-
-cdef void activate_rows(
-    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n, const floating *precision,
-) noexcept nogil:
-    """a_l := f(z_l) for n rows of the workspace, from row `at` on"""
-    cdef Py_ssize_t stride = work.stride[layer]
-    cdef floating *z = <floating *> work.z[layer] + at * stride
-    cdef floating *a = <floating *> work.a[layer] + at * stride
-    cdef const function_t *f = <const function_t *> net.function[layer - 1]
-    if f != NULL:
-        apply_function(f, work.failure, z, a, n, stride)
-    else:
-        kernels.activate(<fm_activation> net.activation[layer - 1],
-                         <const floating *> z,
-                         a, n, net.width[layer], stride, net.parameter[layer - 1])
-
-
-cdef void slope_rows(
-    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
-) noexcept nogil:
-    """delta_l := delta_l f'(z_l) for n rows from row `at` on, and sums over SUM_ROWS"""
-    cdef Py_ssize_t stride = work.stride[layer], width = net.width[layer], done = 0, m
-    cdef floating *z = <floating *> work.z[layer] + at * stride
-    cdef floating *a = <floating *> work.a[layer] + at * stride
-    cdef const floating *x = z if net.by_input[layer - 1] else a
-    cdef const function_t *f = <const function_t *> net.function[layer - 1]
-    if f != NULL:
-        multiply_slopes(f, work.failure, z, a, delta, <floating *> work.scratch, n,
-                        width)
-    while done < n:
-        m = min(<Py_ssize_t> SUM_ROWS, n - done)
-        if f != NULL:
-            kernels.column_sums(<const floating *> delta, sums, m, width)
-        else:
-            kernels.activate_backward(
-                <fm_activation> net.activation[layer - 1], x + done * stride, delta,
-                sums, m, width, stride, net.parameter[layer - 1])
-        delta += SUM_ROWS * stride
-        sums += sums_stride
-        done += SUM_ROWS
-
-
-cdef inline Py_ssize_t layer_strip(
-    const network_t *net, Py_ssize_t layer, Py_ssize_t n, size_t itemsize
-) noexcept nogil:
-    """Rows of a strip for the outputs of a layer: all for a Python function"""
-    cdef const function_t *f = NULL
-    if 0 < layer < net.n_layers:
-        f = <const function_t *> net.function[layer - 1]
-    return n if f != NULL and f.is_python else strip_rows(n, net.width[layer], itemsize)
-
-
-cdef void forward(
-    const network_t *net, const data_t *data, const layers_t *layers,
-    const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
-    floating *z_last, floating *products,
-) noexcept nogil:
-    """z_l := a_(l-1) W_l + b_l, a_l := f(z_l), a_0 = x; z_last := z_L
-
-    The rows stand from row `at` of the workspace on.
-    """
-    cdef const floating *a = x
-    cdef const floating *w
-    cdef const floating *b
-    cdef floating *z
-    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldz
-    cdef Py_ssize_t lda = x_stride(data, work, rows)
-    for layer in range(net.n_layers):
-        fan_in, fan_out = net.width[layer], net.width[layer + 1]
-        ldz = work.stride[layer + 1]
-        w = <const floating *> layers.coef[layer]
-        b = <const floating *> layers.intercept[layer]
-        z = z_last
-        if layer < net.n_layers - 1:
-            z = <floating *> work.z[layer + 1] + at * ldz
-        strip = layer_strip(net, layer + 1, rows.n, sizeof(floating))
-        if layer == 0 and data.is_sparse:
-            kernels.csr_forward(csr_rows(data, rows),
-                                <const floating *> stored_values(data, work), w, b, z,
-                                rows.n, fan_out, ldz)
-        first = 0
-        while first < rows.n:
-            n = min(strip, rows.n - first)
-            if layer > 0 or not data.is_sparse:
-                product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
-                        0, z + first * ldz, ldz, products)
-            if layer < net.n_layers - 1:
-                activate_rows(net, work, layer + 1, at + first, n, x)
-                if has_dropout(work, layer + 1):
-                    drop(work.noise, layer + 1, rows.first + first,
-                         <const floating *> work.a[layer + 1] + (at + first) * ldz, ldz,
-                         <floating *> work.input[layer + 1] + (at + first) * ldz, ldz,
-                         n, fan_out)
-            first += n
-        if layer < net.n_layers - 1:
-            a, lda = <const floating *> work.input[layer + 1] + at * ldz, ldz
-
-
-cdef void backward(
-    const sum_t *s, Py_ssize_t at, Py_ssize_t n_rows, floating *slots,
-    floating *products,
-) noexcept nogil:
-    """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n_rows, down to the first layer"""
-    cdef const network_t *net = s.net
-    cdef const ptrdiff_t *stride = s.work.stride
-    cdef const floating *above
-    cdef floating *delta
-    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n
-    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
-    for layer in range(net.n_layers - 1, 0, -1):
-        fan_in, fan_out = net.width[layer], net.width[layer + 1]
-        above = <const floating *> s.work.delta[layer + 1] + at * stride[layer + 1]
-        delta = <floating *> s.work.delta[layer] + at * stride[layer]
-        strip = layer_strip(net, layer, n_rows, sizeof(floating))
-        first = 0
-        while first < n_rows:
-            n = min(strip, n_rows - first)
-            product(False, n, fan_in, fan_out, above + first * stride[layer + 1],
-                    stride[layer + 1], <const floating *> s.work.transposed[layer],
-                    stride[layer], <const floating *> NULL, 0,
-                    delta + first * stride[layer], stride[layer], products)
-            if has_dropout(s.work, layer):
-                drop(s.work.noise, layer, s.rows.first + at + first,
-                     <const floating *> delta + first * stride[layer], stride[layer],
-                     delta + first * stride[layer], stride[layer], n, fan_in)
-            slope_rows(net, s.work, layer, at + first, n, delta + first * stride[layer],
-                       slots + first // SUM_ROWS * n_intercepts
-                       + net.intercept_offset[layer - 1] - net.n_coefs, n_intercepts)
-            first += n
 
 
 cdef inline double loss_delta(
@@ -343,7 +133,7 @@ cdef void rows_item(
             kernels.sum_values(w + first, n) if w != NULL else <double> n
         )
         first += n
-    backward(s, at, rows.n, slots, products)
+    backward(net, work, rows.first, at, rows.n, slots, products)
 
 
 cdef void part_item(

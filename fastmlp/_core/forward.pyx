@@ -27,9 +27,10 @@ from cpython.pythread cimport (
 from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport forward, rows_t
 from fastmlp._core.network cimport Data, Layers, Network, Workspace, network_t
+from fastmlp._core.passes cimport forward
 from fastmlp._core.prediction cimport AS_PROBA, all_finite, finish_rows
+from fastmlp._core.rows cimport rows_t
 
 from fastmlp._core.prediction import predict
 

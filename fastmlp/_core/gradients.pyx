@@ -13,7 +13,6 @@ from cython cimport floating
 from libc.string cimport memcpy
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport forward, rows_t, slope_rows, x_block
 from fastmlp._core.custom cimport Function, function_t
 from fastmlp._core.kernels cimport fm_activation
 from fastmlp._core.network cimport (
@@ -27,7 +26,9 @@ from fastmlp._core.network cimport (
     network_t,
     workspace_t,
 )
+from fastmlp._core.passes cimport forward, slope_rows
 from fastmlp._core.products cimport product
+from fastmlp._core.rows cimport rows_t, x_block
 
 from fastmlp._core.custom import multiply
 

@@ -13,7 +13,7 @@ from cython cimport floating
 from libc.math cimport isfinite
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport data_scale, forward, rows_t, sum_t, x_block
+from fastmlp._core.batch cimport data_scale, sum_t
 from fastmlp._core.custom cimport Failures, apply_loss
 from fastmlp._core.network cimport (
     Data,
@@ -26,6 +26,8 @@ from fastmlp._core.network cimport (
     network_t,
     workspace_t,
 )
+from fastmlp._core.passes cimport forward
+from fastmlp._core.rows cimport rows_t, x_block
 
 from fastmlp._core.batch import CALL_WORK
 

@@ -1,0 +1,160 @@
+# The passes of some rows through all layers, forward and back.
+#
+# A strip of rows goes through the product and the activation of a layer, or its
+# derivative, at once, while it is in cache.
+
+from cython cimport floating
+
+cimport fastmlp._core.kernels as kernels
+from fastmlp._core.custom cimport apply_function, function_t, multiply_slopes
+from fastmlp._core.kernels cimport fm_activation
+from fastmlp._core.network cimport SUM_ROWS, data_t, layers_t, network_t, workspace_t
+from fastmlp._core.noise cimport drop, has_dropout, stored_values
+from fastmlp._core.products cimport product
+from fastmlp._core.rows cimport csr_rows, rows_t, x_stride
+
+cdef enum:
+    STRIP_BYTES = 131072
+    STRIP_ROWS = 256
+
+
+cdef inline Py_ssize_t strip_rows(
+    Py_ssize_t n, Py_ssize_t fan_out, size_t itemsize
+) noexcept nogil:
+    """Rows of a strip: a multiple of SUM_ROWS whose outputs fit L2, but not few
+
+    Each strip reads the weights anew, and a product copies them if they lie badly.
+    """
+    cdef Py_ssize_t fitting = <Py_ssize_t> (STRIP_BYTES // (fan_out * itemsize))
+    return min(n, max(STRIP_ROWS, fitting // SUM_ROWS * SUM_ROWS))
+
+
+cdef void activate_rows(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    Py_ssize_t n, const floating *precision,
+) noexcept nogil:
+    """a_l := f(z_l) for n rows of the workspace, from row `at` on"""
+    cdef Py_ssize_t stride = work.stride[layer]
+    cdef floating *z = <floating *> work.z[layer] + at * stride
+    cdef floating *a = <floating *> work.a[layer] + at * stride
+    cdef const function_t *f = <const function_t *> net.function[layer - 1]
+    if f != NULL:
+        apply_function(f, work.failure, z, a, n, stride)
+    else:
+        kernels.activate(<fm_activation> net.activation[layer - 1],
+                         <const floating *> z,
+                         a, n, net.width[layer], stride, net.parameter[layer - 1])
+
+
+cdef void slope_rows(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
+) noexcept nogil:
+    """delta_l := delta_l f'(z_l) for n rows from row `at` on, and sums over SUM_ROWS"""
+    cdef Py_ssize_t stride = work.stride[layer], width = net.width[layer], done = 0, m
+    cdef floating *z = <floating *> work.z[layer] + at * stride
+    cdef floating *a = <floating *> work.a[layer] + at * stride
+    cdef const floating *x = z if net.by_input[layer - 1] else a
+    cdef const function_t *f = <const function_t *> net.function[layer - 1]
+    if f != NULL:
+        multiply_slopes(f, work.failure, z, a, delta, <floating *> work.scratch, n,
+                        width)
+    while done < n:
+        m = min(<Py_ssize_t> SUM_ROWS, n - done)
+        if f != NULL:
+            kernels.column_sums(<const floating *> delta, sums, m, width)
+        else:
+            kernels.activate_backward(
+                <fm_activation> net.activation[layer - 1], x + done * stride, delta,
+                sums, m, width, stride, net.parameter[layer - 1])
+        delta += SUM_ROWS * stride
+        sums += sums_stride
+        done += SUM_ROWS
+
+
+cdef inline Py_ssize_t layer_strip(
+    const network_t *net, Py_ssize_t layer, Py_ssize_t n, size_t itemsize
+) noexcept nogil:
+    """Rows of a strip for the outputs of a layer: all for a Python function"""
+    cdef const function_t *f = NULL
+    if 0 < layer < net.n_layers:
+        f = <const function_t *> net.function[layer - 1]
+    return n if f != NULL and f.is_python else strip_rows(n, net.width[layer], itemsize)
+
+
+cdef void forward(
+    const network_t *net, const data_t *data, const layers_t *layers,
+    const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
+    floating *z_last, floating *products,
+) noexcept nogil:
+    """z_l := a_(l-1) W_l + b_l, a_l := f(z_l), a_0 = x; z_last := z_L
+
+    The rows stand from row `at` of the workspace on.
+    """
+    cdef const floating *a = x
+    cdef const floating *w
+    cdef const floating *b
+    cdef floating *z
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldz
+    cdef Py_ssize_t lda = x_stride(data, work, rows)
+    for layer in range(net.n_layers):
+        fan_in, fan_out = net.width[layer], net.width[layer + 1]
+        ldz = work.stride[layer + 1]
+        w = <const floating *> layers.coef[layer]
+        b = <const floating *> layers.intercept[layer]
+        z = z_last
+        if layer < net.n_layers - 1:
+            z = <floating *> work.z[layer + 1] + at * ldz
+        strip = layer_strip(net, layer + 1, rows.n, sizeof(floating))
+        if layer == 0 and data.is_sparse:
+            kernels.csr_forward(csr_rows(data, rows),
+                                <const floating *> stored_values(data, work), w, b, z,
+                                rows.n, fan_out, ldz)
+        first = 0
+        while first < rows.n:
+            n = min(strip, rows.n - first)
+            if layer > 0 or not data.is_sparse:
+                product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
+                        0, z + first * ldz, ldz, products)
+            if layer < net.n_layers - 1:
+                activate_rows(net, work, layer + 1, at + first, n, x)
+                if has_dropout(work, layer + 1):
+                    drop(work.noise, layer + 1, rows.first + first,
+                         <const floating *> work.a[layer + 1] + (at + first) * ldz, ldz,
+                         <floating *> work.input[layer + 1] + (at + first) * ldz, ldz,
+                         n, fan_out)
+            first += n
+        if layer < net.n_layers - 1:
+            a, lda = <const floating *> work.input[layer + 1] + at * ldz, ldz
+
+
+cdef void backward(
+    const network_t *net, const workspace_t *work, Py_ssize_t first_row, Py_ssize_t at,
+    Py_ssize_t n_rows, floating *slots, floating *products,
+) noexcept nogil:
+    """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n_rows, down to the first layer"""
+    cdef const ptrdiff_t *stride = work.stride
+    cdef const floating *above
+    cdef floating *delta
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n
+    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
+    for layer in range(net.n_layers - 1, 0, -1):
+        fan_in, fan_out = net.width[layer], net.width[layer + 1]
+        above = <const floating *> work.delta[layer + 1] + at * stride[layer + 1]
+        delta = <floating *> work.delta[layer] + at * stride[layer]
+        strip = layer_strip(net, layer, n_rows, sizeof(floating))
+        first = 0
+        while first < n_rows:
+            n = min(strip, n_rows - first)
+            product(False, n, fan_in, fan_out, above + first * stride[layer + 1],
+                    stride[layer + 1], <const floating *> work.transposed[layer],
+                    stride[layer], <const floating *> NULL, 0,
+                    delta + first * stride[layer], stride[layer], products)
+            if has_dropout(work, layer):
+                drop(work.noise, layer, first_row + first,
+                     <const floating *> delta + first * stride[layer], stride[layer],
+                     delta + first * stride[layer], stride[layer], n, fan_in)
+            slope_rows(net, work, layer, at + first, n, delta + first * stride[layer],
+                       slots + first // SUM_ROWS * n_intercepts
+                       + net.intercept_offset[layer - 1] - net.n_coefs, n_intercepts)
+            first += n
