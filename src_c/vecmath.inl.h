@@ -6,7 +6,7 @@
  * b) Polynomials and the rational of tanh interpolate at Chebyshev points of the reduced
  *    range (|r| <= ln 2 / 2, q = s^2 <= (3 - sqrt(8))^2, |x| <= 0.625), their coefficients
  *    computed with 60 digits; what they leave out is below 1/8 ulp.  So does the rational
- *    of mills, in the variable (t - k) / (t + k), k = 2 (f32) or 3 (f64).
+ *    of inverse_mills, in (t - k) / (t + k) with k = 2 (f32) or 3.5 (f64).
  * c) Bounds in ulp are those that tests/test_vecmath.py checks.
  */
 
@@ -199,48 +199,49 @@ static inline real FN(exp_product)(real x, real c, real y)
     const real n = ((x + c) * R(1.4426950408889634) + ROUNDER) - ROUNDER;
     const real high = x - n * LN2_HI, low = c - n * LN2_LO;
     const real r = high + low, lost = (high - r) + low;
-    const real p = R(1.0) + (r + (lost + r * r * FN(exp_tail)(r)));
+    const real scaled = y + y * (r + (lost + r * r * FN(exp_tail)(r)));
     const real half = n * R(0.5) + ROUNDER;
-    return y * p * FN(power_of_two)(half) *
+    return scaled * FN(power_of_two)(half) *
            FN(power_of_two)((n - (half - ROUNDER)) + ROUNDER);
 }
 
 /* exp(-t^2 / 2) / (1 - Phi(t)) for 0 <= t <= NORMAL_END, Phi the normal distribution;
- * <= 1.5 ulp: an asymptote and a rest with positive coefficients, so nothing cancels */
+ * <= 1.5 ulp: sqrt(2 pi) t and the rational (2 D - t Q) / D, added up so that near 0 one
+ * rounding is left; Q and D have positive coefficients */
 static inline real FN(inverse_mills)(real t)
 {
 #if FM_DOUBLE
-    const real asymptote = 0x1.40d931ff62706p+1; /* sqrt(2 pi) */
-    real p = 0x1.77d391601d45dp-20, d = 0x1.2bddb97e2daf5p-21;
-    p = p * t + 0x1.62838d0c9c4dbp-15;
-    p = p * t + 0x1.483135c7ebdb2p-11;
-    p = p * t + 0x1.8304b460202e5p-8;
-    p = p * t + 0x1.3eb371ba3fde9p-5;
-    p = p * t + 0x1.7bb9b261bfd69p-3;
-    p = p * t + 0x1.483d86ac57e18p-1;
-    p = p * t + 0x1.900193f683903p+0;
-    p = p * t + 0x1.3c6a1800008cdp+1;
-    d = d * t + 0x1.1adc73f10f34dp-16;
-    d = d * t + 0x1.0707e6ab9b6aap-12;
-    d = d * t + 0x1.393737602980bp-9;
-    d = d * t + 0x1.066a2ff9e59dbp-6;
-    d = d * t + 0x1.41dcbe5129824p-4;
-    d = d * t + 0x1.242c91f47b753p-2;
-    d = d * t + 0x1.8405d10eff65bp-1;
-    d = d * t + 0x1.6a3b3f0e939f0p+0;
-    d = d * t + 0x1.b1012060c14aap+0;
+    real q = 0x1.244f883f5df51p-20, d = 0x1.244f883f5df51p-21;
+    q = q * t + 0x1.09b2f4bdc68e9p-15;
+    q = q * t + 0x1.da00f63844e45p-12;
+    q = q * t + 0x1.0cad663de1b30p-8;
+    q = q * t + 0x1.a7b1070ab29bep-6;
+    q = q * t + 0x1.e08ae76adb190p-4;
+    q = q * t + 0x1.8830cd0c8530cp-2;
+    q = q * t + 0x1.be11e48505273p-1;
+    q = q * t + 0x1.43cf9d69b92bap+0;
+    q = q * t + 0x1.d25c218302f75p-1;
+    d = d * t + 0x1.1525d0144771cp-16;
+    d = d * t + 0x1.02b62190c3b2dp-12;
+    d = d * t + 0x1.35077fea797cdp-9;
+    d = d * t + 0x1.0394c8519637cp-6;
+    d = d * t + 0x1.3f19aa48aeb2bp-4;
+    d = d * t + 0x1.223d2550c3a9cp-2;
+    d = d * t + 0x1.822378d1d00c1p-1;
+    d = d * t + 0x1.6910f694de317p+0;
+    d = d * t + 0x1.b04ba6548d1aep+0;
 #else
-    const real asymptote = 0x1.40d932p+1f;
-    real p = 0x1.9d42d6p-8f, d = 0x1.49b556p-9f;
-    p = p * t + 0x1.34b532p-4f;
-    p = p * t + 0x1.ace3cap-2f;
-    p = p * t + 0x1.441f9p+0f;
-    d = d * t + 0x1.eccd7ap-6f;
-    d = d * t + 0x1.600076p-3f;
-    d = d * t + 0x1.2315d4p-1f;
-    d = d * t + 0x1.16a6dp+0f;
+    real q = 0x1.227f3cp-8f, d = 0x1.227f3cp-9f;
+    q = q * t + 0x1.9636ecp-5f;
+    q = q * t + 0x1.048d44p-2f;
+    q = q * t + 0x1.654b8ep-1f;
+    q = q * t + 0x1.d25c22p-1f;
+    d = d * t + 0x1.c3bb40p-6f;
+    d = d * t + 0x1.4b482ep-3f;
+    d = d * t + 0x1.17d14ap-1f;
+    d = d * t + 0x1.10ecfep+0f;
 #endif
-    return asymptote * t + (p * t + R(2.0)) / (d * t + R(1.0));
+    return R(2.0) + t * (R(2.5066282746310005) - q / (d * t + R(1.0)));
 }
 
 /* y exp(-t^2 / 2), <= 1.5 ulp, 0 <= t <= NORMAL_END; t^2 / 2 in two parts, of which the
