@@ -169,7 +169,9 @@ def test_a_model_that_goes_runs_no_code_of_python():
     sys.setprofile(None)
     assert gone() is None
     assert key not in _shortcut._prepared
-    assert not [code for event, code in called if event == "call"]
+    # the build of the coverage reports functions of Cython too; those meet no Ctrl-C
+    files = {code.co_filename for event, code in called if event == "call"}
+    assert not {file for file in files if not file.endswith(".pyx")}
 
 
 class BrokenError(Exception):
