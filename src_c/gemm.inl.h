@@ -1,6 +1,7 @@
 #if FM_HAS_GEMM
 
-/* Dense products C := A B + S, row-major; S is a bias, or C itself to accumulate.
+/* Dense products C := A B + S, row-major; S is a bias, or C itself to accumulate; relu may
+ * end the sums.
  *
  * a) One outer-product tile serves all products of the network: it broadcasts entries of
  *    A against contiguous rows of B.  A is row-major (one stride, `across` = 0) or
@@ -36,13 +37,13 @@
 #define TILE_SIZES(X) UP_TO_8(X)
 #endif
 
-/* C (rows, vectors) := A B + S; the last vector holds `last` values, and may be read in
- * full in the first `whole` rows of B */
+/* C (rows, vectors) := A B + S, or max(A B + S, 0); the last vector holds `last` values,
+ * and may be read in full in the first `whole` rows of B */
 static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff_t k,
                                       ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                       const real *b, ptrdiff_t ldb, const real *s,
-                                      ptrdiff_t lds, real *c, ptrdiff_t ldc,
-                                      ptrdiff_t last)
+                                      ptrdiff_t lds, int rectify, real *c,
+                                      ptrdiff_t ldc, ptrdiff_t last)
 {
     V sum[12][8], right[8];
     const real *base[4];
@@ -73,6 +74,9 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff
         STEP(V_LOAD_FIRST(b + j * LANES, last))
     }
 #undef STEP
+    if (rectify)
+        UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
+            sum[i][j] = V_MAX(V_ZERO(), sum[i][j]);
     UNROLL for (int i = 0; i < rows; ++i)
     {
         real *end = c + i * ldc;
@@ -81,21 +85,34 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff
     }
 }
 
+/* Ask for rows of A, k values each, that come next: L1 is for those of now */
+static FM_ALWAYS_INLINE void FN(fetch)(const real *a, ptrdiff_t rows, ptrdiff_t stride,
+                                       ptrdiff_t k)
+{
+    for (ptrdiff_t i = 0; i < rows; ++i)
+        for (ptrdiff_t p = 0; p < k; p += LINE_BYTES / (ptrdiff_t)sizeof(real))
+            FM_PREFETCH_L2(a + i * stride + p);
+}
+
 /* One panel of columns, tile by tile; packed tiles of A follow one another */
 static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across,
                                        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
                                        ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                        const real *b, ptrdiff_t ldb, const real *s,
-                                       ptrdiff_t lds, real *c, ptrdiff_t ldc,
-                                       ptrdiff_t last)
+                                       ptrdiff_t lds, int rectify, const real *ahead,
+                                       real *c, ptrdiff_t ldc, ptrdiff_t last)
 {
     for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
         const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
+        if (ahead) {
+            FN(fetch)(ahead, rows, stride, k);
+            ahead += rows * stride;
+        }
 #define TILE(n)                                                                        \
     case n:                                                                            \
         if (n <= most)                                                                 \
             FN(tile)(n, vectors, across, k, whole, a, packed ? n : stride, b, ldb, s,  \
-                     lds, c, ldc, last);                                               \
+                     lds, rectify, c, ldc, last);                                      \
         break;
         switch (rows) { TILE_SIZES(TILE) }
 #undef TILE
@@ -110,10 +127,10 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across,
     static FM_NOINLINE void FN(name)(                                                  \
         ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
         ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
-        real *c, ptrdiff_t ldc, ptrdiff_t last)                                        \
+        int rectify, const real *ahead, real *c, ptrdiff_t ldc, ptrdiff_t last)        \
     {                                                                                  \
         FN(panel)(vectors, TILE_ROWS_##vectors, across, packed, m, k, whole, a,        \
-                  stride, b, ldb, s, lds, c, ldc, last);                               \
+                  stride, b, ldb, s, lds, rectify, ahead, c, ldc, last);               \
     }
 PANEL(panel_1, 1, 0)
 PANEL(panel_2, 2, 0)
@@ -136,7 +153,8 @@ static inline ptrdiff_t FN(whole_rows)(ptrdiff_t k, ptrdiff_t n, ptrdiff_t ldb,
 /* c (n,) := a B + s for a single row: several vectors hide the latency of the sums */
 static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
                                              ptrdiff_t stride, const real *b,
-                                             ptrdiff_t ldb, const real *s, real *c)
+                                             ptrdiff_t ldb, const real *s, int rectify,
+                                             real *c)
 {
     for (ptrdiff_t left = (n + LANES - 1) / LANES; left > 0;) {
         const ptrdiff_t n_passes = (left + 7) / 8;
@@ -145,7 +163,9 @@ static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const rea
         const ptrdiff_t whole = FN(whole_rows)(k, n, ldb, width);
         const ptrdiff_t last = width - (vectors - 1) * LANES;
 #define TILE(v)                                                                        \
-    case v: FN(tile)(1, v, 1, k, whole, a, stride, b, ldb, s, 0, c, 0, last); break;
+    case v:                                                                            \
+        FN(tile)(1, v, 1, k, whole, a, stride, b, ldb, s, 0, rectify, c, 0, last);     \
+        break;
         switch (vectors) { UP_TO_8(TILE) }
 #undef TILE
         left -= vectors;
@@ -169,8 +189,8 @@ static inline real FN(vector_sum)(V x)
  * every row is summed in the same order */
 static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const real *a,
                                                 ptrdiff_t lda, const real *b,
-                                                const real *s, ptrdiff_t lds, real *c,
-                                                ptrdiff_t ldc)
+                                                const real *s, ptrdiff_t lds,
+                                                int rectify, real *c, ptrdiff_t ldc)
 {
     const ptrdiff_t whole = k / LANES * LANES;
     for (ptrdiff_t i = 0; i < m; i += 8) {
@@ -194,6 +214,9 @@ static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const 
         }
         for (int r = 0; r < rows; ++r)
             c[(i + r) * ldc] = FN(vector_sum)(sum[r]) + (s ? s[(i + r) * lds] : 0);
+        if (rectify)
+            for (int r = 0; r < rows; ++r)
+                c[(i + r) * ldc] = FN(relu_)(c[(i + r) * ldc]);
     }
 }
 
@@ -256,8 +279,9 @@ static inline int FN(is_crowded)(ptrdiff_t k, ptrdiff_t ld)
 /* C := A B + S for one block of rows, columns and k; `panels` are those of B, or NULL */
 static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                           ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
-                          const real *panels, const real *s, ptrdiff_t lds, real *c,
-                          ptrdiff_t ldc, real *left)
+                          const real *panels, const real *s, ptrdiff_t lds,
+                          int rectify, const real *ahead, real *c, ptrdiff_t ldc,
+                          real *left)
 {
     const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
@@ -275,8 +299,8 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         }
 #define CALL(v, mode)                                                                  \
     FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
-                        panels ? panels : b, panels ? vectors * LANES : ldb, s, lds, c,  \
-                        ldc, last)
+                        panels ? panels : b, panels ? vectors * LANES : ldb, s, lds,   \
+                        rectify, ahead, c, ldc, last)
         if (vectors == 3) {
             if (across) CALL(3, _across); else CALL(3, );
         } else if (vectors == 2) {
@@ -285,6 +309,7 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
             if (across) CALL(1, _across); else CALL(1, );
         }
 #undef CALL
+        ahead = NULL;
         n -= width;
         b += width;
         if (panels) panels += k * vectors * LANES;
@@ -296,8 +321,8 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 /* C := A B + S for one block of k */
 static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                            ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
-                           const real *s, ptrdiff_t lds, real *c, ptrdiff_t ldc,
-                           real *work)
+                           const real *s, ptrdiff_t lds, int rectify,
+                           const real *ahead, real *c, ptrdiff_t ldc, real *work)
 {
     const int packs_b = m >= PACK_ROWS && FN(is_crowded)(k, ldb);
     for (ptrdiff_t j = 0; j < n; j += BLOCK_N) {
@@ -306,8 +331,9 @@ static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         for (ptrdiff_t i = 0; i < m; i += BLOCK_M)
             FN(gemm_rows)(m - i < BLOCK_M ? m - i : BLOCK_M, columns, k,
                           a + i * (across ? 1 : stride), stride, across, b + j, ldb,
-                          packs_b ? work : NULL, s ? s + i * lds + j : s, lds,
-                          c + i * ldc + j, ldc, work + BLOCK_K * BLOCK_N);
+                          packs_b ? work : NULL, s ? s + i * lds + j : s, lds, rectify,
+                          ahead && j == 0 ? ahead + i * stride : NULL, c + i * ldc + j,
+                          ldc, work + BLOCK_K * BLOCK_N);
     }
 }
 
@@ -332,30 +358,31 @@ static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t blo
         for (ptrdiff_t start = 0; start < k; start += block, s = result)
             FN(gemm_block)(n, rows, k - start < block ? k - start : block,
                            b + start * ldb, ldb, 1, a + i + start * stride, stride, s,
-                           FM_GEMM_NARROW_ROWS, result, FM_GEMM_NARROW_ROWS, work);
+                           FM_GEMM_NARROW_ROWS, 0, NULL, result, FM_GEMM_NARROW_ROWS,
+                           work);
         FN(transpose)(result, FM_GEMM_NARROW_ROWS, c + i * ldc, ldc, n, rows);
     }
 }
 
-/* C (m, n) := A B + S; see table.inl.h */
+/* C (m, n) := A B + S, or max(A B + S, 0); see table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
-                     ptrdiff_t ldb, const real *s, ptrdiff_t lds, real *c,
-                     ptrdiff_t ldc, real *work)
+                     ptrdiff_t ldb, const real *s, ptrdiff_t lds, int rectify,
+                     const real *ahead, real *c, ptrdiff_t ldc, real *work)
 {
     const int across = k_stride != 1;
     const ptrdiff_t deepest = across ? BLOCK_K_ACROSS : BLOCK_K;
     const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
     const ptrdiff_t block = k > 0 ? (k + n_blocks - 1) / n_blocks : 1;
     if (n == 1 && !across && ldb == 1) {
-        FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, c, ldc);
+        FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, rectify, c, ldc);
         return;
     }
     if (n == 1 && row_stride == 1 && ldc == 1 && (!s || lds == 1)) {
-        FN(row_times_matrix)(m, k, b, ldb, a, k_stride, s, c);
+        FN(row_times_matrix)(m, k, b, ldb, a, k_stride, s, rectify, c);
         return;
     }
-    if (across && !s && k > 0 && FN(is_better_transposed)(m, n)) {
+    if (across && !s && !rectify && k > 0 && FN(is_better_transposed)(m, n)) {
         FN(gemm_narrow)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
         return;
     }
@@ -363,12 +390,15 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t depth = k - start < block ? k - start : block;
         const real *left = a + start * k_stride;
         const real *right = b + start * ldb;
+        const real *next = ahead && !across ? ahead + start : NULL;
+        const int is_last = start + depth >= k;
         if (m == 1) {
-            FN(row_times_matrix)(n, depth, left, k_stride, right, ldb, s, c);
+            FN(row_times_matrix)(n, depth, left, k_stride, right, ldb, s,
+                                 rectify && is_last, c);
             continue;
         }
         FN(gemm_block)(m, n, depth, left, across ? k_stride : row_stride, across, right,
-                       ldb, s, lds, c, ldc, work);
+                       ldb, s, lds, rectify && is_last, next, c, ldc, work);
     }
 }
 #undef BLOCK_K

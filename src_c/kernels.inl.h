@@ -16,10 +16,12 @@
 #define FM_ALWAYS_INLINE __forceinline
 #define FM_NOINLINE __declspec(noinline)
 #define FM_PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#define FM_PREFETCH_L2(address) _mm_prefetch((const char *)(address), _MM_HINT_T1)
 #else
 #define FM_ALWAYS_INLINE inline __attribute__((always_inline))
 #define FM_NOINLINE __attribute__((noinline))
 #define FM_PREFETCH(address) __builtin_prefetch(address)
+#define FM_PREFETCH_L2(address) __builtin_prefetch(address, 0, 2)
 #endif
 
 #define FM_DOUBLE 0

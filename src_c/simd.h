@@ -14,6 +14,7 @@
 #undef V_ZERO
 #undef V_SET
 #undef V_FMA
+#undef V_MAX
 #undef V_LOAD
 #undef V_STORE
 #undef V_LOAD_FIRST
@@ -122,6 +123,7 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define V_ZERO() OP(setzero)()
 #define V_SET(x) OP(set1)(x)
 #define V_FMA(a, b, c) OP(fmadd)(a, b, c)
+#define V_MAX(a, b) OP(max)(a, b) /* b if one is NaN */
 #define V_LOAD(p) OP(loadu)(p)
 #define V_STORE(p, x) OP(storeu)(p, x)
 #define V_LOAD_FIRST(p, n) FN(load_first)(p, n)

@@ -32,6 +32,9 @@ typedef struct {
     /* the sum of n values */
     double (*sum)(const FM_REAL *x, ptrdiff_t n);
 
+    /* whether none of n values is infinite or NaN */
+    int (*all_finite)(const FM_REAL *x, ptrdiff_t n);
+
     /* g := scale g + decay w over n values; returns the sum of w * w */
     double (*finish_gradient)(const FM_REAL *w, FM_REAL *g, ptrdiff_t n, FM_REAL scale,
                             FM_REAL decay);
@@ -99,12 +102,14 @@ typedef struct {
 
     /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
      * one of these strides being 1; rows of B (k, n) ldb apart, those of C ldc, those of
-     * S s_stride; S may be C, a single row (stride 0) or NULL for none; work:
-     * FM_GEMM_WORK values.  NULL where BLAS is to be used */
+     * S s_stride; S may be C, a single row (stride 0) or NULL for none.  rectify: then
+     * C := max(C, 0), as by relu; ahead: NULL or the m rows of A, row_stride apart, that
+     * come next and may be fetched into the cache; work: FM_GEMM_WORK values.  NULL
+     * where BLAS is to be used */
     void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
                  ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
-                 ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, FM_REAL *c,
-                 ptrdiff_t ldc, FM_REAL *work);
+                 ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, int rectify,
+                 const FM_REAL *ahead, FM_REAL *c, ptrdiff_t ldc, FM_REAL *work);
 
     /* out (k, n) := the transpose of x (n, k), rows ldx and ldo apart */
     void (*transpose)(const FM_REAL *x, ptrdiff_t ldx, FM_REAL *out, ptrdiff_t ldo,

@@ -62,6 +62,10 @@ def test_product(trans_a, dtype, isa):
             testing.product(trans_a, a, b, s, c, work)
             bound = (k + 2) * np.finfo(dtype).eps / 2 * (size + np.abs(added))
             assert (np.abs(c - (exact + added)) <= bound).all(), (m, n, k, start)
+            plain = c.copy()
+            c[:] = before
+            testing.product(trans_a, a, b, s, c, work, rectify=True)
+            np.testing.assert_array_equal(c, np.maximum(plain, 0), f"{m}, {n}, {k}")
 
 
 def test_a_row_has_the_same_bits_among_any_others(dtype, isa):

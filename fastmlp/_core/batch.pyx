@@ -110,7 +110,8 @@ cdef void rows_item(
         drop_stored(work.noise, rows.first, csr_rows(data, rows),
                     <const floating *> data.x, rows.n)
     memset(slots, 0, ceil_div(rows.n, SUM_ROWS) * n_intercepts * real)
-    forward(net, data, s.layers, work, rows, at, x, z, products)
+    forward(net, data, s.layers, work, rows, at, x, z, products,
+            <const floating *> NULL)
     if net.loss_function != NULL:
         apply_loss(&net.objective, net.loss_function, work.failure, y, data.y_width, w,
                    z, room, rows.n, n_outputs)
@@ -177,7 +178,8 @@ cdef void part_item(
             product(True, part.n, fan_out, s.rows.n, x + part.first, lda, delta,
                     work.stride[layer + 1],
                     <const floating *> NULL if s.is_first else grad + start,
-                    fan_out, grad + start, fan_out, products)
+                    fan_out, False, <const floating *> NULL, grad + start, fan_out,
+                    products)
     if s.is_last:
         finish_part(s, part, start, size, grad)
 

@@ -29,7 +29,7 @@ from cython cimport floating
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.network cimport Data, Layers, Network, Workspace, network_t
 from fastmlp._core.passes cimport forward
-from fastmlp._core.prediction cimport AS_PROBA, all_finite, finish_rows
+from fastmlp._core.prediction cimport AS_PROBA, finish_rows
 from fastmlp._core.rows cimport rows_t
 
 from fastmlp._core.prediction import predict
@@ -162,14 +162,14 @@ cdef class Forward:
         cdef floating *z = out
         cdef rows_t rows
         cdef unsigned int before
-        if not all_finite(x, self.n_features):
+        if not kernels.all_finite(x, self.n_features):
             return False
         before = kernels.flush_denormals()
         rows.order, rows.first, rows.n = NULL, 0, 1
         if what == AS_PROBA and self.n_outputs == 1:
             z = <floating *> self.work.c.a[net.n_layers]
         forward(net, &self.row.c, &self.layers.c, &self.work.c, rows, 0, x, z,
-                <floating *> self.work.c.products)
+                <floating *> self.work.c.products, <const floating *> NULL)
         finish_rows(net, what, 2, z, out, 1)
         kernels.restore_denormals(before)
         return True

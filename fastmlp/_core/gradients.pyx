@@ -42,7 +42,7 @@ cdef void forward_rows(
     if not data.is_sparse:
         x = x_block(data, work.x, work.stride[0], rows, precision)
     forward(net, data, layers, work, rows, 0, x, <floating *> work.a[net.n_layers],
-            <floating *> work.products)
+            <floating *> work.products, <const floating *> NULL)
 
 
 cdef void copy_activations(
@@ -70,7 +70,7 @@ cdef void backward_rows(
         below = out if layer == 0 else <floating *> work.delta[layer]
         product(False, rows.n, fan_in, fan_out, delta, ld,
                 <const floating *> transposed.coef[layer], fan_in,
-                <const floating *> NULL, 0, below,
+                <const floating *> NULL, 0, False, <const floating *> NULL, below,
                 fan_in if layer == 0 else work.stride[layer],
                 <floating *> work.products)
         if layer > 0:

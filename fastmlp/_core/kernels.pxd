@@ -14,6 +14,7 @@ from fastmlp._core.table cimport (
     FM_RULE_lion,
     FM_RULE_nadam,
     FM_RULE_sgd,
+    FM_relu,
     fm_activation,
     fm_activation_by_input,
     fm_activation_name,
@@ -115,6 +116,14 @@ cdef inline double sum_values(const floating *x, Py_ssize_t n) noexcept nogil:
         return fm_f32.sum(x, n)
     else:
         return fm_f64.sum(x, n)
+
+
+cdef inline bint all_finite(const floating *x, Py_ssize_t n) noexcept nogil:
+    """Whether no value of x is infinite or NaN"""
+    if floating is float:
+        return fm_f32.all_finite(x, n)
+    else:
+        return fm_f64.all_finite(x, n)
 
 
 cdef inline double finish_gradient(
@@ -284,14 +293,16 @@ cdef inline bint has_gemm() noexcept nogil:
 cdef inline void gemm(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating *a,
     Py_ssize_t row_stride, Py_ssize_t k_stride, const floating *b, Py_ssize_t ldb,
-    const floating *s, Py_ssize_t s_stride, floating *c, Py_ssize_t ldc,
-    floating *work,
+    const floating *s, Py_ssize_t s_stride, bint rectify, const floating *ahead,
+    floating *c, Py_ssize_t ldc, floating *work,
 ) noexcept nogil:
-    """C := A B + S with strided A"""
+    """C := A B + S with strided A, or max(C, 0)"""
     if floating is float:
-        fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, c, ldc, work)
+        fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, rectify,
+                    ahead, c, ldc, work)
     else:
-        fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, c, ldc, work)
+        fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, rectify,
+                    ahead, c, ldc, work)
 
 
 cdef inline void math(

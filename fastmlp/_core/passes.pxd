@@ -9,7 +9,7 @@ from fastmlp._core.rows cimport rows_t
 cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
     const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
-    floating *z_last, floating *products,
+    floating *z_last, floating *products, const floating *ahead,
 ) noexcept nogil
 cdef void slope_rows(
     const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,

@@ -7,7 +7,7 @@ from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.custom cimport apply_function, function_t, multiply_slopes
-from fastmlp._core.kernels cimport fm_activation
+from fastmlp._core.kernels cimport FM_relu, fm_activation
 from fastmlp._core.network cimport SUM_ROWS, data_t, layers_t, network_t, workspace_t
 from fastmlp._core.noise cimport drop, has_dropout, stored_values
 from fastmlp._core.products cimport product
@@ -85,11 +85,12 @@ cdef inline Py_ssize_t layer_strip(
 cdef void forward(
     const network_t *net, const data_t *data, const layers_t *layers,
     const workspace_t *work, rows_t rows, Py_ssize_t at, const floating *x,
-    floating *z_last, floating *products,
+    floating *z_last, floating *products, const floating *ahead,
 ) noexcept nogil:
     """z_l := a_(l-1) W_l + b_l, a_l := f(z_l), a_0 = x; z_last := z_L
 
-    The rows stand from row `at` of the workspace on.
+    The rows stand from row `at` of the workspace on; ahead: the rows of x, as many as
+    these, that come next, or NULL.
     """
     cdef const floating *a = x
     cdef const floating *w
@@ -97,34 +98,41 @@ cdef void forward(
     cdef floating *z
     cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldz
     cdef Py_ssize_t lda = x_stride(data, work, rows)
+    cdef bint is_hidden, is_csr, rectify
     for layer in range(net.n_layers):
+        is_hidden = layer < net.n_layers - 1
+        is_csr = layer == 0 and data.is_sparse
+        rectify = is_hidden and net.activation[layer] == FM_relu and not is_csr
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         ldz = work.stride[layer + 1]
         w = <const floating *> layers.coef[layer]
         b = <const floating *> layers.intercept[layer]
         z = z_last
-        if layer < net.n_layers - 1:
+        if is_hidden:
             z = <floating *> work.z[layer + 1] + at * ldz
         strip = layer_strip(net, layer + 1, rows.n, sizeof(floating))
-        if layer == 0 and data.is_sparse:
+        if is_csr:
             kernels.csr_forward(csr_rows(data, rows),
                                 <const floating *> stored_values(data, work), w, b, z,
                                 rows.n, fan_out, ldz)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)
-            if layer > 0 or not data.is_sparse:
+            if not is_csr:
                 product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
-                        0, z + first * ldz, ldz, products)
-            if layer < net.n_layers - 1:
-                activate_rows(net, work, layer + 1, at + first, n, x)
+                        0, rectify, ahead + first * lda if ahead != NULL else NULL,
+                        z + first * ldz, ldz, products)
+            if is_hidden:
+                if not rectify:
+                    activate_rows(net, work, layer + 1, at + first, n, x)
                 if has_dropout(work, layer + 1):
                     drop(work.noise, layer + 1, rows.first + first,
                          <const floating *> work.a[layer + 1] + (at + first) * ldz, ldz,
                          <floating *> work.input[layer + 1] + (at + first) * ldz, ldz,
                          n, fan_out)
             first += n
-        if layer < net.n_layers - 1:
+        ahead = NULL
+        if is_hidden:
             a, lda = <const floating *> work.input[layer + 1] + at * ldz, ldz
 
 
@@ -148,8 +156,9 @@ cdef void backward(
             n = min(strip, n_rows - first)
             product(False, n, fan_in, fan_out, above + first * stride[layer + 1],
                     stride[layer + 1], <const floating *> work.transposed[layer],
-                    stride[layer], <const floating *> NULL, 0,
-                    delta + first * stride[layer], stride[layer], products)
+                    stride[layer], <const floating *> NULL, 0, False,
+                    <const floating *> NULL, delta + first * stride[layer],
+                    stride[layer], products)
             if has_dropout(work, layer):
                 drop(work.noise, layer, first_row + first,
                      <const floating *> delta + first * stride[layer], stride[layer],

@@ -10,7 +10,6 @@ cdef enum:  # OUTPUTS, RAW and PROBA
     AS_PROBA = 2
 
 
-cdef bint all_finite(const floating *x, Py_ssize_t n) noexcept nogil
 cdef void finish_rows(
     const network_t *net, int what, Py_ssize_t n_columns, floating *z, floating *out,
     Py_ssize_t n,

@@ -4,13 +4,12 @@
 #    so memory is bounded for any number of rows; threads share the blocks.  A row's
 #    outputs depend neither on its block nor on the thread (see gemm.inl.h c).
 # b) X is read once: whether it is finite is seen block by block, just before the block
-#    is used (check_finite).
+#    is used (check_finite).  The next block comes into cache during the first product.
 
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
-from libc.math cimport isfinite
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.batch cimport data_scale, sum_t
@@ -27,7 +26,7 @@ from fastmlp._core.network cimport (
     workspace_t,
 )
 from fastmlp._core.passes cimport forward
-from fastmlp._core.rows cimport rows_t, x_block
+from fastmlp._core.rows cimport is_in_place, rows_t, x_block
 
 from fastmlp._core.batch import CALL_WORK
 
@@ -49,17 +48,6 @@ ctypedef struct predict_t:
     bint check_finite
     bint is_infinite                    # whether a value of X was found not to be
     void *out
-
-
-cdef bint all_finite(const floating *x, Py_ssize_t n) noexcept nogil:
-    """Whether no value is infinite or NaN; their sum tells, unless it overflows"""
-    cdef Py_ssize_t i
-    if isfinite(kernels.sum_values(x, n)):
-        return True
-    for i in range(n):
-        if not isfinite(x[i]):
-            return False
-    return True
 
 
 cdef void finish_rows(
@@ -84,6 +72,7 @@ cdef void block_item(
     cdef Py_ssize_t done = item * p.block, at = worker * p.block
     cdef const network_t *net = p.net
     cdef const floating *x = NULL
+    cdef const floating *ahead = NULL
     cdef floating *z
     cdef floating *products = <floating *> p.work.products
     cdef Py_ssize_t stride = p.work.stride[0]
@@ -96,11 +85,13 @@ cdef void block_item(
     if not p.data.is_sparse:
         x = x_block(p.data, p.work.x + at * stride * sizeof(floating), stride, rows,
                     out)
-        if p.check_finite and not all_finite(x, rows.n * p.data.n_features):
+        if p.check_finite and not kernels.all_finite(x, rows.n * p.data.n_features):
             p.is_infinite = True
             return
+        if is_in_place(p.data, p.work, rows) and p.rows.n - done >= 2 * rows.n:
+            ahead = x + rows.n * p.data.n_features
     forward(net, p.data, p.layers, p.work, rows, at, x, z,
-            products + worker * kernels.FM_GEMM_WORK)
+            products + worker * kernels.FM_GEMM_WORK, ahead)
     finish_rows(net, p.what, p.n_columns, z, out, rows.n)
 
 

@@ -16,19 +16,26 @@ cimport fastmlp._core.kernels as kernels
 cdef inline void product(
     bint trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating *a, Py_ssize_t lda, const floating *b, Py_ssize_t ldb,
-    const floating *s, Py_ssize_t s_stride, floating *c, Py_ssize_t ldc, floating *work,
+    const floating *s, Py_ssize_t s_stride, bint rectify, const floating *ahead,
+    floating *c, Py_ssize_t ldc, floating *work,
 ) noexcept nogil:
     """C := op(A) B + S, with C and S (m, n), op(A) (m, k), B (k, n)
 
     S is C, one row for all (s_stride 0) or NULL for none.
+    rectify: then C := max(C, 0).  ahead: the m rows of A that come next, or NULL.
     lda, ldb, ldc: values from a row to the next.
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j
     if kernels.has_gemm():
         kernels.gemm(m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b, ldb,
-                     s, s_stride, c, ldc, work)
+                     s, s_stride, rectify, ahead, c, ldc, work)
         return
     if s != NULL and s != c:
         for i in range(m):
             memcpy(c + i * ldc, s + i * s_stride, n * sizeof(floating))
     blas.gemm(trans_a, m, n, k, a, lda, b, ldb, <floating> (s != NULL), c, ldc)
+    if rectify:
+        for i in range(m):
+            for j in range(n):
+                if c[i * ldc + j] < 0:
+                    c[i * ldc + j] = 0

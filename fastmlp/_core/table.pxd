@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t
 
 cdef extern from "fastmlp.h" nogil:
     ctypedef enum fm_activation:
-        FM_identity
+        FM_relu
     ctypedef enum fm_loss:
         FM_LOSS_squared_error
         FM_LOSS_log_loss
@@ -72,6 +72,7 @@ cdef extern from "fastmlp.h" nogil:
             ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum)(const float *, ptrdiff_t) noexcept nogil
+        int (*all_finite)(const float *, ptrdiff_t) noexcept nogil
         double (*finish_gradient)(
             const float *, float *, ptrdiff_t, float, float
         ) noexcept nogil
@@ -119,8 +120,8 @@ cdef extern from "fastmlp.h" nogil:
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t,
-            const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t,
-            float *
+            const float *, ptrdiff_t, const float *, ptrdiff_t, int, const float *,
+            float *, ptrdiff_t, float *
         ) noexcept nogil
         void (*transpose)(
             const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
@@ -149,6 +150,7 @@ cdef extern from "fastmlp.h" nogil:
             ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*sum)(const double *, ptrdiff_t) noexcept nogil
+        int (*all_finite)(const double *, ptrdiff_t) noexcept nogil
         double (*finish_gradient)(
             const double *, double *, ptrdiff_t, double, double
         ) noexcept nogil
@@ -197,8 +199,8 @@ cdef extern from "fastmlp.h" nogil:
         ) noexcept nogil
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t,
-            const double *, ptrdiff_t, const double *, ptrdiff_t, double *, ptrdiff_t,
-            double *
+            const double *, ptrdiff_t, const double *, ptrdiff_t, int, const double *,
+            double *, ptrdiff_t, double *
         ) noexcept nogil
         void (*transpose)(
             const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t

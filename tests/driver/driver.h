@@ -7,6 +7,7 @@
 #ifndef FASTMLP_DRIVER_H
 #define FASTMLP_DRIVER_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>

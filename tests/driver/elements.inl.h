@@ -261,4 +261,17 @@ static void FN(test_functions)(void)
                             (double)(now.n + 1) * EPS * squares, "sum of squares", 0, 0);
         }
     }
+    START("all_finite");
+    for (int i = 0; (now.n = FN(length)(i)) >= 0; ++i) {
+        static const real odd[] = {(real)INFINITY, -(real)INFINITY, (real)NAN};
+        /* at every place of a short one, and at none */
+        for (ptrdiff_t at = 0; at <= now.n; at += now.n - at > MOST ? MOST : 1) {
+            FN(random)(A, now.n, -3, 3);
+            for (ptrdiff_t j = 0; j < now.n; j += 5) A[j] = LARGEST;
+            if (at < now.n) A[at] = odd[at % 3];
+            while (next_call())
+                FN(check_value)(KERNELS->all_finite(GIVE(A, now.n), now.n), at == now.n, 0,
+                                "finite", at, 0);
+        }
+    }
 }

@@ -4,5 +4,6 @@
 #define PRECISION f32
 #define PRECISION_NAME "f32"
 #define EPS 0x1p-23
+#define LARGEST FLT_MAX
 #define TINY 0x1p-126
 #include "kernels.inl.h"
