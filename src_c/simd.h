@@ -123,7 +123,7 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define V_ZERO() OP(setzero)()
 #define V_SET(x) OP(set1)(x)
 #define V_FMA(a, b, c) OP(fmadd)(a, b, c)
-#define V_MAX(a, b) OP(max)(a, b) /* b if one is NaN */
+#define V_MAX(a, b) OP(max)(a, b) /* b of NaN or two zeros */
 #define V_LOAD(p) OP(loadu)(p)
 #define V_STORE(p, x) OP(storeu)(p, x)
 #define V_LOAD_FIRST(p, n) FN(load_first)(p, n)

@@ -95,6 +95,7 @@ def samples(name, dtype):
     sizes = np.exp(rng.uniform(-30, 5, n)) * rng.choice([-1, 1], n)
     edges = [0.0, -0.0, 1.0, -1.0, np.finfo(dtype).max, np.finfo(dtype).min]
     parts = [rng.uniform(-span, span, n), rng.uniform(-9, 9, n), sizes, edges]
+    parts.append(rng.uniform(-7, -2.5, n))  # where the tail of gelu rounds most
     x = np.concatenate([np.array(p, dtype=dtype) for p in parts] + [any_bits])
     return x, wide(name, x)
 

@@ -98,11 +98,13 @@ cdef void forward(
     cdef floating *z
     cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldz
     cdef Py_ssize_t lda = x_stride(data, work, rows)
-    cdef bint is_hidden, is_csr, rectify
+    cdef bint is_hidden, is_csr, rectify, has_gemm = kernels.has_gemm()
     for layer in range(net.n_layers):
         is_hidden = layer < net.n_layers - 1
         is_csr = layer == 0 and data.is_sparse
-        rectify = is_hidden and net.activation[layer] == FM_relu and not is_csr
+        # a function of the user has the number of identity there
+        rectify = (has_gemm and is_hidden and net.activation[layer] == FM_relu
+                   and not is_csr)
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         ldz = work.stride[layer + 1]
         w = <const floating *> layers.coef[layer]

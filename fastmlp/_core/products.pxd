@@ -22,10 +22,11 @@ cdef inline void product(
     """C := op(A) B + S, with C and S (m, n), op(A) (m, k), B (k, n)
 
     S is C, one row for all (s_stride 0) or NULL for none.
-    rectify: then C := max(C, 0).  ahead: the m rows of A that come next, or NULL.
+    rectify: then C := max(C, 0), where has_gemm() only.
+    ahead: the m rows of A that come next, or NULL.
     lda, ldb, ldc: values from a row to the next.
     """
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i
     if kernels.has_gemm():
         kernels.gemm(m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b, ldb,
                      s, s_stride, rectify, ahead, c, ldc, work)
@@ -34,8 +35,3 @@ cdef inline void product(
         for i in range(m):
             memcpy(c + i * ldc, s + i * s_stride, n * sizeof(floating))
     blas.gemm(trans_a, m, n, k, a, lda, b, ldb, <floating> (s != NULL), c, ldc)
-    if rectify:
-        for i in range(m):
-            for j in range(n):
-                if c[i * ldc + j] < 0:
-                    c[i * ldc + j] = 0

@@ -256,7 +256,7 @@ def product(
 ):
     """c := op(a) b + s, by the products of the core; s: None, c or one row  # c OUT
 
-    rectify: then c := max(c, 0).
+    rectify: then c := max(c, 0), with products of our own only.
     """
     cdef const floating *added = &s[0, 0] if s is not None else NULL
     products.product(trans_a, c.shape[0], c.shape[1], b.shape[0],
