@@ -4,7 +4,8 @@
 #    so memory is bounded for any number of rows; threads share the blocks.  A row's
 #    outputs depend neither on its block nor on the thread (see gemm.inl.h c).
 # b) X is read once: whether it is finite is seen block by block, just before the block
-#    is used (check_finite).  The next block comes into cache during the first product.
+#    is used (check_finite).  One thread fetches the next block into cache during the
+#    first product, if its rows are short; long ones would delay it (measured).
 
 import numpy as np
 
@@ -26,13 +27,14 @@ from fastmlp._core.network cimport (
     workspace_t,
 )
 from fastmlp._core.passes cimport forward
-from fastmlp._core.rows cimport is_in_place, rows_t, x_block
+from fastmlp._core.rows cimport rows_t, x_block
 
 from fastmlp._core.batch import CALL_WORK
 
 BLOCK_BYTES = 192 * 1024  # of a block's activations where the weights are small
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which blocks are long
 THREAD_WORK = 2e6  # floating-point operations from which threads pay
+FETCHED_BYTES = 512  # of a row of X, up to which its fetching ahead pays
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 
@@ -46,6 +48,7 @@ ctypedef struct predict_t:
     Py_ssize_t n_columns                # of out
     int what
     bint check_finite
+    bint fetches_ahead
     bint is_infinite                    # whether a value of X was found not to be
     void *out
 
@@ -88,7 +91,7 @@ cdef void block_item(
         if p.check_finite and not kernels.all_finite(x, rows.n * p.data.n_features):
             p.is_infinite = True
             return
-        if is_in_place(p.data, p.work, rows) and p.rows.n - done >= 2 * rows.n:
+        if p.fetches_ahead and p.rows.n - done >= 2 * rows.n:
             ahead = x + rows.n * p.data.n_features
     forward(net, p.data, p.layers, p.work, rows, at, x, z,
             products + worker * kernels.FM_GEMM_WORK, ahead)
@@ -163,6 +166,10 @@ def predict(
     p.net, p.data, p.layers, p.work = &net.c, &data.c, &layers.c, &work.c
     p.rows.order, p.rows.first, p.rows.n = NULL, 0, n_rows
     p.check_finite, p.is_infinite = check_finite, False
+    p.fetches_ahead = (
+        threads == 1 and order is None and not data.c.is_wide
+        and data.c.n_features * data.dtype.itemsize <= FETCHED_BYTES
+    )
     p.out = <void *> address_of(out, data.dtype)
     if check_finite and (order is not None or data.c.is_wide):
         raise ValueError("check_finite needs all rows, in the precision of the network")
