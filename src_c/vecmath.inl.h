@@ -5,9 +5,9 @@
  *    argument passes through.
  * b) Polynomials and the rational of tanh interpolate at Chebyshev points of the reduced
  *    range (|r| <= ln 2 / 2, q = s^2 <= (3 - sqrt(8))^2, |x| <= 0.625), their coefficients
- *    computed with 60 digits; what they leave out is below 1/8 ulp.  So does the rational
- *    of inverse_mills, in (t - k) / (t + k) with k = 2 (f32) or 3.5 (f64).
- *    In float64 that one leaves out 0.3 ulp.
+ *    computed with 60 digits; what they leave out is below 1/8 ulp.  The rational of
+ *    inverse_mills does so in (t - k) / (t + k), k = 2 (f32) or 3.5 (f64), and leaves out
+ *    0.3 ulp in f64.
  * c) Bounds in ulp of listed functions (lists.h) are those that tests/test_vecmath.py
  *    checks, those of their parts were seen in dense samples.
  */
