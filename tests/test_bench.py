@@ -27,7 +27,7 @@ from cells import (
     dense_targets,
     make_data,
 )
-from contest import Contest
+from contest import Contest, import_seconds
 from limit import epoch_flops, epoch_limit, flops, step_limit
 from opponents import RIVALS, SUBJECT, contestant
 from options import options
@@ -297,6 +297,17 @@ def test_missing_opponents_are_named(monkeypatch, capsys):
     present = contestants.present(["scikit-learn", "jax"])
     assert present == ["scikit-learn"]
     assert capsys.readouterr().out == "MISSING: jax is not installed, no opponent\n"
+
+
+def test_imports_find_their_bytecode(monkeypatch):
+    """As an installed package does, whatever the caller's environment says."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(
+        "contest.IMPORTS",
+        "import pathlib, pprint, sys\n"
+        "print(len([*pathlib.Path(sys.pycache_prefix).rglob('pprint.*.pyc')]))",
+    )
+    assert import_seconds(1) == [1.0]
 
 
 def test_options():
