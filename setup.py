@@ -43,6 +43,7 @@ MODULES = (
     "forward",
     "solvers",
     "permutation",
+    "curvature",
 )
 MODULES += ("gradients", "testing")
 X86_64 = ("x86_64", "amd64")

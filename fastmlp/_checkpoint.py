@@ -159,8 +159,8 @@ def make_checkpoint(estimator, checkpoint, checkpoint_every, resume):
             raise ValueError(f"{name} must be a path or None, got {value!r}.")
     if estimator.solver == "lbfgs":
         raise ValueError(
-            "checkpoint and resume need a stochastic solver: lbfgs keeps its state "
-            "inside SciPy."
+            "checkpoint and resume need a stochastic solver: the curvature that lbfgs "
+            "learns is not stored."
         )
     if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
         raise ValueError(

@@ -1,59 +1,61 @@
-"""Training by L-BFGS: SciPy's solver on the loss and gradient of the core."""
+"""Training by L-BFGS (Liu and Nocedal 1989) on all rows at once.
+
+The rules are those of L-BFGS-B 3.0 (Zhu et al. 1997) where no variable has a bound,
+with the defaults of SciPy, which scikit-learn uses: the same steps up to rounding.  All
+is in the precision of the network, the loss and sums over the weights in double.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._core.batch import BatchSum
+from fastmlp._core.curvature import Curvature, dot
 from fastmlp._core.network import Data
 from fastmlp._functions import is_from_function
+from fastmlp._line_search import LONGEST, LineSearch
 from fastmlp._monitor import Monitor
 from fastmlp._task import INTERRUPTED
 from fastmlp._warnings import warn
 
-
-class _StopError(Exception):
-    """A rule of ours ends the run of SciPy's solver."""
-
-
-_ENDS = (KeyboardInterrupt, TimeoutError, _StopError)
+N_PAIRS = 10  # of steps and changes of the gradient
+MOST_TRIALS = 20  # of a line search
+EPSILON = float(np.finfo(float).eps)
+FLAT = 1e7 * EPSILON  # relative fall of the loss at which training ends
 
 
 def fit_lbfgs(task):
-    """Train by SciPy's L-BFGS-B on all rows at once."""
-    estimator, params = task.estimator, task.params
-    trained = task.network.n_trainable
+    """Train by L-BFGS."""
+    estimator = task.estimator
     monitor = Monitor(task)
     objective = _Objective(task, monitor.deadline)
 
-    def iteration_ends(packed):
-        objective.set_params(packed)
+    def iteration_ends():
         if monitor.scope is not None:
             monitor.scope.epoch_begins()
-        if monitor.iteration_ends(objective.best_loss):
-            raise _StopError
+        return monitor.iteration_ends(objective.best_loss)
 
     try:
-        result = minimize(
+        end = minimize(
             objective,
-            objective.best_params,
-            method="L-BFGS-B",
-            jac=True,
-            callback=iteration_ends,
-            options={
-                "maxfun": int(estimator.max_fun),
-                "maxiter": int(estimator.max_iter),
-                "gtol": float(estimator.tol),
-            },
+            max_iter=estimator.max_iter,
+            max_calls=estimator.max_fun,
+            tol=estimator.tol,
+            iteration_ends=iteration_ends,
         )
     except (KeyboardInterrupt, Exception) as reason:
-        if not (isinstance(reason, _ENDS) or is_from_function(reason)):
+        if not (
+            isinstance(reason, KeyboardInterrupt | TimeoutError)
+            or is_from_function(reason)
+        ):
             raise
         if is_from_function(reason) and not np.isfinite(objective.best_loss):
             raise
-        params[:trained] = objective.best_params
+        objective.take_best()
         estimator.loss_ = objective.best_loss
         if isinstance(reason, KeyboardInterrupt):
             monitor.interrupted()
@@ -62,35 +64,125 @@ def fit_lbfgs(task):
             warn(INTERRUPTED)
         elif is_from_function(reason):
             task.error = reason
-        elif isinstance(reason, TimeoutError):
+        else:
             monitor.time_is_up()
         return
-    objective.set_params(result.x)
-    estimator.loss_ = float(result.fun)
+    stops_early = end is STOPPED
+    if stops_early or (
+        estimator.on_divergence != "raise" and not np.isfinite(task.params).all()
+    ):
+        objective.take_best()
+    estimator.loss_ = objective.best_loss if stops_early else objective.loss
     monitor.finish()
-    if estimator.on_divergence != "raise" and not np.isfinite(params).all():
-        params[:trained] = objective.best_params
-    estimator.n_iter_ = min(int(result.nit), int(estimator.max_iter))
-    if result.status != 0:
+    if end.status > 0:
         more = ""
         if estimator.n_iter_ == estimator.max_iter:
             more = f" Increase max_iter (now {estimator.max_iter})."
         warn(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
-            f"(status={result.status}): {result.message}.{more} Scaling the data may "
+            f"(status={end.status}): {end.message}.{more} Scaling the data may "
             "also help, for example with sklearn.preprocessing.StandardScaler.",
             ConvergenceWarning,
         )
 
 
+class End(NamedTuple):
+    """Why a minimisation ended: a status of SciPy, -1 for a rule of ours, and why."""
+
+    status: int
+    message: str
+
+
+STOPPED = End(-1, "stopped")
+SMALL_GRADIENT = End(0, "the gradient is within tol")
+SMALL_DECREASE = End(0, "the loss falls no more")
+MAX_ITER = End(1, "the limit of iterations is reached")
+MAX_CALLS = End(1, "the limit of evaluations, max_fun, is exceeded")
+ABNORMAL = End(2, "the loss falls in no direction that was tried")
+
+
+def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
+    """Minimise a function.
+
+    Parameters
+    ----------
+    objective : callable
+        Evaluates the function at its ``x``, an array of shape (n,), into its ``loss``
+        and ``grad``; the minimum is left in all three.
+    max_iter, max_calls : int
+        The most iterations, and evaluations after which no other iteration begins.
+    tol : float
+        Largest absolute entry of the gradient at which the minimum is reached.
+    iteration_ends : callable
+        Called after each iteration; returns whether to stop.
+
+    Returns
+    -------
+    End
+    """
+    x, grad = objective.x, objective.grad
+    curvature = Curvature(N_PAIRS, len(x), x.dtype)
+    direction, x_before, grad_before = (np.empty_like(x) for _ in range(3))
+    objective()
+    n_iter, n_calls = 0, 1
+    if _largest(grad) <= tol:
+        return SMALL_GRADIENT
+    while True:
+        before, slope_before = objective.loss, curvature.descend(grad, direction)
+        x_before[:], grad_before[:] = x, grad
+        step = 1.0
+        if n_iter == 0:  # the direction has no length of its own yet
+            step = min(1 / math.sqrt(dot(direction, direction) or math.inf), LONGEST)
+        search, is_over = LineSearch(before, slope_before, step), False
+        n_trials = 0
+        while slope_before < 0 and not is_over and n_trials < MOST_TRIALS:
+            _move(x, x_before, search.step, direction)
+            objective()
+            n_trials += 1
+            slope = dot(grad, direction)
+            is_over = search.ends(objective.loss, slope)
+        n_calls += n_trials
+        if not is_over:
+            x[:], grad[:], objective.loss = x_before, grad_before, before
+            if curvature.n_known == 0:
+                return ABNORMAL
+            curvature.forget()
+            continue
+        n_iter += 1
+        if iteration_ends():
+            return STOPPED
+        if n_iter >= max_iter:
+            return MAX_ITER
+        if n_calls > max_calls:
+            return MAX_CALLS
+        if _largest(grad) <= tol:
+            return SMALL_GRADIENT
+        if before - objective.loss <= FLAT * max(abs(before), abs(objective.loss), 1):
+            return SMALL_DECREASE
+        product = (slope - slope_before) * search.step
+        if product > -EPSILON * slope_before * search.step:
+            curvature.learn(direction, search.step, grad, grad_before, product)
+
+
+def _move(x, start, step, direction):
+    """Put start + step direction into x."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.multiply(direction, step, out=x)
+        x += start
+
+
+def _largest(values):
+    """The largest absolute value; NaN where one is."""
+    return max(values.max(), -values.min())
+
+
 class _Objective:
-    """Loss and gradient over the training rows, and the best weights that it saw."""
+    """The loss over the training rows, and the best weights that it saw."""
 
     def __init__(self, task, deadline):
         X, y, weight = task.training_part()
         if weight is not None and weight.sum(dtype=np.float64) == 0:
             raise ValueError("sample_weight must not sum to zero with solver='lbfgs'.")
-        self.params, self.trained = task.params, task.network.n_trainable
         self.deadline = deadline
         self.alpha = float(task.estimator.alpha)
         self.batch = BatchSum(
@@ -101,18 +193,17 @@ class _Objective:
             task.threads(task.n_train),
             smoothing=task.regularization.smoothing,
         )
-        self.best_loss = np.inf
-        self.best_params = task.params[: self.trained].astype(np.float64)
+        trained = slice(task.network.n_trainable)
+        self.x, self.grad = task.params[trained], self.batch.grad[trained]
+        self.loss = self.best_loss = np.inf
+        self.best_x = self.x.copy()
 
-    def set_params(self, packed):
-        """Put the trainable weights in place."""
-        with np.errstate(over="ignore"):
-            self.params[: self.trained] = packed
-
-    def __call__(self, packed):
-        self.set_params(packed)
+    def __call__(self):
         deadline = self.deadline if np.isfinite(self.best_loss) else np.inf
-        loss = self.batch.loss_gradient(self.alpha, deadline)
-        if loss < self.best_loss:
-            self.best_loss, self.best_params = loss, packed.copy()
-        return loss, self.batch.grad[: self.trained].astype(np.float64)
+        self.loss = self.batch.loss_gradient(self.alpha, deadline)
+        if self.loss < self.best_loss:
+            self.best_loss, self.best_x[:] = self.loss, self.x
+
+    def take_best(self):
+        """Go back to the best weights."""
+        self.x[:] = self.best_x

@@ -158,19 +158,6 @@ static double FN(update)(fm_rule rule, const fm_step *step, const real *g, real 
     }
     return 0;
 }
-
-static double FN(sum_squares)(const real *x, ptrdiff_t n)
-{
-    double total = 0;
-    for (ptrdiff_t start = 0; start < n; start += CHUNK) {
-        const ptrdiff_t stop = n - start < CHUNK ? n : start + CHUNK;
-        real squares = 0;
-#pragma omp simd reduction(+ : squares)
-        for (ptrdiff_t i = start; i < stop; ++i) squares += x[i] * x[i];
-        total += squares;
-    }
-    return total;
-}
 #undef CHUNK
 
 /* The proximal operator of threshold * |w| (Parikh and Boyd 2014, section 6.5.2) in the

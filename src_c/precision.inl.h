@@ -9,6 +9,7 @@
 #include "row_losses.inl.h"
 #include "smoothing.inl.h"
 #include "optimizers.inl.h"
+#include "vectors.inl.h"
 #include "rows.inl.h"
 #include "random.inl.h"
 #include "gemm.inl.h"
@@ -38,11 +39,11 @@ static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdif
 const FM_TABLE FN(table) = {
     FN(activate),          FN(activate_backward), FN(column_sums),    FN(output),
     FN(loss),              FN(sum),               FN(all_finite),     FN(finish_gradient),
-    FN(update),            FN(sum_squares),       FN(soft_threshold), FN(limit_norms),
-    FN(average),           FN(dropout),           FN(csr_dropout),    FN(add_noise),
-    FN(smoothed_log_loss), FN(gather_rows),       FN(cast_rows),      FN(csr_forward),
-    FN(csr_backward),      GEMM,                  FN(transpose),      FN(math),
-    MULTIPLY_ADD,          FN(read),
+    FN(update),            FN(dot),               FN(axpy_dot),       FN(soft_threshold),
+    FN(limit_norms),       FN(average),           FN(dropout),        FN(csr_dropout),
+    FN(add_noise),         FN(smoothed_log_loss), FN(gather_rows),    FN(cast_rows),
+    FN(csr_forward),       FN(csr_backward),      GEMM,               FN(transpose),
+    FN(math),              MULTIPLY_ADD,          FN(read),
 };
 #undef GEMM
 #undef MULTIPLY_ADD

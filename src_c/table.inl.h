@@ -44,8 +44,12 @@ typedef struct {
     double (*update)(fm_rule rule, const fm_step *step, const FM_REAL *g, FM_REAL *w,
                      FM_REAL *m, FM_REAL *v, ptrdiff_t n);
 
-    /* the sum of x * x over n values */
-    double (*sum_squares)(const FM_REAL *x, ptrdiff_t n);
+    /* the sum of x * y over n values; y may be x */
+    double (*dot)(const FM_REAL *x, const FM_REAL *y, ptrdiff_t n);
+
+    /* y := y + a x over n values; returns the sum of y * z */
+    double (*axpy_dot)(FM_REAL a, const FM_REAL *x, FM_REAL *y, const FM_REAL *z,
+                       ptrdiff_t n);
 
     /* w := sign(w) max(|w| - t, 0) over n values, t being threshold where v is NULL, else
      * threshold / (root sqrt(v) + epsilon) */

@@ -251,7 +251,7 @@ def test_bad_arguments(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(X, y, **options)
-    with pytest.raises(ValueError, match="lbfgs keeps its state"):
+    with pytest.raises(ValueError, match="the curvature that lbfgs"):
         MLPRegressor(solver="lbfgs").fit(X, y, checkpoint=tmp_path / "c")
     with pytest.raises(FileNotFoundError):
         model.fit(X, y, resume=tmp_path / "c")

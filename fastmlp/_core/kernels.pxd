@@ -147,12 +147,29 @@ cdef inline double update(
         return fm_f64.update(rule, step, g, w, m, v, n)
 
 
+cdef inline double dot(
+    const floating *x, const floating *y, Py_ssize_t n
+) noexcept nogil:
+    """sum of x y"""
+    if floating is float:
+        return fm_f32.dot(x, y, n)
+    else:
+        return fm_f64.dot(x, y, n)
+
+
 cdef inline double sum_squares(const floating *x, Py_ssize_t n) noexcept nogil:
     """sum of x^2"""
+    return dot(x, x, n)
+
+
+cdef inline double axpy_dot(
+    double a, const floating *x, floating *y, const floating *z, Py_ssize_t n
+) noexcept nogil:
+    """y += a x; the sum of y z"""
     if floating is float:
-        return fm_f32.sum_squares(x, n)
+        return fm_f32.axpy_dot(<float> a, x, y, z, n)
     else:
-        return fm_f64.sum_squares(x, n)
+        return fm_f64.axpy_dot(a, x, y, z, n)
 
 
 cdef inline void soft_threshold(

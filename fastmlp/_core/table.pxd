@@ -80,7 +80,10 @@ cdef extern from "fastmlp.h" nogil:
             fm_rule, const fm_step *, const float *, float *, float *, float *,
             ptrdiff_t
         ) noexcept nogil
-        double (*sum_squares)(const float *, ptrdiff_t) noexcept nogil
+        double (*dot)(const float *, const float *, ptrdiff_t) noexcept nogil
+        double (*axpy_dot)(
+            float, const float *, float *, const float *, ptrdiff_t
+        ) noexcept nogil
         void (*soft_threshold)(
             float *, const float *, ptrdiff_t, float, float, float
         ) noexcept nogil
@@ -158,7 +161,10 @@ cdef extern from "fastmlp.h" nogil:
             fm_rule, const fm_step *, const double *, double *, double *, double *,
             ptrdiff_t
         ) noexcept nogil
-        double (*sum_squares)(const double *, ptrdiff_t) noexcept nogil
+        double (*dot)(const double *, const double *, ptrdiff_t) noexcept nogil
+        double (*axpy_dot)(
+            double, const double *, double *, const double *, ptrdiff_t
+        ) noexcept nogil
         void (*soft_threshold)(
             double *, const double *, ptrdiff_t, double, double, double
         ) noexcept nogil

@@ -246,19 +246,45 @@ static void FN(test_functions)(void)
     }
     START("sums");
     for (int i = 0; (now.n = FN(length)(i)) >= 0; ++i) {
-        double total = 0, size = 0, squares = 0;
+        double total = 0, size = 0, squares = 0, product = 0, product_size = 0;
         FN(random)(A, now.n, -3, 3);
+        FN(random)(B, now.n, -3, 3);
         for (ptrdiff_t j = 0; j < now.n; ++j) {
             total += (double)A[j];
             size += fabs((double)A[j]);
             squares += (double)A[j] * (double)A[j];
+            product += (double)A[j] * (double)B[j];
+            product_size += fabs((double)A[j] * (double)B[j]);
         }
         while (next_call()) {
             const real *x = GIVE(A, now.n);
             FN(check_value)(KERNELS->sum(x, now.n), total,
                             (double)now.n * 0x1p-52 * size, "sum", 0, 0);
-            FN(check_value)(KERNELS->sum_squares(x, now.n), squares,
+            FN(check_value)(KERNELS->dot(x, x, now.n), squares,
                             (double)(now.n + 1) * EPS * squares, "sum of squares", 0, 0);
+            FN(check_value)(KERNELS->dot(x, GIVE(B, now.n), now.n), product,
+                            (double)(now.n + 1) * EPS * product_size, "product", 0, 0);
+        }
+    }
+    START("axpy_dot");
+    for (int i = 0; (now.n = FN(length)(i)) >= 0; ++i) {
+        const double a = -0.625;
+        double product = 0, size = 0;
+        FN(random)(A, now.n, -3, 3);
+        FN(random)(B, now.n, -3, 3);
+        FN(random)(C, now.n, -3, 3);
+        for (ptrdiff_t j = 0; j < now.n; ++j) {
+            want[j] = (double)B[j] + a * (double)A[j];
+            bound[j] = 2 * EPS * (fabs((double)B[j]) + fabs(a * (double)A[j]));
+            product += want[j] * (double)C[j];
+            size += (fabs((double)B[j]) + fabs(a * (double)A[j])) * fabs((double)C[j]);
+        }
+        while (next_call()) {
+            const real *x = GIVE(A, now.n), *z = GIVE(C, now.n);
+            real *y = TAKE(B, now.n);
+            FN(check_value)(KERNELS->axpy_dot((real)a, x, y, z, now.n), product,
+                            (double)(now.n + 3) * EPS * size, "product", 0, 0);
+            FN(check)(y, 1, now.n, now.n);
         }
     }
     START("all_finite");

@@ -1,0 +1,298 @@
+"""L-BFGS: its directions, its line search, and its iterates beside SciPy's."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+from fastmlp._core.curvature import Curvature, dot
+from scipy import optimize
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._lbfgs import MOST_TRIALS, minimize
+from fastmlp._line_search import DECREASE, FLATNESS, LineSearch
+
+RNG = np.random.default_rng(0)
+
+
+class Function:
+    """A function of a vector in the form that minimize takes."""
+
+    def __init__(self, value, gradient, start):
+        self.value, self.gradient = value, gradient
+        self.x, self.grad = np.array(start), np.empty_like(start)
+        self.loss, self.n_calls = np.inf, 0
+
+    def __call__(self):
+        self.n_calls += 1
+        self.loss = float(self.value(self.x))
+        self.grad[:] = self.gradient(self.x)
+
+
+def run(value, gradient, start, tol=1e-5, max_iter=200, max_calls=15000):
+    """Our minimisation: how it ended, the function and the iterates."""
+    function, path = Function(value, gradient, start), []
+    end = minimize(
+        function,
+        max_iter=max_iter,
+        max_calls=max_calls,
+        tol=tol,
+        iteration_ends=lambda: path.append(function.x.copy()),
+    )
+    return end, function, path
+
+
+CURVES = RNG.normal(size=(30, 30))
+QUADRATIC = CURVES @ CURVES.T + 0.1 * np.eye(30)
+LINEAR = RNG.normal(size=30)
+FUNCTIONS = {
+    "rosenbrock": (optimize.rosen, optimize.rosen_der, 2 * RNG.normal(size=5)),
+    "quadratic": (
+        lambda x: 0.5 * x @ QUADRATIC @ x - LINEAR @ x,
+        lambda x: QUADRATIC @ x - LINEAR,
+        np.zeros(30),
+    ),
+    "waves": (
+        lambda x: np.sum(x**2 / 50 + np.cos(3 * x)),
+        lambda x: x / 25 - 3 * np.sin(3 * x),
+        10 * RNG.normal(size=10),
+    ),
+    "sharp": (
+        lambda x: np.sum(np.abs(x) ** 1.5),
+        lambda x: 1.5 * np.sign(x) * np.abs(x) ** 0.5,
+        10 * RNG.normal(size=10),
+    ),
+    "far": (
+        lambda x: np.sum(np.sqrt(1 + 100 * x * x)),
+        lambda x: 100 * x / np.sqrt(1 + 100 * x * x),
+        100 * RNG.normal(size=10),
+    ),
+    "steep": (
+        lambda x: np.sum(np.exp(x) - x),
+        lambda x: np.exp(x) - 1,
+        5 * RNG.normal(size=10),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_same_iterates_as_scipy(name):
+    value, gradient, start = FUNCTIONS[name]
+    end, function, path = run(value, gradient, start)
+    theirs = []
+    result = optimize.minimize(
+        value,
+        start,
+        method="L-BFGS-B",
+        jac=gradient,
+        callback=lambda x: theirs.append(x.copy()),
+        options={"gtol": 1e-5, "maxiter": 200},
+    )
+    assert end.status == result.status == 0
+    assert len(path) == result.nit
+    assert function.n_calls == result.nfev
+    np.testing.assert_allclose(path, theirs, rtol=1e-7, atol=1e-7)
+
+
+def test_the_limits_end_it_as_in_scipy():
+    value, gradient, start = FUNCTIONS["rosenbrock"]
+    for limit in (
+        {"max_iter": 1},
+        {"max_iter": 7},
+        {"max_calls": 1},
+        {"max_calls": 12},
+    ):
+        end, function, path = run(value, gradient, start, **limit)
+        names = {"max_iter": "maxiter", "max_calls": "maxfun"}
+        result = optimize.minimize(
+            value,
+            start,
+            method="L-BFGS-B",
+            jac=gradient,
+            options={names[name]: number for name, number in limit.items()},
+        )
+        assert end.status == result.status == 1
+        assert (len(path), function.n_calls) == (result.nit, result.nfev)
+        np.testing.assert_allclose(function.x, result.x, rtol=1e-9)
+
+
+def test_ends_that_are_no_limit():
+    end, function, path = run(lambda x: x @ x, lambda x: 2 * x, np.full(3, 1e-6))
+    assert end.status == 0 and "gradient" in end.message
+    assert not path and function.n_calls == 1
+    end, *_ = run(*FUNCTIONS["quadratic"], tol=0.0, max_iter=10**4)
+    assert end.status == 0 and "falls no more" in end.message
+    start = np.ones(3)
+    for value, gradient in (
+        (lambda x: x @ x, lambda x: -2 * x),  # a wrong gradient
+        (lambda x: np.nan, lambda x: x),
+        (lambda x: x @ x, lambda x: np.full(3, np.nan)),
+        (lambda x: 1.0, lambda x: 0 * x),
+    ):
+        end, function, path = run(value, gradient, start, tol=-1.0)
+        assert end.status == 2 and not path
+        assert function.n_calls <= 1 + MOST_TRIALS
+        np.testing.assert_array_equal(function.x, start)
+        assert function.loss == pytest.approx(value(start), nan_ok=True)
+
+
+def test_a_wall_is_met_by_halving():
+    """No other step than a shorter one leads away from infinity."""
+
+    def value(x):
+        return x @ x - 1e3 * x[0] if abs(x).max() < 3 else np.inf
+
+    def gradient(x):
+        return 2 * x - 1e3 * np.eye(4)[0] if abs(x).max() < 3 else np.full(4, np.nan)
+
+    _, function, path = run(value, gradient, np.ones(4))
+    assert 2.9 < function.x[0] < 3 and np.isfinite(function.loss)
+    assert function.loss <= min(map(value, path))
+
+
+def test_memory_is_forgotten_before_giving_up():
+    """Where the learnt direction fails, steepest descent is tried."""
+    calls = []
+
+    def gradient(x):
+        calls.append(1)
+        wrong = 3 <= len(calls) < 3 + MOST_TRIALS
+        return -x if wrong else x
+
+    end, function, _ = run(lambda x: 0.5 * x @ x, gradient, np.array([3.0, -4.0]))
+    assert end.status == 0
+    np.testing.assert_allclose(function.x, 0, atol=1e-5)
+
+
+def inverse_hessian(pairs, n):
+    """The matrix that the pairs make, by the update of BFGS in its dense form."""
+    step, change = pairs[-1]
+    hessian = np.eye(n) * (step @ change) / (change @ change)
+    for step, change in pairs:
+        left = np.eye(n) - np.outer(step, change) / (step @ change)
+        hessian = left @ hessian @ left.T + np.outer(step, step) / (step @ change)
+    return hessian
+
+
+@pytest.mark.parametrize("n", [1, 7, 600])
+def test_directions(n, dtype, isa):
+    rng = np.random.default_rng(n)
+    curvature, pairs = Curvature(4, n, dtype), []
+    scales = rng.uniform(0.5, 2, n)
+    for known in range(7):
+        grad, out = rng.normal(size=n).astype(dtype), np.empty(n, dtype)
+        slope = curvature.descend(grad, out)
+        expected = -grad.astype(float)
+        if known:
+            expected = -inverse_hessian(pairs[-4:], n) @ grad.astype(float)
+        eps = float(np.finfo(dtype).eps)
+        size = np.linalg.norm(expected)
+        np.testing.assert_allclose(out, expected, rtol=0, atol=300 * eps * size)
+        bound = 300 * eps * size * np.linalg.norm(grad)
+        assert slope == pytest.approx(expected @ grad, rel=0, abs=bound)
+        assert curvature.n_known == min(known, 4)
+        direction = rng.normal(size=n).astype(dtype)
+        after = (grad + scales * 0.25 * direction).astype(dtype)
+        step, change = 0.25 * direction, after - grad
+        curvature.learn(direction, 0.25, after, grad, float(step @ change))
+        pairs.append((step.astype(float), change.astype(float)))
+    curvature.forget()
+    curvature.descend(grad, out)
+    np.testing.assert_array_equal(out, -grad)
+
+
+def test_vectors_are_checked():
+    curvature = Curvature(2, 3, np.float64)
+    with pytest.raises(ValueError, match="length"):
+        curvature.descend(np.zeros(4), np.zeros(3))
+    with pytest.raises(ValueError, match="length"):
+        dot(np.zeros(4), np.zeros(3))
+    for wrong in (np.zeros(3, np.float32), np.zeros(6)[::2]):
+        with pytest.raises(TypeError, match="C-contiguous float64"):
+            curvature.descend(np.zeros(3), wrong)
+        with pytest.raises(TypeError, match="C-contiguous"):
+            dot(np.zeros(3), wrong)
+
+
+# The functions of Moré and Thuente (1994), section 5, and starts of their tables.
+def _rational(t):
+    return -t / (t * t + 2), (t * t - 2) / (t * t + 2) ** 2
+
+
+def _powers(t):
+    return (t + 0.004) ** 5 - 2 * (t + 0.004) ** 4, (
+        5 * (t + 0.004) ** 4 - 8 * (t + 0.004) ** 3
+    )
+
+
+def _yanai(t, left=0.001, right=0.001):
+    scale = [np.sqrt(1 + b * b) - b for b in (left, right)]
+    roots = np.sqrt((1 - t) ** 2 + right**2), np.sqrt(t * t + left**2)
+    slope = scale[0] * (t - 1) / roots[0] + scale[1] * t / roots[1]
+    return scale[0] * roots[0] + scale[1] * roots[1], slope
+
+
+@pytest.mark.parametrize("start", [1e-3, 1e-1, 1e1, 1e3])
+@pytest.mark.parametrize(
+    "function",
+    [
+        _rational,
+        _powers,
+        _yanai,
+        partial(_yanai, right=0.01),
+        partial(_yanai, left=0.01),
+    ],
+)
+def test_a_line_search_ends_where_wolfe_says(function, start):
+    loss, slope = function(0.0)
+    assert slope < 0
+    search, n_trials, is_over = LineSearch(loss, slope, start), 0, False
+    while not is_over:
+        n_trials += 1
+        assert n_trials <= MOST_TRIALS
+        trial = function(search.step)
+        is_over = search.ends(*trial)
+    assert trial[0] <= loss + DECREASE * search.step * slope
+    # the first slope of _powers is so small that the interval ends the search before
+    if function is not _powers:
+        assert abs(trial[1]) <= -FLATNESS * slope
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_fit_takes_the_steps_of_scipy_on_its_own_loss(dtype):
+    """The whole way, the penalty and the packing of the weights included."""
+    X = RNG.normal(size=(80, 5)).astype(dtype)
+    y = (X[:, :2] ** 2).astype(dtype)
+    params = {"hidden_layer_sizes": (6,), "alpha": 0.5, "activation": "tanh"}
+    model = MLPRegressor(solver="lbfgs", max_iter=6, random_state=0, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        start = MLPRegressor(
+            solver="sgd", max_iter=1, learning_rate_init=1e-30, random_state=0, **params
+        ).fit(X, y)
+        packed = np.hstack([a.ravel() for a in start.coefs_ + start.intercepts_])
+        model.fit(X, y)
+    result = optimize.minimize(
+        lambda w: model._loss_grad_lbfgs(w, X, y, None, *[None] * 4),
+        packed.astype(float),
+        method="L-BFGS-B",
+        jac=True,
+        options={"maxiter": 6, "gtol": model.tol},
+    )
+    ours = np.hstack([a.ravel() for a in model.coefs_ + model.intercepts_])
+    assert ours.dtype == dtype and model.n_iter_ == result.nit == 6
+    tolerance = {"float32": 2e-3, "float64": 1e-7}[dtype]
+    np.testing.assert_allclose(ours, result.x, rtol=0, atol=tolerance)
+
+
+def test_the_warning_says_why():
+    X = RNG.normal(size=(50, 3))
+    model = MLPClassifier((4,), solver="lbfgs", max_iter=3)
+    with pytest.warns(
+        ConvergenceWarning, match=r"3 iteration\(s\) \(status=1\): the li"
+    ):
+        model.fit(X, X[:, 0] > 0)
+    model.set_params(max_iter=1000, max_fun=2)
+    with pytest.warns(ConvergenceWarning, match=r"max_fun, is exceeded\. Scaling"):
+        model.fit(X, X[:, 0] > 0)
