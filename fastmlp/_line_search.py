@@ -1,7 +1,7 @@
 """The line search of L-BFGS: Moré and Thuente (1994).
 
 Line search algorithms with guaranteed sufficient decrease, ACM Transactions on
-Mathematical Software 20(3), 286-307, whose sections, equations and cases are cited.  The
+Mathematical Software 20(3), 286-307; its sections and cases are cited below.  The
 constants are those of L-BFGS-B 3.0 (Zhu et al. 1997), for the same steps.
 """
 

@@ -1,4 +1,4 @@
-# The inverse Hessian of L-BFGS, known by the last steps and what they did to the gradient.
+# The inverse Hessian of L-BFGS, as its last steps and changes of the gradient tell it.
 #
 # a) The two loops of Nocedal (1980) over the pairs of a step s and a change y of the
 #    gradient: from the newest pair down q -= a y with a = s q / (s y), and from the
@@ -16,7 +16,7 @@ from fastmlp._core.network cimport address_of
 
 
 def dot(x, y):
-    """Sum of the products of two vectors of the same length and precision, in double."""
+    """Sum of the products of two vectors of one length and precision, in double."""
     if len(x) != len(y):
         raise ValueError("vectors differ in length")
     if x.dtype == np.float32:
