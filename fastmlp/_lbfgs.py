@@ -1,8 +1,8 @@
 """Training by L-BFGS (Liu and Nocedal 1989) on all rows at once.
 
 The rules are those of L-BFGS-B 3.0 (Zhu et al. 1997) where no variable has a bound,
-with the defaults of SciPy, which scikit-learn uses: the same steps up to rounding.  All
-is in the precision of the network, the loss and sums over the weights in double.
+with the defaults of SciPy, which scikit-learn uses: the same steps up to rounding.  The
+network has its own precision, all else is in double.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def fit_lbfgs(task):
             objective,
             max_iter=estimator.max_iter,
             max_calls=estimator.max_fun,
-            tol=estimator.tol,
+            tol=float(estimator.tol),
             iteration_ends=iteration_ends,
         )
     except (KeyboardInterrupt, Exception) as reason:
@@ -67,12 +67,13 @@ def fit_lbfgs(task):
         else:
             monitor.time_is_up()
         return
-    stops_early = end is STOPPED
-    if stops_early or (
+    objective.put(objective.x)
+    estimator.loss_ = objective.loss
+    if end is STOPPED or (
         estimator.on_divergence != "raise" and not np.isfinite(task.params).all()
     ):
         objective.take_best()
-    estimator.loss_ = objective.best_loss if stops_early else objective.loss
+        estimator.loss_ = objective.best_loss
     monitor.finish()
     if end.status > 0:
         more = ""
@@ -98,6 +99,7 @@ SMALL_GRADIENT = End(0, "the gradient is within tol")
 SMALL_DECREASE = End(0, "the loss falls no more")
 MAX_ITER = End(1, "the limit of iterations is reached")
 MAX_CALLS = End(1, "the limit of evaluations, max_fun, is exceeded")
+NOT_FINITE = End(2, "the loss of the initial weights is infinite or NaN")
 ABNORMAL = End(2, "the loss falls in no direction that was tried")
 
 
@@ -107,8 +109,8 @@ def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
     Parameters
     ----------
     objective : callable
-        Evaluates the function at its ``x``, an array of shape (n,), into its ``loss``
-        and ``grad``; the minimum is left in all three.
+        Evaluates the function at its ``x``, a float64 array of shape (n,), into its
+        ``loss`` and ``grad``; the minimum is left in all three.
     max_iter, max_calls : int
         The most iterations, and evaluations after which no other iteration begins.
     tol : float
@@ -121,10 +123,12 @@ def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
     End
     """
     x, grad = objective.x, objective.grad
-    curvature = Curvature(N_PAIRS, len(x), x.dtype)
+    curvature = Curvature(N_PAIRS, len(x))
     direction, x_before, grad_before = (np.empty_like(x) for _ in range(3))
     objective()
     n_iter, n_calls = 0, 1
+    if not math.isfinite(objective.loss):
+        return NOT_FINITE
     if _largest(grad) <= tol:
         return SMALL_GRADIENT
     while True:
@@ -135,7 +139,7 @@ def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
             step = min(1 / math.sqrt(dot(direction, direction) or math.inf), LONGEST)
         search, is_over = LineSearch(before, slope_before, step), False
         n_trials = 0
-        while slope_before < 0 and not is_over and n_trials < MOST_TRIALS:
+        while -math.inf < slope_before < 0 and not is_over and n_trials < MOST_TRIALS:
             _move(x, x_before, search.step, direction)
             objective()
             n_trials += 1
@@ -166,14 +170,14 @@ def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
 
 def _move(x, start, step, direction):
     """Put start + step direction into x."""
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         np.multiply(direction, step, out=x)
         x += start
 
 
 def _largest(values):
     """The largest absolute value; NaN where one is."""
-    return max(values.max(), -values.min())
+    return float(max(values.max(), -values.min()))
 
 
 class _Objective:
@@ -194,16 +198,24 @@ class _Objective:
             smoothing=task.regularization.smoothing,
         )
         trained = slice(task.network.n_trainable)
-        self.x, self.grad = task.params[trained], self.batch.grad[trained]
+        self.weights, self.gradient = task.params[trained], self.batch.grad[trained]
+        self.x, self.grad = self.weights.astype(float), self.gradient.astype(float)
         self.loss = self.best_loss = np.inf
         self.best_x = self.x.copy()
 
     def __call__(self):
         deadline = self.deadline if np.isfinite(self.best_loss) else np.inf
+        self.put(self.x)
         self.loss = self.batch.loss_gradient(self.alpha, deadline)
+        self.grad[:] = self.gradient
         if self.loss < self.best_loss:
             self.best_loss, self.best_x[:] = self.loss, self.x
 
+    def put(self, x):
+        """Let the network have these weights."""
+        with np.errstate(all="ignore"):  # beyond single precision they are infinite
+            self.weights[:] = x
+
     def take_best(self):
         """Go back to the best weights."""
-        self.x[:] = self.best_x
+        self.put(self.best_x)

@@ -88,6 +88,7 @@ class LineSearch:
         self.step = min(max(step, 0.0), LONGEST)
         if self._is_exhausted():
             self.step = self.best.step
+            return self.best is trial  # whose loss is known
         return False
 
     def _is_good(self, trial, enough):

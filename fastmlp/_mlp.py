@@ -948,7 +948,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     tol : float, default=1e-4
         Smallest improvement of the loss (of the score with early stopping) that
-        counts; for lbfgs the tolerance of the projected gradient.
+        counts; for lbfgs the largest absolute entry of the gradient at which training
+        ends.
 
     verbose : bool or int, default=False
         True prints scikit-learn's line about each epoch; the int 1 one progress line
@@ -1685,7 +1686,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     tol : float, default=1e-4
         Smallest improvement of the loss (of the score with early stopping) that
-        counts; for lbfgs the tolerance of the projected gradient.
+        counts; for lbfgs the largest absolute entry of the gradient at which training
+        ends.
 
     verbose : bool or int, default=False
         True prints scikit-learn's line about each epoch; the int 1 one progress line

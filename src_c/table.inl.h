@@ -47,7 +47,7 @@ typedef struct {
     /* the sum of x * y over n values; y may be x */
     double (*dot)(const FM_REAL *x, const FM_REAL *y, ptrdiff_t n);
 
-    /* y := y + a x over n values; returns the sum of y * z */
+    /* y := y + a x over n values; returns the sum of y * z; z may be x, but y neither */
     double (*axpy_dot)(FM_REAL a, const FM_REAL *x, FM_REAL *y, const FM_REAL *z,
                        ptrdiff_t n);
 

@@ -5,36 +5,31 @@
 #    oldest up q += (a - b) s with b = y q / (s y).
 # b) Each sweep that adds to q also takes the product that the next one begins with, so
 #    every pair is read twice from memory, not four times.
-# c) All is in the precision of the network, the sums in double.
+# c) All is in double, for networks of either precision: the rounding of a step would
+#    part the path from that of SciPy.
 
 import numpy as np
-
-from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.network cimport address_of
 
 
 def dot(x, y):
-    """Sum of the products of two vectors of one length and precision, in double."""
+    """Sum of the products of two float64 vectors of the same length."""
     if len(x) != len(y):
         raise ValueError("vectors differ in length")
-    if x.dtype == np.float32:
-        return kernels.dot(<const float *> address_of(x, np.float32),
-                           <const float *> address_of(y, np.float32), len(x))
     return kernels.dot(<const double *> address_of(x, np.float64),
                        <const double *> address_of(y, np.float64), len(x))
 
 
 cdef double descend(
-    const floating *steps, const floating *changes, const double *products,
+    const double *steps, const double *changes, const double *products,
     double *shares, Py_ssize_t n_pairs, Py_ssize_t n_known, Py_ssize_t newest,
-    double scale, const floating *grad, floating *out, Py_ssize_t n,
+    double scale, const double *grad, double *out, Py_ssize_t n,
 ) noexcept nogil:
     """out := -H grad; its product with grad.  The pairs stand in a ring of n_pairs."""
     cdef Py_ssize_t i, pair = newest, following
     cdef double product
-    cdef floating factor = <floating> scale
     for i in range(n):
         out[i] = -grad[i]
     if n_known == 0:
@@ -49,7 +44,7 @@ cdef double descend(
         if i < n_known - 1:
             pair = following
     for i in range(n):
-        out[i] *= factor
+        out[i] *= scale
     product *= scale
     for i in range(n_known):  # and back
         following = (pair + 1) % n_pairs
@@ -69,8 +64,6 @@ cdef class Curvature:
         Pairs to remember.
     n : int
         Length of the vectors.
-    dtype : dtype
-        float32 or float64.
     """
 
     cdef object steps, changes, products, shares
@@ -78,10 +71,12 @@ cdef class Curvature:
     cdef Py_ssize_t n_pairs, n, newest
     cdef double scale
 
-    def __init__(self, Py_ssize_t n_pairs, Py_ssize_t n, dtype):
+    def __init__(self, Py_ssize_t n_pairs, Py_ssize_t n):
+        if n_pairs < 1:
+            raise ValueError("one pair is the least")
         self.n_pairs, self.n = n_pairs, n
-        self.steps = np.empty((n_pairs, n), dtype)
-        self.changes = np.empty((n_pairs, n), dtype)
+        self.steps = np.empty((n_pairs, n))
+        self.changes = np.empty((n_pairs, n))
         self.products, self.shares = np.empty(n_pairs), np.empty(n_pairs)
         self.forget()
 
@@ -91,6 +86,8 @@ cdef class Curvature:
 
     def learn(self, direction, step, grad, grad_before, product):
         """Remember a pair, in place of the oldest where all room is taken.
+
+        A pair whose change has no finite square above 0 tells nothing and is left out.
 
         Parameters
         ----------
@@ -102,12 +99,20 @@ cdef class Curvature:
         product : float
             Of the step with the change of the gradient; above 0.
         """
-        self.newest = (self.newest + 1) % self.n_pairs
-        self.n_known = min(self.n_known + 1, self.n_pairs)
-        np.multiply(direction, step, out=self.steps[self.newest])
-        change = np.subtract(grad, grad_before, out=self.changes[self.newest])
-        self.products[self.newest] = product
-        self.scale = product / dot(change, change)
+        cdef Py_ssize_t pair = (self.newest + 1) % self.n_pairs
+        cdef double square
+        if not len(direction) == len(grad) == len(grad_before) == self.n:
+            raise ValueError("vectors are of a wrong length")
+        with np.errstate(all="ignore"):
+            np.multiply(direction, step, out=self.steps[pair])
+            change = np.subtract(grad, grad_before, out=self.changes[pair])
+        square = dot(change, change)
+        if not 0 < square < np.inf:
+            if self.n_known == self.n_pairs:  # the oldest pair is overwritten
+                self.n_known -= 1
+            return
+        self.products[pair], self.scale = product, product / square
+        self.newest, self.n_known = pair, min(self.n_known + 1, self.n_pairs)
 
     def descend(self, grad, out):
         """Fill out with minus the inverse Hessian times grad; returns their product.
@@ -121,26 +126,16 @@ cdef class Curvature:
         slope : float
             Of the function along out.
         """
-        cdef const void *g = <const void *> address_of(grad, self.steps.dtype)
-        cdef void *d = <void *> address_of(out, self.steps.dtype)
-        cdef const void *s = <const void *> address_of(self.steps, self.steps.dtype)
-        cdef const void *y = <const void *> address_of(self.changes, self.steps.dtype)
+        cdef const double *g = <const double *> address_of(grad, np.float64)
+        cdef double *d = <double *> address_of(out, np.float64)
+        cdef const double *s = <const double *> address_of(self.steps, np.float64)
+        cdef const double *y = <const double *> address_of(self.changes, np.float64)
         cdef double *products = <double *> address_of(self.products, np.float64)
         cdef double *shares = <double *> address_of(self.shares, np.float64)
-        cdef bint is_float32 = self.steps.dtype == np.float32
         cdef double slope
-        cdef unsigned int before
         if len(grad) != self.n or len(out) != self.n:
             raise ValueError("vectors are of a wrong length")
         with nogil:
-            before = kernels.flush_denormals()
-            if is_float32:
-                slope = descend(<const float *> s, <const float *> y, products, shares,
-                                self.n_pairs, self.n_known, self.newest, self.scale,
-                                <const float *> g, <float *> d, self.n)
-            else:
-                slope = descend(<const double *> s, <const double *> y, products,
-                                shares, self.n_pairs, self.n_known, self.newest,
-                                self.scale, <const double *> g, <double *> d, self.n)
-            kernels.restore_denormals(before)
+            slope = descend(s, y, products, shares, self.n_pairs, self.n_known,
+                            self.newest, self.scale, g, d, self.n)
         return slope
