@@ -199,7 +199,8 @@ class _Objective:
         )
         trained = slice(task.network.n_trainable)
         self.weights, self.gradient = task.params[trained], self.batch.grad[trained]
-        self.x, self.grad = self.weights.astype(float), self.gradient.astype(float)
+        self.x = self.weights.astype(float)
+        self.grad = np.empty_like(self.x)
         self.loss = self.best_loss = np.inf
         self.best_x = self.x.copy()
 
