@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from statistics import median
 from typing import NamedTuple
 
@@ -86,13 +87,9 @@ def bars(rows, iris=None, imports=None):
         Milliseconds of the import beyond scikit-learn's.
     """
     one = [row for row in rows if row.threads == 1]
-    single_ms = {(row.name, row.dtype): row.ms for row in one if not row.void}
     two = [row for row in rows if row.threads == 2]
-    both = [row for row in two if (row.name, row.dtype) in single_ms]
-
-    def speed_up(row):
-        return single_ms[row.name, row.dtype] / row.ms
-
+    both = [row for row in two if row.speed_up is not None]
+    speed_up = attrgetter("speed_up")
     checked = []
     for column, (rival, name, worst) in enumerate(
         [(None, "the best opponent", 1.0), (REFERENCE, REFERENCE, None)]

@@ -92,7 +92,7 @@ class Contest:
     def __init__(self, names, threads, rounds, target):
         self.rounds, self.target = rounds, target
         self.processes, self.facts = {}, {}
-        for name, n in ((name, n) for n in threads for name in names):
+        for name, n in ((name, n) for name in names for n in threads):
             process = Process(name, n)
             try:
                 self.facts[f"{name} x{n}"] = process.ask("describe")
@@ -229,3 +229,9 @@ def import_seconds(rounds):
 def median_ms(entry):
     """The median over the rounds, or infinity where there are none."""
     return median(entry["ms"]) if entry["ms"] else math.inf
+
+
+def ratio(theirs, ours):
+    """The time of an entry over that of another: the median of those of the rounds."""
+    pairs = zip(theirs["ms"], ours["ms"], strict=True)
+    return median(a / b if b else math.inf for a, b in pairs)

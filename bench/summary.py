@@ -6,7 +6,7 @@ import math
 from statistics import geometric_mean
 from typing import NamedTuple
 
-from contest import median_ms
+from contest import median_ms, ratio
 from opponents import REFERENCE, SUBJECT
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}  # relative, of the checked loss
@@ -45,7 +45,8 @@ class Row(NamedTuple):
     """The figures of a cell for a number of threads; times in the units of the names.
 
     ``ratios`` has the rivals that are valid: their time over that of the subject.
-    Each may use fewer threads where that is faster for it.
+    Each may use fewer threads where that is faster for it.  ``speed_up`` is the time of
+    the subject with one thread over that with these, or None.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Row(NamedTuple):
     efficiency: float
     overhead_us: float
     ratios: dict[str, float]
+    speed_up: float | None = None
 
     @property
     def is_step(self):
@@ -85,8 +87,10 @@ def rows_of(result):
         for (name, n), entry in entries.items():
             if name == SUBJECT or n > threads or entry["void"] or ours["void"]:
                 continue
-            ratio = median_ms(entry) / ms
-            ratios[name] = min(ratio, ratios.get(name, ratio))
+            quotient = ratio(entry, ours)
+            ratios[name] = min(quotient, ratios.get(name, quotient))
+        alone = entries.get((SUBJECT, 1))
+        is_comparable = alone is not None and not alone["void"] and not ours["void"]
         rows.append(
             Row(
                 result["name"],
@@ -100,6 +104,7 @@ def rows_of(result):
                 limit_us / step_us,
                 step_us - limit_us,
                 ratios,
+                ratio(alone, ours) if is_comparable else None,
             )
         )
     return rows

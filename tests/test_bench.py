@@ -209,6 +209,16 @@ def test_figures_of_a_row(timed):
     assert row.overhead_us == pytest.approx(400 - limit)
 
 
+def test_ratios_are_those_within_a_round(timed):
+    entries = [dict(entry) for entry in timed["entries"]]
+    entries[0]["ms"], entries[1]["ms"] = [2.0, 1.0, 8.0], [3.0, 4.0, 16.0]
+    both = {**entries[0], "threads": 2, "ms": [1.0, 1.0, 4.0]}
+    one, two = rows_of(judge({**timed, "entries": [*entries, both]}))
+    assert (one.ratios["scikit-learn"], one.speed_up) == (2.0, 1.0)
+    assert (two.ratios["scikit-learn"], two.speed_up) == (4.0, 2.0)
+    assert two.ms == 1.0
+
+
 def with_loss(result, index, factor):
     """A copy of a result in which an entry has another loss."""
     entries = [dict(entry) for entry in result["entries"]]
@@ -261,13 +271,13 @@ def test_bars_are_met_or_missed():
         for limit, share in kinds
     ]
     good += [row_of(name="long", limit_us=500.0)]
-    good += [row_of(name="long", threads=2, ms=0.6, limit_us=250.0)]
+    good += [row_of(name="long", threads=2, ms=0.6, limit_us=250.0, speed_up=1.7)]
     assert [bar.met for bar in bars(good, 12.0, 30.0)] == [True] * 12
     bad = [
         row._replace(
             efficiency=row.efficiency / 2,
             overhead_us=3.0,
-            ms=2.0 if row.threads == 2 else 1.0,
+            speed_up=0.5 if row.threads == 2 else None,
             ratios={"scikit-learn": 5.0, "jax": 0.9},
         )
         for row in good
