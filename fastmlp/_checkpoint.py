@@ -1,9 +1,9 @@
-"""Checkpoints: a fit by sgd or adam that goes on where it was killed.
+"""Checkpoints: a fit that goes on where it was killed.
 
-A checkpoint holds all that the next epoch depends on: weights, moments and scalars of
-the solver, the generator, the order of the rows, the record of losses and scores, and
-with early stopping the best weights.  Parameters and a fingerprint of the data are in
-it too, so that a checkpoint of other ones is refused.
+A checkpoint holds all that the next epoch (iteration of lbfgs) depends on: weights, the
+state of the solver, the generator, the record of losses and scores, and with early
+stopping the best weights.  Parameters and a fingerprint of the data are in it too, so
+that a checkpoint of other ones is refused.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ import numpy as np
 from scipy.sparse import issparse
 
 from fastmlp import _safetensors
-from fastmlp._checkpoint_checks import PROGRESS, WATCHED, check_state, decoded_state
+from fastmlp._checkpoint_checks import check_state, decoded_state
 from fastmlp._encoding import encode, to_json
 
 FORMAT = "fastmlp checkpoint"
 FORMAT_VERSION = 1
 # What may differ: it does not change what an epoch does.
-_FREE_PARAMETERS = ("max_iter", "verbose", "n_threads", "warm_start", "max_time")
+_FREE_PARAMETERS = (
+    "max_iter",
+    "max_fun",
+    "verbose",
+    "n_threads",
+    "warm_start",
+    "max_time",
+)
 # A schedule is planned over max_iter epochs.
 _UNPLANNED = ("constant", "invscaling", "adaptive")
 
@@ -72,9 +79,15 @@ class Checkpoint:
         self.start_state = np.random.RandomState()
         self.start_state.set_state(estimator._random_state.get_state())
 
-    def restore(self, monitor, order):
-        """Put everything where it was before the next epoch."""
-        task, optimizer = monitor.task, monitor.optimizer
+    def restore(self, monitor, solver_state):
+        """Put everything where it was before the next epoch.
+
+        Parameters
+        ----------
+        monitor : Monitor
+        solver_state : StochasticState or LbfgsState
+        """
+        task = monitor.task
         self.identity["validation"] = _fingerprint_of_validation(task)
         if self.saved is None:
             return
@@ -83,45 +96,35 @@ class Checkpoint:
             if saved["identity"].get("validation") != self.identity["validation"]:
                 raise _refusal(self.resume, ["the validation rows are not the same"])
             with _named(self.resume):
-                check_state(saved, monitor, order)
+                check_state(saved, monitor, solver_state)
         except ValueError:  # the generator may be one of the user's
             estimator._random_state.set_state(self.state_before)
             raise
         vars(estimator).update(saved["attributes"])
         estimator._history = list(map(tuple, saved["history"].tolist()))
         monitor.open_books()
-        vars(monitor.divergence).update(saved["divergence"])
-        vars(optimizer).update(saved["optimizer"])
-        for moment, stored in zip(optimizer.moments, saved["moments"]):
-            moment[:] = stored
+        solver_state.restore(saved)
         task.params[:] = saved["params"]
-        if task.averaging is not None:
-            task.averaging.restore(saved["averaging"])
         if task.holdout is not None:
             task.holdout.best_params = saved["best_params"]
-        order.current = np.array(saved["order"], dtype=np.intp)
         estimator._random_state.set_state(saved["random_state"].get_state())
 
-    def epoch_ends(self, monitor, order):
+    def epoch_ends(self, monitor, solver_state):
         """Write the state after an epoch that is followed by another one."""
-        task, optimizer = monitor.task, monitor.optimizer
+        task = monitor.task
         estimator, holdout = task.estimator, task.holdout
         if self.path is None or estimator.n_iter_ % self.every:
             return
-        attributes, watched = vars(estimator), vars(monitor.divergence)
+        attributes, progress = vars(estimator), solver_state.progress
         state = {
             "identity": self.identity,
             "start_random_state": self.start_state,
             "random_state": estimator._random_state,
             "params": task.params,
-            "moments": list(optimizer.moments),
-            "optimizer": {k: v for k, v in vars(optimizer).items() if k != "moments"},
-            "averaging": None if task.averaging is None else task.averaging.state(),
-            "divergence": {name: watched[name] for name in WATCHED},
-            "order": order.current,
             "best_params": None if holdout is None else holdout.best_params,
-            "attributes": {k: attributes[k] for k in PROGRESS if k in attributes},
+            "attributes": {k: attributes[k] for k in progress if k in attributes},
             "history": np.array(estimator._history, dtype=np.float64),
+            **solver_state.content(),
         }
         tensors = {}
         encoded = {name: encode(value, name, tensors) for name, value in state.items()}
@@ -134,13 +137,13 @@ class Checkpoint:
         _safetensors.write(self.path, tensors, metadata)
 
 
-def make_checkpoint(estimator, checkpoint, checkpoint_every, resume):
+def make_checkpoint(checkpoint, checkpoint_every, resume):
     """The checkpoint that the arguments of ``fit`` ask for, or None.
 
     Raises
     ------
     ValueError
-        If an argument is not valid, or if the solver cannot be resumed.
+        If an argument is not valid.
     """
     is_count = isinstance(checkpoint_every, int | np.integer)
     if isinstance(checkpoint_every, bool) or not is_count or checkpoint_every < 1:
@@ -157,11 +160,6 @@ def make_checkpoint(estimator, checkpoint, checkpoint_every, resume):
     for name, value in (("checkpoint", checkpoint), ("resume", resume)):
         if value is not None and not isinstance(value, str | os.PathLike):
             raise ValueError(f"{name} must be a path or None, got {value!r}.")
-    if estimator.solver == "lbfgs":
-        raise ValueError(
-            "checkpoint and resume need a stochastic solver: the curvature that lbfgs "
-            "learns is not stored."
-        )
     if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
         raise ValueError(
             f"checkpoint: there is no folder {Path(checkpoint).absolute().parent}."

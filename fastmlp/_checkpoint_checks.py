@@ -15,32 +15,17 @@ from fastmlp._divergence import MOST_REDUCTIONS
 from fastmlp._encoding import decode
 from fastmlp._history import COLUMNS
 
-PARTS = (
+COMMON_PARTS = (
     "identity",
     "start_random_state",
     "random_state",
     "params",
-    "moments",
-    "optimizer",
-    "averaging",
-    "divergence",
-    "order",
     "best_params",
     "attributes",
     "history",
 )
-# What an epoch changes of an estimator; all else follows from parameters and data.
-PROGRESS = (
-    "loss_",
-    "n_iter_",
-    "t_",
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "validation_loss_curve_",
-    "best_validation_score_",
-    "_no_improvement_count",
-)
+STOCHASTIC_PARTS = ("moments", "optimizer", "averaging", "divergence", "order")
+LBFGS_PARTS = ("lbfgs",)
 WATCHED = ("best_loss", "n_reductions", "best")  # of the divergence
 _MOVING = (
     "learning_rate",
@@ -49,6 +34,16 @@ _MOVING = (
     "momentum_product",
     "noise_seed",
     "velocity_rate",
+)
+_VECTORS, _MATRICES = ("x", "grad", "best_x"), ("steps", "changes")
+_LBFGS = (
+    *_VECTORS,
+    *_MATRICES,
+    "products",
+    "loss",
+    "best_loss",
+    "n_calls",
+    "no_improvement_count",
 )
 _IDENTITY = {"class": str, "params": dict, "data": str, "dtype": str, "units": list}
 _MOST_STEPS = 2**53
@@ -59,8 +54,10 @@ def decoded_state(text, tensors):
     state = json.loads(text)
     if not isinstance(state, dict):
         raise ValueError("its state is not a JSON object")
-    if state.keys() != set(PARTS):
-        missing, unknown = set(PARTS) - state.keys(), state.keys() - set(PARTS)
+    solver_parts = LBFGS_PARTS if "lbfgs" in state else STOCHASTIC_PARTS
+    parts = {*COMMON_PARTS, *solver_parts}
+    if state.keys() != parts:
+        missing, unknown = parts - state.keys(), state.keys() - parts
         what = f"has no {min(missing)!r}" if missing else f"holds {min(unknown)!r}"
         raise ValueError(f"it {what}")
     identity = decode(state.pop("identity"), "identity", {})  # it has no arrays
@@ -75,7 +72,7 @@ def decoded_state(text, tensors):
     return {"identity": identity, **saved}
 
 
-def check_state(saved, monitor, order):
+def check_state(saved, monitor, solver_state):
     """Hold the parts of a checkpoint against the fit that is to go on.
 
     Parameters
@@ -83,21 +80,78 @@ def check_state(saved, monitor, order):
     saved : dict
         Of ``decoded_state``.
     monitor : Monitor
+    solver_state : StochasticState or LbfgsState
+    """
+    for name in solver_state.parts:
+        _require(name in saved, name, "there for this solver")
+    task = monitor.task
+    _check_vector("params", saved["params"], task.params, _is_finite(monitor))
+    best = None if task.holdout is None else task.holdout.best_params
+    _check_vector("best_params", saved["best_params"], best, True)
+    _check_attributes(saved["attributes"], monitor, solver_state.progress)
+    _check_history(saved["history"], saved["attributes"]["n_iter_"])
+    solver_state.check(saved)
+
+
+def check_stochastic(saved, monitor, order):
+    """The parts of a solver that takes a step a batch.
+
+    Parameters
+    ----------
+    saved : dict
+    monitor : Monitor
     order : ShuffledOrder
     """
-    task = monitor.task
-    # with early stopping a fit goes on although the last weights are not finite
-    is_finite = not monitor.stops_by_score
-    _check_vector("params", saved["params"], task.params, is_finite)
+    task, is_finite = monitor.task, _is_finite(monitor)
     _check_optimizer(saved["optimizer"], monitor.optimizer)
     _check_moments(saved["moments"], monitor.optimizer, task.params, is_finite)
     _check_averaging(saved["averaging"], task, is_finite)
     _check_divergence(saved["divergence"], monitor.divergence, task.params)
-    best = None if task.holdout is None else task.holdout.best_params
-    _check_vector("best_params", saved["best_params"], best, True)
     _check_order(saved["order"], order)
-    _check_attributes(saved["attributes"], monitor)
-    _check_history(saved["history"], saved["attributes"]["n_iter_"])
+
+
+def check_lbfgs(stored, x, n_pairs, n_iter):
+    """The part of lbfgs.
+
+    Parameters
+    ----------
+    stored : object
+    x : ndarray of shape (n,)
+        A vector like those that it must hold.
+    n_pairs : int
+        The most pairs of the curvature.
+    n_iter : int
+        Iterations so far.
+    """
+    _check_keys("lbfgs", stored, _LBFGS)
+    for name in _VECTORS:
+        _check_vector(f"lbfgs.{name}", stored[name], x, True)
+    products = stored["products"]
+    is_list = isinstance(products, np.ndarray) and products.dtype == x.dtype
+    is_list = is_list and products.ndim == 1 and len(products) <= n_pairs
+    rule = f"an array of {x.dtype} of at most {n_pairs} products"
+    _require(is_list, "lbfgs.products", rule)
+    are_positive = ((products > 0) & (products < np.inf)).all()
+    _require(are_positive, "lbfgs.products", "finite and above 0")
+    like = np.empty((len(products), len(x)), dtype=x.dtype)
+    for name in _MATRICES:
+        _check_vector(f"lbfgs.{name}", stored[name], like, True)
+    with np.errstate(all="ignore"):
+        squares = (stored["changes"] ** 2).sum(axis=1)
+    have_squares = ((squares > 0) & (squares < np.inf)).all()
+    _require(have_squares, "lbfgs.changes", "of finite squares above 0")
+    for name in ("loss", "best_loss"):
+        is_loss = _is_float(stored[name]) and stored[name] < math.inf
+        _require(is_loss, f"lbfgs.{name}", "a float below infinity, no NaN")
+    _require(_is_count(stored["n_calls"], 1), "lbfgs.n_calls", "an int >= 1")
+    count = stored["no_improvement_count"]
+    rule = f"an int from 0 to n_iter_ ({n_iter})"
+    _require(_is_count(count, 0, n_iter), "lbfgs.no_improvement_count", rule)
+
+
+def _is_finite(monitor):
+    """Whether the weights are: with early stopping a fit goes on where they are not."""
+    return not monitor.stops_by_score
 
 
 def _require(holds, name, rule):
@@ -213,30 +267,36 @@ def _check_order(stored, order):
         _require(same, "order", f"{rule}, each as often as in the data")
 
 
-def _check_attributes(stored, monitor):
-    """The attributes of the estimator that an epoch changes."""
+def _check_attributes(stored, monitor, progress):
+    """The attributes of the estimator that an epoch changes, those of ``progress``."""
     estimator, holdout = monitor.estimator, monitor.holdout
-    names = [name for name in PROGRESS if name in vars(estimator)]
+    names = {name for name in progress if name in vars(estimator)}
     _check_keys("attributes", stored, {*names, "loss_"})
     n_iter = stored["n_iter_"]
     _require(_is_count(n_iter, 1), "n_iter_", "an int >= 1")
+    _require(isinstance(stored["loss_"], float), "loss_", "a float")
+    if "t_" in progress:
+        _check_epochs(stored, monitor, n_iter)
+    if holdout is not None:
+        _check_curve("validation_scores_", stored, n_iter)
+        _check_curve("validation_loss_curve_", stored, n_iter)
+        name = "best_validation_score_"
+        _require(_is_float(stored[name]), name, "a float, no NaN")
+        return
+    for name in names & {"validation_scores_", "best_validation_score_"}:
+        _require(stored[name] is None, name, "None for this fit")
+
+
+def _check_epochs(stored, monitor, n_iter):
+    """Those of them that lbfgs does not have."""
     _require(_is_count(stored["t_"], 1), "t_", "a number of samples, at least 1")
     is_count = _is_count(stored["_no_improvement_count"], 0, n_iter)
     _require(is_count, "_no_improvement_count", f"an int from 0 to n_iter_ ({n_iter})")
-    _require(isinstance(stored["loss_"], float), "loss_", "a float")
     _check_curve("loss_curve_", stored, n_iter)
     if monitor.stops_by_score:
         _require(stored["best_loss_"] is None, "best_loss_", "None for this fit")
     else:
         _require(_is_float(stored["best_loss_"]), "best_loss_", "a float, no NaN")
-    if holdout is None:
-        for name in ("validation_scores_", "best_validation_score_"):
-            _require(stored[name] is None, name, "None for this fit")
-        return
-    _check_curve("validation_scores_", stored, n_iter)
-    _check_curve("validation_loss_curve_", stored, n_iter)
-    name = "best_validation_score_"
-    _require(_is_float(stored[name]), name, "a float, no NaN")
 
 
 def _check_curve(name, stored, n_iter):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastmlp._checkpoint_states import LbfgsState
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.curvature import Curvature, dot
 from fastmlp._core.network import Data
@@ -33,6 +34,14 @@ def fit_lbfgs(task):
     estimator = task.estimator
     monitor = Monitor(task)
     objective = _Objective(task, monitor.deadline)
+    course = Course(len(objective.x))
+    checkpoint, state = task.options.checkpoint, LbfgsState(monitor, objective, course)
+    if checkpoint is not None:
+        checkpoint.restore(monitor, state)
+
+    def goes_on():
+        if checkpoint is not None:
+            checkpoint.epoch_ends(monitor, state)
 
     def iteration_ends():
         if monitor.scope is not None:
@@ -42,10 +51,12 @@ def fit_lbfgs(task):
     try:
         end = minimize(
             objective,
+            course,
             max_iter=estimator.max_iter,
             max_calls=estimator.max_fun,
             tol=float(estimator.tol),
             iteration_ends=iteration_ends,
+            goes_on=goes_on,
         )
     except (KeyboardInterrupt, Exception) as reason:
         if not (
@@ -103,7 +114,31 @@ NOT_FINITE = End(2, "the loss of the initial weights is infinite or NaN")
 ABNORMAL = End(2, "the loss falls in no direction that was tried")
 
 
-def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
+class Course:
+    """How far a minimisation has come.
+
+    Attributes
+    ----------
+    n_iter, n_calls : int
+        Iterations and evaluations so far.
+    curvature : Curvature
+        What they have learnt.
+    """
+
+    def __init__(self, n):
+        self.n_iter = self.n_calls = 0
+        self.curvature = Curvature(N_PAIRS, n)
+
+    def limit(self, max_iter, max_calls):
+        """The end at a limit that is reached, or None."""
+        if self.n_iter >= max_iter:
+            return MAX_ITER
+        return MAX_CALLS if self.n_calls > max_calls else None
+
+
+def minimize(
+    objective, course, *, max_iter, max_calls, tol, iteration_ends, goes_on=lambda: None
+):
     """Minimise a function.
 
     Parameters
@@ -111,31 +146,37 @@ def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
     objective : callable
         Evaluates the function at its ``x``, a float64 array of shape (n,), into its
         ``loss`` and ``grad``; the minimum is left in all three.
+    course : Course
+        A new one, or one to go on with, where all three are as it left them.
     max_iter, max_calls : int
         The most iterations, and evaluations after which no other iteration begins.
     tol : float
         Largest absolute entry of the gradient at which the minimum is reached.
     iteration_ends : callable
         Called after each iteration; returns whether to stop.
+    goes_on : callable
+        Called after each iteration at which it did not end but for a limit: objective
+        and course are what the next one would begin with.
 
     Returns
     -------
     End
     """
-    x, grad = objective.x, objective.grad
-    curvature = Curvature(N_PAIRS, len(x))
+    x, grad, curvature = objective.x, objective.grad, course.curvature
     direction, x_before, grad_before = (np.empty_like(x) for _ in range(3))
-    objective()
-    n_iter, n_calls = 0, 1
-    if not math.isfinite(objective.loss):
-        return NOT_FINITE
-    if _largest(grad) <= tol:
-        return SMALL_GRADIENT
-    while True:
+    end = course.limit(max_iter, max_calls)
+    if course.n_calls == 0:
+        objective()
+        course.n_calls = 1
+        if not math.isfinite(objective.loss):
+            return NOT_FINITE
+        if _largest(grad) <= tol:
+            return SMALL_GRADIENT
+    while end is None:
         before, slope_before = objective.loss, curvature.descend(grad, direction)
         x_before[:], grad_before[:] = x, grad
         step = 1.0
-        if n_iter == 0:  # the direction has no length of its own yet
+        if course.n_iter == 0:  # the direction has no length of its own yet
             step = min(1 / math.sqrt(dot(direction, direction) or math.inf), LONGEST)
         search, is_over = LineSearch(before, slope_before, step), False
         n_trials = 0
@@ -145,27 +186,34 @@ def minimize(objective, *, max_iter, max_calls, tol, iteration_ends):
             n_trials += 1
             slope = dot(grad, direction)
             is_over = search.ends(objective.loss, slope)
-        n_calls += n_trials
+        course.n_calls += n_trials
         if not is_over:
             x[:], grad[:], objective.loss = x_before, grad_before, before
             if curvature.n_known == 0:
                 return ABNORMAL
             curvature.forget()
             continue
-        n_iter += 1
+        course.n_iter += 1
         if iteration_ends():
             return STOPPED
-        if n_iter >= max_iter:
-            return MAX_ITER
-        if n_calls > max_calls:
-            return MAX_CALLS
-        if _largest(grad) <= tol:
-            return SMALL_GRADIENT
-        if before - objective.loss <= FLAT * max(abs(before), abs(objective.loss), 1):
-            return SMALL_DECREASE
-        product = (slope - slope_before) * search.step
-        if product > -EPSILON * slope_before * search.step:
-            curvature.learn(direction, search.step, grad, grad_before, product)
+        end = _convergence(objective, before, tol)
+        if end is None:
+            product = (slope - slope_before) * search.step
+            if product > -EPSILON * slope_before * search.step:
+                curvature.learn(direction, search.step, grad, grad_before, product)
+            goes_on()
+        end = course.limit(max_iter, max_calls) or end
+    return end
+
+
+def _convergence(objective, before, tol):
+    """The end where the minimum is reached, or None; before: the loss one step ago."""
+    loss = objective.loss
+    if _largest(objective.grad) <= tol:
+        return SMALL_GRADIENT
+    if before - loss <= FLAT * max(abs(before), abs(loss), 1):
+        return SMALL_DECREASE
+    return None
 
 
 def _move(x, start, step, direction):

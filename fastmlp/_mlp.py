@@ -221,14 +221,15 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             Returning True stops the fit, None or False goes on; anything else is a
             TypeError.
         checkpoint : str or path-like, default=None
-            File for the state of a fit by sgd or adam, written as a whole after each
+            File for the state of the fit, written as a whole after each
             ``checkpoint_every`` epochs, so that a fit that is killed can go on.
         checkpoint_every : int, default=1
-            Epochs between two writes; needs ``checkpoint``.
+            Epochs (iterations of lbfgs) between two writes; needs ``checkpoint``.
         resume : str or path-like, default=None
             File of ``checkpoint`` to go on from, with the same data and parameters (but
-            for ``max_iter``, ``verbose``, ``n_threads`` and ``warm_start``): the model
-            has the same bits as that of a fit without interruption.
+            for ``max_iter``, ``max_fun``, ``max_time``, ``verbose``, ``n_threads`` and
+            ``warm_start``): the model has the same bits as that of a fit without
+            interruption.
 
         Returns
         -------
@@ -259,7 +260,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             sample_weight_val=sample_weight_val,
             groups=groups,
             callback=callback,
-            checkpoint=make_checkpoint(self, checkpoint, checkpoint_every, resume),
+            checkpoint=make_checkpoint(checkpoint, checkpoint_every, resume),
         )
         with announced_fit(self, X, y, sample_weight) as options.context:
             error = self._fit(X, y, sample_weight, options)

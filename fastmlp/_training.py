@@ -5,6 +5,7 @@ from __future__ import annotations
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._averaging import begin_averaging
+from fastmlp._checkpoint_states import StochasticState
 from fastmlp._core.solvers import Epoch
 from fastmlp._functions import is_from_function
 from fastmlp._monitor import Monitor
@@ -30,9 +31,9 @@ def fit_stochastic(task):
 def run_epochs(task, optimizer, epoch, order):
     """Train for at most max_iter epochs, n_epochs in partial_fit."""
     monitor = Monitor(task, optimizer)
-    checkpoint = task.options.checkpoint
+    checkpoint, state = task.options.checkpoint, StochasticState(monitor, order)
     if checkpoint is not None:
-        checkpoint.restore(monitor, order)
+        checkpoint.restore(monitor, state)
     in_order = not task.estimator.shuffle and task.rows is None
     try:
         for _ in range(task.estimator.n_iter_, task.n_epochs):
@@ -42,7 +43,7 @@ def run_epochs(task, optimizer, epoch, order):
             if monitor.epoch_ends(epoch):
                 break
             if checkpoint is not None:
-                checkpoint.epoch_ends(monitor, order)
+                checkpoint.epoch_ends(monitor, state)
         else:
             if not task.options.incremental:
                 warn(

@@ -5,8 +5,16 @@ import random
 
 import numpy as np
 import pytest
+from checkpoint_files import (
+    content_of,
+    drop,
+    fuzz,
+    put,
+    rewritten,
+    say,
+    unchanged,
+)
 from models import data
-from mutations import mutate_json
 
 from fastmlp import MLPClassifier, MLPRegressor, _safetensors
 
@@ -28,51 +36,13 @@ def content(tmp_path_factory):
     """Tensors and metadata of a checkpoint after two epochs of three."""
     path = tmp_path_factory.mktemp("file") / "c"
     make(max_iter=2).fit(X, Y, checkpoint=path)
-    tensors, metadata = _safetensors.read(path, copy=True)
-    metadata.pop("checksum")
-    return tensors, metadata
-
-
-def rewritten(path, content, change):
-    """Write a checkpoint with its tensors and its state changed."""
-    tensors = {name: array.copy() for name, array in content[0].items()}
-    state = json.loads(content[1]["state"])
-    change(tensors, state)
-    _safetensors.write(path, tensors, {**content[1], "state": json.dumps(state)})
-
-
-def unchanged(model, before):
-    """Raise unless the attributes of a model are the same objects as before."""
-    assert vars(model).keys() == before.keys()
-    assert all(vars(model)[name] is value for name, value in before.items())
+    return content_of(path)
 
 
 def test_without_a_change_it_goes_on(content, tmp_path):
     rewritten(tmp_path / "c", content, lambda tensors, state: None)
     model, whole = make().fit(X, Y, resume=tmp_path / "c"), make().fit(X, Y)
     np.testing.assert_array_equal(model.coefs_[0], whole.coefs_[0])
-
-
-def put(name, change):
-    """A change of a tensor: a function of it, or a value for its first element."""
-
-    def apply(tensors, state):
-        if callable(change):
-            tensors[name] = change(tensors[name])
-        else:
-            tensors[name].flat[0] = change
-
-    return apply
-
-
-def say(part, **values):
-    """A change of entries of a dict in the state."""
-    return lambda tensors, state: state[part]["$dict"].update(values)
-
-
-def drop(part, name):
-    """A change that removes an entry of a dict in the state."""
-    return lambda tensors, state: state[part]["$dict"].pop(name)
 
 
 HOSTILE = {
@@ -197,14 +167,13 @@ def test_weights_that_are_not_finite(tmp_path):
         hidden_layer_sizes=(3,), max_iter=2, random_state=0, solver="sgd", shuffle=False
     )
     model.fit(X, y, checkpoint=tmp_path / "c")
-    tensors, metadata = _safetensors.read(tmp_path / "c", copy=True)
-    metadata.pop("checksum")
+    whole = content_of(tmp_path / "c")
     for name, value, rule in (
         ("params", np.inf, "'params' must be finite"),
         ("moments.0", np.nan, "'moments.0' must be free of NaN"),
         ("order", 1, "'order' must be the 40 training rows as they are"),
     ):
-        rewritten(tmp_path / "d", (tensors, metadata), put(name, value))
+        rewritten(tmp_path / "d", whole, put(name, value))
         before = vars(model).copy()
         with pytest.raises(ValueError, match=rule):
             model.fit(X, y, resume=tmp_path / "d")
@@ -236,50 +205,7 @@ def test_the_generator_of_the_user_is_put_back(content, tmp_path):
 
 def test_fuzz(content, tmp_path):
     """Mutations of the state and of the tensors, under a right checksum."""
-    rng = random.Random(0)
-
-    def mutate_tensor(tensors):
-        name = rng.choice(sorted(tensors))
-        array = tensors[name]
-        kind = rng.randrange(5)
-        if kind == 0:
-            tensors.pop(name)
-        elif kind == 1:
-            tensors[name] = array[: rng.randrange(len(array) + 1)]
-        elif kind == 2:
-            tensors[name] = array.astype(rng.choice(["f4", "f8", "i8", "i4", "u1"]))
-        elif kind == 3:
-            tensors[name] = array[..., None]
-        else:
-            raw = bytearray(array.tobytes())
-            at = rng.randrange(len(raw))
-            raw[at : at + 8] = rng.randbytes(len(raw[at : at + 8]))
-            tensors[name] = np.frombuffer(raw, array.dtype).reshape(array.shape)
-
-    n_refused = n_resumed = 0
-    for i in range(300):
-        changes = rng.choice((1, 1, 3))
-
-        def change(tensors, state, by_tensor=i % 2, changes=changes):
-            for _ in range(changes):
-                if by_tensor and tensors:
-                    mutate_tensor(tensors)
-                else:
-                    mutate_json(state, rng, 0.9)
-
-        with np.errstate(all="ignore"):
-            rewritten(tmp_path / "c", content, change)
-        model = make()
-        before = vars(model).copy()
-        try:
-            model.fit(X, Y, resume=tmp_path / "c")
-        except ValueError as error:
-            assert str(tmp_path / "c") in str(error)
-            unchanged(model, before)
-            n_refused += 1
-        else:
-            assert model.predict(X).shape == (len(X),)
-            assert np.isfinite(model.coefs_[0]).all()
-            n_resumed += 1
+    args = (content, tmp_path / "c", make, X, Y, random.Random(0), 300)
+    n_refused, n_resumed = fuzz(*args)
     assert n_refused > 150
     assert n_resumed > 10

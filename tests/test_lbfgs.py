@@ -10,7 +10,7 @@ from scipy import optimize
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp._lbfgs import MOST_TRIALS, minimize
+from fastmlp._lbfgs import MOST_TRIALS, Course, minimize
 from fastmlp._line_search import DECREASE, FLATNESS, LineSearch
 
 
@@ -33,6 +33,7 @@ def run(value, gradient, start, tol=1e-5, max_iter=200, max_calls=15000):
     function, path = Function(value, gradient, start), []
     end = minimize(
         function,
+        Course(len(start)),
         max_iter=max_iter,
         max_calls=max_calls,
         tol=tol,

@@ -67,8 +67,8 @@ cdef class Curvature:
     """
 
     cdef object steps, changes, products, shares
-    cdef readonly Py_ssize_t n_known
-    cdef Py_ssize_t n_pairs, n, newest
+    cdef readonly Py_ssize_t n_known, n_pairs
+    cdef Py_ssize_t n, newest
     cdef double scale
 
     def __init__(self, Py_ssize_t n_pairs, Py_ssize_t n):
@@ -113,6 +113,34 @@ cdef class Curvature:
             return
         self.products[pair], self.scale = product, product / square
         self.newest, self.n_known = pair, min(self.n_known + 1, self.n_pairs)
+
+    def pairs(self):
+        """What is remembered, from the oldest pair to the newest.
+
+        Returns
+        -------
+        steps, changes : ndarray of shape (n_known, n)
+        products : ndarray of shape (n_known,)
+        """
+        oldest = self.newest + 1 - self.n_known
+        order = (oldest + np.arange(self.n_known)) % self.n_pairs
+        return self.steps[order], self.changes[order], self.products[order]
+
+    def remember(self, steps, changes, products):
+        """Put pairs in place of all others: what ``pairs`` returned."""
+        n_known = len(products)
+        if n_known > self.n_pairs:
+            raise ValueError("there are more pairs than room")
+        if not steps.shape == changes.shape == (n_known, self.n):
+            raise ValueError("the pairs are of a wrong shape")
+        self.forget()
+        if n_known == 0:
+            return
+        self.steps[:n_known], self.changes[:n_known] = steps, changes
+        self.products[:n_known] = products
+        self.n_known, self.newest = n_known, n_known - 1
+        newest = self.changes[self.newest]
+        self.scale = self.products[self.newest] / dot(newest, newest)
 
     def descend(self, grad, out):
         """Fill out with minus the inverse Hessian times grad; returns their product.
