@@ -118,7 +118,7 @@ def _fit_in_child(model, X, y, path):
 
 
 def killed_fits(model, X, y, folder, seconds, n):
-    """Kill n fits, each within some seconds; yields where the file of each is, if any."""
+    """Kill n fits, each within some seconds; yields the path that each wrote to."""
     fork, rng, n_killed = multiprocessing.get_context("fork"), random.Random(0), 0
     while n_killed < n:
         path = folder / f"c{n_killed}"
