@@ -231,7 +231,12 @@ def median_ms(entry):
     return median(entry["ms"]) if entry["ms"] else math.inf
 
 
-def ratio(theirs, ours):
-    """The time of an entry over that of another: the median of those of the rounds."""
-    pairs = zip(theirs["ms"], ours["ms"], strict=True)
-    return median(a / b if b else math.inf for a, b in pairs)
+def ratio_of_rounds(theirs, ours):
+    """The time of an entry over that of another: the median of those of the rounds.
+
+    Where a round is lost in the noise, it is that of the medians.
+    """
+    pairs = list(zip(theirs["ms"], ours["ms"], strict=True))
+    if min(map(min, pairs)) <= 0:
+        return median_ms(theirs) / median_ms(ours)
+    return median(a / b for a, b in pairs)

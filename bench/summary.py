@@ -6,7 +6,7 @@ import math
 from statistics import geometric_mean
 from typing import NamedTuple
 
-from contest import median_ms, ratio
+from contest import median_ms, ratio_of_rounds
 from opponents import REFERENCE, SUBJECT
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}  # relative, of the checked loss
@@ -87,8 +87,8 @@ def rows_of(result):
         for (name, n), entry in entries.items():
             if name == SUBJECT or n > threads or entry["void"] or ours["void"]:
                 continue
-            quotient = ratio(entry, ours)
-            ratios[name] = min(quotient, ratios.get(name, quotient))
+            ratio = ratio_of_rounds(entry, ours)
+            ratios[name] = min(ratio, ratios.get(name, ratio))
         alone = entries.get((SUBJECT, 1))
         is_comparable = alone is not None and not alone["void"] and not ours["void"]
         rows.append(
@@ -104,7 +104,7 @@ def rows_of(result):
                 limit_us / step_us,
                 step_us - limit_us,
                 ratios,
-                ratio(alone, ours) if is_comparable else None,
+                ratio_of_rounds(alone, ours) if is_comparable else None,
             )
         )
     return rows

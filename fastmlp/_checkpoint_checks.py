@@ -61,15 +61,26 @@ def decoded_state(text, tensors):
         what = f"has no {min(missing)!r}" if missing else f"holds {min(unknown)!r}"
         raise ValueError(f"it {what}")
     identity = decode(state.pop("identity"), "identity", {})  # it has no arrays
-    if not isinstance(identity, dict) or not all(
-        isinstance(identity.get(name), kind) for name, kind in _IDENTITY.items()
-    ):
+    if not _describes_a_fit(identity):
         raise ValueError("its 'identity' does not describe a fit")
     saved = {name: decode(value, name, tensors) for name, value in state.items()}
     for name in ("start_random_state", "random_state"):
         if not isinstance(saved[name], np.random.RandomState):
             raise ValueError(f"its {name!r} is no state of a generator")
     return {"identity": identity, **saved}
+
+
+def _describes_a_fit(identity):
+    """Whether a value is what a checkpoint tells of its fit, in values of JSON."""
+    if not isinstance(identity, dict) or not all(
+        isinstance(identity.get(name), kind) for name, kind in _IDENTITY.items()
+    ):
+        return False
+    try:
+        json.dumps(identity)
+    except TypeError:
+        return False
+    return all(isinstance(name, str) for name in identity["params"])
 
 
 def check_state(saved, monitor, solver_state):
@@ -110,7 +121,7 @@ def check_stochastic(saved, monitor, order):
     _check_order(saved["order"], order)
 
 
-def check_lbfgs(stored, x, n_pairs, n_iter):
+def check_lbfgs(stored, x, weights, n_pairs, n_iter):
     """The part of lbfgs.
 
     Parameters
@@ -118,6 +129,8 @@ def check_lbfgs(stored, x, n_pairs, n_iter):
     stored : object
     x : ndarray of shape (n,)
         A vector like those that it must hold.
+    weights : ndarray of shape (n,)
+        Its ``x`` in the precision of the network.
     n_pairs : int
         The most pairs of the curvature.
     n_iter : int
@@ -126,6 +139,9 @@ def check_lbfgs(stored, x, n_pairs, n_iter):
     _check_keys("lbfgs", stored, _LBFGS)
     for name in _VECTORS:
         _check_vector(f"lbfgs.{name}", stored[name], x, True)
+    with np.errstate(all="ignore"):
+        is_same = np.array_equal(stored["x"].astype(weights.dtype), weights)
+    _require(is_same, "lbfgs.x", "the same as 'params'")
     products = stored["products"]
     is_list = isinstance(products, np.ndarray) and products.dtype == x.dtype
     is_list = is_list and products.ndim == 1 and len(products) <= n_pairs
@@ -141,8 +157,8 @@ def check_lbfgs(stored, x, n_pairs, n_iter):
     have_squares = ((squares > 0) & (squares < np.inf)).all()
     _require(have_squares, "lbfgs.changes", "of finite squares above 0")
     for name in ("loss", "best_loss"):
-        is_loss = _is_float(stored[name]) and stored[name] < math.inf
-        _require(is_loss, f"lbfgs.{name}", "a float below infinity, no NaN")
+        is_loss = isinstance(stored[name], float) and math.isfinite(stored[name])
+        _require(is_loss, f"lbfgs.{name}", "a finite float")
     _require(_is_count(stored["n_calls"], 1), "lbfgs.n_calls", "an int >= 1")
     count = stored["no_improvement_count"]
     rule = f"an int from 0 to n_iter_ ({n_iter})"

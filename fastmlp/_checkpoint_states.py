@@ -109,9 +109,14 @@ class LbfgsState:
 
     def check(self, saved):
         """Raise ValueError unless the parts fit the fit that is to go on."""
-        n_pairs = self.course.curvature.n_pairs
-        n_iter = saved["attributes"]["n_iter_"]
-        check_lbfgs(saved["lbfgs"], self.objective.x, n_pairs, n_iter)
+        x = self.objective.x
+        check_lbfgs(
+            saved["lbfgs"],
+            x,
+            saved["params"][: len(x)],
+            self.course.curvature.n_pairs,
+            saved["attributes"]["n_iter_"],
+        )
 
     def restore(self, saved):
         """Put all in place that a checkpoint has told."""

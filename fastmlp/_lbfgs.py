@@ -60,7 +60,7 @@ def fit_lbfgs(task):
         )
     except (KeyboardInterrupt, Exception) as reason:
         if not (
-            isinstance(reason, KeyboardInterrupt | TimeoutError)
+            isinstance(reason, KeyboardInterrupt | _DeadlineError)
             or is_from_function(reason)
         ):
             raise
@@ -88,7 +88,7 @@ def fit_lbfgs(task):
     monitor.finish()
     if end.status > 0:
         more = ""
-        if estimator.n_iter_ == estimator.max_iter:
+        if estimator.n_iter_ >= estimator.max_iter:
             more = f" Increase max_iter (now {estimator.max_iter})."
         warn(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
@@ -228,6 +228,10 @@ def _largest(values):
     return float(max(values.max(), -values.min()))
 
 
+class _DeadlineError(Exception):
+    """The deadline of a fit has passed; a TimeoutError may be one of the user's."""
+
+
 class _Objective:
     """The loss over the training rows, and the best weights that it saw."""
 
@@ -255,7 +259,12 @@ class _Objective:
     def __call__(self):
         deadline = self.deadline if np.isfinite(self.best_loss) else np.inf
         self.put(self.x)
-        self.loss = self.batch.loss_gradient(self.alpha, deadline)
+        try:
+            self.loss = self.batch.loss_gradient(self.alpha, deadline)
+        except TimeoutError as error:
+            if is_from_function(error):
+                raise
+            raise _DeadlineError from None
         self.grad[:] = self.gradient
         if self.loss < self.best_loss:
             self.best_loss, self.best_x[:] = self.loss, self.x

@@ -217,6 +217,9 @@ def test_ratios_are_those_within_a_round(timed):
     assert (one.ratios["scikit-learn"], one.speed_up) == (2.0, 1.0)
     assert (two.ratios["scikit-learn"], two.speed_up) == (4.0, 2.0)
     assert two.ms == 1.0
+    both["ms"] = [1.0, -1.0, 4.0]  # a long run that took less than a short one
+    _, two = rows_of(judge({**timed, "entries": [*entries, both]}))
+    assert (two.ratios["scikit-learn"], two.speed_up) == (4.0, 2.0)
 
 
 def with_loss(result, index, factor):

@@ -45,6 +45,7 @@ def test_without_a_change_it_goes_on(content, tmp_path):
     np.testing.assert_array_equal(model.coefs_[0], whole.coefs_[0])
 
 
+TEXTS = {"$texts": ["a", "b"], "kind": "U"}
 HOSTILE = {
     "order far": (put("order", 10**9), "'order' must be the 36 training rows"),
     "order negative": (put("order", -(10**7)), "'order' must be the 36 training rows"),
@@ -113,6 +114,18 @@ HOSTILE = {
     "unknown part": (lambda t, s: s.update(run=1), "it holds 'run'"),
     "identity": (lambda t, s: s.update(identity=[]), "does not describe a fit"),
     "no class": (drop("identity", "class"), "does not describe a fit"),
+    "key that is no name": (
+        lambda t, s: s["identity"]["$dict"].update(params={"$pairs": [[1, 2]]}),
+        "does not describe a fit",
+    ),
+    "texts in identity": (
+        lambda t, s: s["identity"]["$dict"].update(validation=TEXTS),
+        "does not describe a fit",
+    ),
+    "texts in params": (
+        lambda t, s: s["identity"]["$dict"]["params"]["$dict"].update(alpha=TEXTS),
+        "does not describe a fit",
+    ),
     "params of a fit": (say("identity", params=3), "does not describe a fit"),
     "array in identity": (
         lambda t, s: s["identity"]["$dict"]["params"]["$dict"].update(
@@ -143,8 +156,9 @@ def test_hostile_file(content, tmp_path, name):
 def of_a_state(tensors, state):
     """Let a checkpoint be one of a fit with a RandomState, where that can be said."""
     identity = state.get("identity")
-    if isinstance(identity, dict) and isinstance(identity["$dict"].get("params"), dict):
-        identity["$dict"]["params"]["$dict"]["random_state"] = "a RandomState"
+    params = identity["$dict"].get("params") if isinstance(identity, dict) else None
+    if isinstance(params, dict) and "$dict" in params:
+        params["$dict"]["random_state"] = "a RandomState"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", "[" * 100_000, '{"a":1}'])

@@ -119,6 +119,10 @@ def test_every_variant(tmp_path, variant):
         )
         np.random.seed(8)
         same_fit(MLPClassifier(**params).fit(X, Y, weights, resume=path), whole)
+    # the file of a fit that ended by itself is of an iteration before
+    np.random.seed(7)
+    MLPClassifier(**params).fit(X, Y, weights, checkpoint=path)
+    same_fit(MLPClassifier(**params).fit(X, Y, weights, resume=path), whole)
 
 
 def test_the_rows_may_be_sparse_or_given_for_validation(tmp_path):
@@ -141,14 +145,6 @@ def test_it_goes_on_past_the_limits(tmp_path):
         same_fit(MLPClassifier(**PARAMS, **limits).fit(X, Y, resume=path), first)
         more = MLPClassifier(max_iter=30, n_threads=2, **PARAMS)
         same_fit(more.fit(X, Y, checkpoint=path, resume=path), whole)
-
-
-def test_the_best_weights_are_those_of_the_file(tmp_path):
-    """They are what a fit has that ends before it evaluates anything."""
-    path = tmp_path / "c"
-    first = MLPClassifier(max_iter=12, **PARAMS).fit(X, Y, checkpoint=path)
-    ended = MLPClassifier(max_iter=40, max_time=1e-9, **PARAMS).fit(X, Y, resume=path)
-    same_fit(ended, first)
 
 
 def test_the_file_is_that_of_another_solver(tmp_path):
@@ -210,10 +206,44 @@ def test_the_file_holds_no_more_than_it_needs(content):
     assert sum(a.nbytes for a in tensors.values()) == 8 * (23 * n + 10)
 
 
+def test_the_best_weights_are_those_of_the_file(content, tmp_path):
+    """They are what a fit has that ends before it evaluates anything."""
+
+    def change(tensors, state):
+        tensors["lbfgs.best_x"] += 1
+        state["lbfgs"]["$dict"]["best_loss"] = 0.125  # not the last one
+
+    rewritten(tmp_path / "c", content, change)
+    model = MLPClassifier(max_iter=40, max_time=1e-9, **PARAMS)
+    model.fit(X, Y, resume=tmp_path / "c")
+    assert (model.n_iter_, model.loss_) == (12, 0.125)
+    packed = np.hstack([w.ravel() for w in model.coefs_ + model.intercepts_])
+    np.testing.assert_array_equal(packed, content[0]["lbfgs.best_x"] + 1)
+
+
+@pytest.mark.parametrize("fails", ["callback", "write"])
+def test_a_timeout_of_the_user_is_no_max_time(tmp_path, monkeypatch, fails):
+    """Network file systems raise it."""
+    options = {"checkpoint": tmp_path / "c"}
+
+    def fail(*args):
+        raise TimeoutError(110, "Connection timed out")
+
+    if fails == "callback":
+        options["callback"] = fail
+    else:
+        monkeypatch.setattr("fastmlp._safetensors.write", fail)
+    model = MLPClassifier(max_iter=5, max_time=1e3, **PARAMS)
+    with pytest.raises(TimeoutError, match="Connection timed out"):
+        model.fit(X, Y, **options)
+    assert not hasattr(model, "coefs_")
+
+
 HOSTILE = {
     "x short": (put("lbfgs.x", lambda a: a[1:]), "'lbfgs.x' must be an array of"),
     "x single": (put("lbfgs.x", lambda a: a.astype("f4")), "'lbfgs.x' must be an"),
     "x": (put("lbfgs.x", np.nan), "'lbfgs.x' must be finite"),
+    "other x": (put("lbfgs.x", 7.0), "'lbfgs.x' must be the same as 'params'"),
     "grad": (put("lbfgs.grad", np.inf), "'lbfgs.grad' must be finite"),
     "best_x": (put("lbfgs.best_x", lambda a: a[None]), "'lbfgs.best_x' must be"),
     "many pairs": (
@@ -231,14 +261,15 @@ HOSTILE = {
     "steps": (put("lbfgs.steps", np.inf), "'lbfgs.steps' must be finite"),
     "no change": (put("lbfgs.changes", lambda a: 0 * a), "of finite squares above 0"),
     "large": (put("lbfgs.changes", lambda a: 1e200 + a), "of finite squares above 0"),
-    "loss": (say("lbfgs", loss="1"), "'lbfgs.loss' must be a float below infinity"),
-    "nan loss": (say("lbfgs", loss={"$float": "nan"}), "must be a float below inf"),
+    "loss": (say("lbfgs", loss="1"), "'lbfgs.loss' must be a finite float"),
+    "nan loss": (say("lbfgs", loss={"$float": "nan"}), "must be a finite float"),
     "best_loss": (say("lbfgs", best_loss={"$float": "inf"}), "'lbfgs.best_loss' must"),
     "calls": (say("lbfgs", n_calls=0), "'lbfgs.n_calls' must be an int >= 1"),
     "count": (say("lbfgs", no_improvement_count=13), "from 0 to n_iter_ (12)"),
     "one more": (say("lbfgs", minimize=1), "'lbfgs' must be a dict of"),
     "one less": (drop("lbfgs", "grad"), "'lbfgs' must be a dict of"),
     "none": (lambda t, s: s.update(lbfgs=None), "'lbfgs' must be a dict of"),
+    "loss_": (say("attributes", loss_=None), "'loss_' must be a float"),
     "t_": (say("attributes", t_=3), "'attributes' must be a dict of loss_, n_iter_"),
     "moments": (lambda t, s: s.update(moments=[]), "it holds 'moments'"),
     "no lbfgs": (lambda t, s: s.pop("lbfgs"), "it has no 'averaging'"),

@@ -117,6 +117,16 @@ def test_the_limits_end_it_as_in_scipy():
         np.testing.assert_allclose(function.x, result.x, rtol=1e-9)
 
 
+def test_a_limit_comes_before_the_minimum():
+    """As in SciPy, where both are reached in one iteration."""
+    value, gradient, start = FUNCTIONS["quadratic"]
+    end, function, path = run(value, gradient, start)
+    assert end.status == 0
+    for limit in ({"max_iter": len(path)}, {"max_calls": function.n_calls - 1}):
+        limited, *_ = run(value, gradient, start, **limit)
+        assert limited.status == 1 and "limit" in limited.message
+
+
 def test_ends_that_are_no_limit():
     end, function, path = run(lambda x: x @ x, lambda x: 2 * x, np.full(3, 1e-6))
     assert end.status == 0 and "gradient" in end.message
