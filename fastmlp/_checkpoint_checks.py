@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from fastmlp._core.curvature import dot
 from fastmlp._divergence import MOST_REDUCTIONS
 from fastmlp._encoding import decode
 from fastmlp._history import COLUMNS
@@ -152,9 +153,7 @@ def check_lbfgs(stored, x, weights, n_pairs, n_iter):
     like = np.empty((len(products), len(x)), dtype=x.dtype)
     for name in _MATRICES:
         _check_vector(f"lbfgs.{name}", stored[name], like, True)
-    with np.errstate(all="ignore"):
-        squares = (stored["changes"] ** 2).sum(axis=1)
-    have_squares = ((squares > 0) & (squares < np.inf)).all()
+    have_squares = all(0 < dot(row, row) < math.inf for row in stored["changes"])
     _require(have_squares, "lbfgs.changes", "of finite squares above 0")
     for name in ("loss", "best_loss"):
         is_loss = isinstance(stored[name], float) and math.isfinite(stored[name])

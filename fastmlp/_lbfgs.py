@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._checkpoint_states import LbfgsState
-from fastmlp._core.batch import BatchSum
+from fastmlp._core.batch import BatchSum, DeadlineError
 from fastmlp._core.curvature import Curvature, dot
 from fastmlp._core.network import Data
 from fastmlp._functions import is_from_function
@@ -60,7 +60,7 @@ def fit_lbfgs(task):
         )
     except (KeyboardInterrupt, Exception) as reason:
         if not (
-            isinstance(reason, KeyboardInterrupt | _DeadlineError)
+            isinstance(reason, KeyboardInterrupt | DeadlineError)
             or is_from_function(reason)
         ):
             raise
@@ -228,10 +228,6 @@ def _largest(values):
     return float(max(values.max(), -values.min()))
 
 
-class _DeadlineError(Exception):
-    """The deadline of a fit has passed; a TimeoutError may be one of the user's."""
-
-
 class _Objective:
     """The loss over the training rows, and the best weights that it saw."""
 
@@ -259,12 +255,7 @@ class _Objective:
     def __call__(self):
         deadline = self.deadline if np.isfinite(self.best_loss) else np.inf
         self.put(self.x)
-        try:
-            self.loss = self.batch.loss_gradient(self.alpha, deadline)
-        except TimeoutError as error:
-            if is_from_function(error):
-                raise
-            raise _DeadlineError from None
+        self.loss = self.batch.loss_gradient(self.alpha, deadline)
         self.grad[:] = self.gradient
         if self.loss < self.best_loss:
             self.best_loss, self.best_x[:] = self.loss, self.x

@@ -221,24 +221,6 @@ def test_the_best_weights_are_those_of_the_file(content, tmp_path):
     np.testing.assert_array_equal(packed, content[0]["lbfgs.best_x"] + 1)
 
 
-@pytest.mark.parametrize("fails", ["callback", "write"])
-def test_a_timeout_of_the_user_is_no_max_time(tmp_path, monkeypatch, fails):
-    """Network file systems raise it."""
-    options = {"checkpoint": tmp_path / "c"}
-
-    def fail(*args):
-        raise TimeoutError(110, "Connection timed out")
-
-    if fails == "callback":
-        options["callback"] = fail
-    else:
-        monkeypatch.setattr("fastmlp._safetensors.write", fail)
-    model = MLPClassifier(max_iter=5, max_time=1e3, **PARAMS)
-    with pytest.raises(TimeoutError, match="Connection timed out"):
-        model.fit(X, Y, **options)
-    assert not hasattr(model, "coefs_")
-
-
 HOSTILE = {
     "x short": (put("lbfgs.x", lambda a: a[1:]), "'lbfgs.x' must be an array of"),
     "x single": (put("lbfgs.x", lambda a: a.astype("f4")), "'lbfgs.x' must be an"),

@@ -122,9 +122,19 @@ def test_a_limit_comes_before_the_minimum():
     value, gradient, start = FUNCTIONS["quadratic"]
     end, function, path = run(value, gradient, start)
     assert end.status == 0
-    for limit in ({"max_iter": len(path)}, {"max_calls": function.n_calls - 1}):
-        limited, *_ = run(value, gradient, start, **limit)
-        assert limited.status == 1 and "limit" in limited.message
+    for ours, theirs, limit in (
+        ("max_iter", "maxiter", len(path)),
+        ("max_calls", "maxfun", function.n_calls - 1),
+    ):
+        limited, *_ = run(value, gradient, start, **{ours: limit})
+        result = optimize.minimize(
+            value,
+            start,
+            method="L-BFGS-B",
+            jac=gradient,
+            options={"gtol": 1e-5, theirs: limit},
+        )
+        assert limited.status == result.status == 1 and "limit" in limited.message
 
 
 def test_ends_that_are_no_limit():

@@ -2,6 +2,7 @@
 
 import io
 import re
+import signal
 import sys
 import time
 import warnings
@@ -189,6 +190,41 @@ def test_max_time(params):
         clf.fit(BIG, BIG_Y)
     assert 0.45 < time.perf_counter() - started < 2.5
     assert np.isfinite(clf.loss_) and clf.predict(BIG[:3]).shape == (3,)
+
+
+@pytest.mark.parametrize("fails", ["callback", "checkpoint", "alarm"])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_timeout_of_the_user_is_not_that_of_max_time(
+    solver, fails, tmp_path, monkeypatch
+):
+    """File systems raise it, and the handlers of alarms that guard a call."""
+    if fails == "alarm" and not hasattr(signal, "setitimer"):
+        pytest.skip("this system has no alarms")
+
+    def fail(*args):
+        raise TimeoutError(110, "timed out")
+
+    options = {"checkpoint": tmp_path / "c"} if fails == "checkpoint" else {}
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2000, 30)), rng.integers(0, 2, 2000)
+    clf = MLPClassifier(
+        (50, 50), solver=solver, max_iter=10**6, max_time=60, n_iter_no_change=10**6
+    )
+    clf.set_params(tol=0.0, alpha=0.0)
+    monkeypatch.setattr("fastmlp._safetensors.write", fail)
+    if fails == "callback":
+        options["callback"] = fail
+    if fails == "alarm":
+        before = signal.signal(signal.SIGALRM, fail)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(TimeoutError, match="timed out"):
+            clf.fit(X, y, **options)
+    finally:
+        if fails == "alarm":
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    assert not hasattr(clf, "coefs_")
 
 
 def test_max_time_within_an_epoch():

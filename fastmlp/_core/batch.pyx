@@ -50,6 +50,11 @@ from fastmlp._core.step cimport finish_part, finish_step, transpose_all
 CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
 
+
+class DeadlineError(Exception):
+    """The deadline has passed; a TimeoutError may be one of the user's."""
+
+
 cdef enum:
     PART_BYTES = 524288
     PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
@@ -365,7 +370,7 @@ cdef class BatchSum:
         ----------
         alpha : float
         deadline : float
-            In the seconds of ``time.perf_counter``; TimeoutError after it.
+            In the seconds of ``time.perf_counter``; DeadlineError after it.
 
         Returns
         -------
@@ -395,6 +400,6 @@ cdef class BatchSum:
             self.failures.check()
             PyErr_CheckSignals()
             if deadline < INFINITY and perf_counter() > deadline:
-                raise TimeoutError
+                raise DeadlineError
         self.grad[net.n_trainable :] = 0
         return s.loss * data_scale(s) + penalty(s)
