@@ -107,9 +107,9 @@ typedef struct {
     /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
      * one of these strides being 1; rows of B (k, n) ldb apart, those of C ldc, those of
      * S s_stride; S may be C, a single row (stride 0) or NULL for none.  rectify: then
-     * C := max(C, 0), as by relu; ahead: NULL or the m rows of A, row_stride apart, that
-     * come next and may be fetched into the cache; work: FM_GEMM_WORK values.  NULL
-     * where BLAS is to be used */
+     * C := max(C, 0), as by relu; ahead: NULL or m k values in one piece that are
+     * read next and may be fetched into the cache; work: FM_GEMM_WORK values.  NULL where
+     * BLAS is to be used */
     void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
                  ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
                  ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, int rectify,
