@@ -206,7 +206,8 @@ def test_a_timeout_of_the_user_is_not_that_of_max_time(
 
     options = {"checkpoint": tmp_path / "c"} if fails == "checkpoint" else {}
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(2000, 30)), rng.integers(0, 2, 2000)
+    # more rows than the weights can learn by heart: no solver ends by itself
+    X, y = rng.normal(size=(20_000, 30)), rng.integers(0, 2, 20_000)
     clf = MLPClassifier(
         (50, 50), solver=solver, max_iter=10**6, max_time=60, n_iter_no_change=10**6
     )
