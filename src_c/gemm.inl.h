@@ -19,8 +19,8 @@
  * e) A panel of B is read once a tile: where its rows collide in L1, or do not fit it, it
  *    is copied first (Goto and van de Geijn 2008), and so are the rows of a transposed A.
  * f) What is read next is fetched one line at a time, spread evenly over the steps of all
- *    panels: many lines at once fill the core's few slots for lines that are under way,
- *    and the loads of the product wait behind them (a seventh of the time, measured).
+ *    panels: a burst fills the core's few slots for lines under way, and the loads of the
+ *    product wait behind it.
  */
 
 #define BLOCK_K FM_GEMM_BLOCK_K
@@ -41,14 +41,14 @@
 #endif
 
 /* C (rows, vectors) := A B + S, or max(A B + S, 0); the last vector holds `last` values,
- * and may be read in full in the first `whole` rows of B; every step of k asks for the
- * line at `ahead` and moves it by `fetched` values */
-static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff_t k,
-                                      ptrdiff_t whole, const real *a, ptrdiff_t stride,
-                                      const real *b, ptrdiff_t ldb, const real *s,
-                                      ptrdiff_t lds, int rectify, const real *ahead,
-                                      ptrdiff_t fetched, real *c, ptrdiff_t ldc,
-                                      ptrdiff_t last)
+ * and may be read in full in the first `whole` rows of B; with `fetches` every step of k
+ * asks for the line at `ahead` and moves it by `share` values */
+static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int fetches,
+                                      ptrdiff_t k, ptrdiff_t whole, const real *a,
+                                      ptrdiff_t stride, const real *b, ptrdiff_t ldb,
+                                      const real *s, ptrdiff_t lds, int rectify,
+                                      const real *ahead, ptrdiff_t share, real *c,
+                                      ptrdiff_t ldc, ptrdiff_t last)
 {
     V sum[12][8], right[8];
     const real *base[4];
@@ -73,9 +73,9 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += across ? stride : 1;       \
     b += ldb;
     for (ptrdiff_t p = 0; p < whole; ++p) {
-        if (!across) {
+        if (fetches) {
             FM_PREFETCH_L2(ahead);
-            ahead += fetched;
+            ahead += share;
         }
         STEP(V_LOAD(b + j * LANES))
     }
@@ -94,9 +94,9 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, ptrdiff
     }
 }
 
-/* One panel of columns, tile by tile; packed tiles of A follow one another; it fetches
- * m k / n_panels values from `ahead` on, or where that is NULL what is there anyway */
-static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across,
+/* One panel of columns, tile by tile; packed tiles of A follow one another; one that
+ * fetches asks for m k / n_panels values from `ahead` on */
+static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fetches,
                                        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
                                        ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                        const real *b, ptrdiff_t ldb, const real *s,
@@ -106,16 +106,16 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across,
 {
     for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
         const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
-        const ptrdiff_t fetched = ahead ? (rows + n_panels - 1) / n_panels : 0;
+        const ptrdiff_t share = fetches ? (rows + n_panels - 1) / n_panels : 0;
 #define TILE(n)                                                                        \
     case n:                                                                            \
         if (n <= most)                                                                 \
-            FN(tile)(n, vectors, across, k, whole, a, packed ? n : stride, b, ldb, s,  \
-                     lds, rectify, ahead ? ahead : a, fetched, c, ldc, last);          \
+            FN(tile)(n, vectors, across, fetches, k, whole, a, packed ? n : stride, b, \
+                     ldb, s, lds, rectify, ahead, share, c, ldc, last);                \
         break;
         switch (rows) { TILE_SIZES(TILE) }
 #undef TILE
-        if (ahead) ahead += rows * k / n_panels;
+        if (fetches) ahead += rows * k / n_panels;
         a += packed ? rows * k : rows * (across ? 1 : stride);
         if (s) s += rows * lds;
         c += rows * ldc;
@@ -123,22 +123,25 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across,
     }
 }
 
-#define PANEL(name, vectors, across)                                                   \
+#define PANEL(name, vectors, across, fetches)                                          \
     static FM_NOINLINE void FN(name)(                                                  \
         ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
         ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
         int rectify, const real *ahead, ptrdiff_t n_panels, real *c, ptrdiff_t ldc,    \
         ptrdiff_t last)                                                                \
     {                                                                                  \
-        FN(panel)(vectors, TILE_ROWS_##vectors, across, packed, m, k, whole, a,        \
-                  stride, b, ldb, s, lds, rectify, ahead, n_panels, c, ldc, last);     \
+        FN(panel)(vectors, TILE_ROWS_##vectors, across, fetches, packed, m, k, whole,  \
+                  a, stride, b, ldb, s, lds, rectify, ahead, n_panels, c, ldc, last);  \
     }
-PANEL(panel_1, 1, 0)
-PANEL(panel_2, 2, 0)
-PANEL(panel_3, 3, 0)
-PANEL(panel_1_across, 1, 1)
-PANEL(panel_2_across, 2, 1)
-PANEL(panel_3_across, 3, 1)
+PANEL(panel_1, 1, 0, 0)
+PANEL(panel_2, 2, 0, 0)
+PANEL(panel_3, 3, 0, 0)
+PANEL(panel_1_across, 1, 1, 0)
+PANEL(panel_2_across, 2, 1, 0)
+PANEL(panel_3_across, 3, 1, 0)
+PANEL(panel_1_ahead, 1, 0, 1)
+PANEL(panel_2_ahead, 2, 0, 1)
+PANEL(panel_3_ahead, 3, 0, 1)
 #undef PANEL
 
 /* How many rows of B, from the first, may be read in whole vectors: those that end
@@ -165,8 +168,8 @@ static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const rea
         const ptrdiff_t last = width - (vectors - 1) * LANES;
 #define TILE(v)                                                                        \
     case v:                                                                            \
-        FN(tile)(1, v, 1, k, whole, a, stride, b, ldb, s, 0, rectify, a, 0, c, 0,      \
-                 last);                                                                \
+        FN(tile)(1, v, 1, 0, k, whole, a, stride, b, ldb, s, 0, rectify, NULL, 0, c,   \
+                 0, last);                                                             \
         break;
         switch (vectors) { UP_TO_8(TILE) }
 #undef TILE
@@ -304,15 +307,22 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
                         panels ? panels : b, panels ? vectors * LANES : ldb, s, lds,   \
                         rectify, ahead, n_panels, c, ldc, last)
-        if (vectors == 3) {
-            if (across) CALL(3, _across); else CALL(3, );
-        } else if (vectors == 2) {
-            if (across) CALL(2, _across); else CALL(2, );
+#define CALL_FOR(mode)                                                                 \
+    switch (vectors) {                                                                 \
+    case 1: CALL(1, mode); break;                                                      \
+    case 2: CALL(2, mode); break;                                                      \
+    default: CALL(3, mode);                                                            \
+    }
+        if (across) {
+            CALL_FOR(_across)
+        } else if (ahead) {
+            CALL_FOR(_ahead)
+            ahead += m * k / n_panels;
         } else {
-            if (across) CALL(1, _across); else CALL(1, );
+            CALL_FOR()
         }
+#undef CALL_FOR
 #undef CALL
-        if (ahead) ahead += m * k / n_panels;
         n -= width;
         b += width;
         if (panels) panels += k * vectors * LANES;
