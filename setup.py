@@ -38,6 +38,7 @@ MODULES = (
     "network",
     "step",
     "passes",
+    "lanes",
     "batch",
     "prediction",
     "forward",

@@ -32,7 +32,6 @@
 #define L1_BYTES 32768
 #define LINE_BYTES 64
 
-#define UNROLL _Pragma("GCC unroll 12")
 #define UP_TO_8(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 #if TILE_ROWS_2 > 8
 #define TILE_SIZES(X) UP_TO_8(X) X(9) X(10) X(11) X(12)
@@ -95,18 +94,18 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int fet
 }
 
 /* One panel of columns, tile by tile; packed tiles of A follow one another; one that
- * fetches asks for m k / n_panels values from `ahead` on */
+ * fetches asks for `n_ahead` rows of k values from `ahead` on */
 static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fetches,
                                        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
                                        ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                        const real *b, ptrdiff_t ldb, const real *s,
                                        ptrdiff_t lds, int rectify, const real *ahead,
-                                       ptrdiff_t n_panels, real *c, ptrdiff_t ldc,
+                                       ptrdiff_t n_ahead, real *c, ptrdiff_t ldc,
                                        ptrdiff_t last)
 {
     for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
         const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
-        const ptrdiff_t share = fetches ? (rows + n_panels - 1) / n_panels : 0;
+        const ptrdiff_t share = fetches ? (n_ahead + n_tiles - 1) / n_tiles : 0;
 #define TILE(n)                                                                        \
     case n:                                                                            \
         if (n <= most)                                                                 \
@@ -115,7 +114,8 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fe
         break;
         switch (rows) { TILE_SIZES(TILE) }
 #undef TILE
-        if (fetches) ahead += rows * k / n_panels;
+        if (fetches) ahead += share * k;
+        n_ahead -= share;
         a += packed ? rows * k : rows * (across ? 1 : stride);
         if (s) s += rows * lds;
         c += rows * ldc;
@@ -127,11 +127,11 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fe
     static FM_NOINLINE void FN(name)(                                                  \
         ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
         ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
-        int rectify, const real *ahead, ptrdiff_t n_panels, real *c, ptrdiff_t ldc,    \
+        int rectify, const real *ahead, ptrdiff_t n_ahead, real *c, ptrdiff_t ldc,     \
         ptrdiff_t last)                                                                \
     {                                                                                  \
         FN(panel)(vectors, TILE_ROWS_##vectors, across, fetches, packed, m, k, whole,  \
-                  a, stride, b, ldb, s, lds, rectify, ahead, n_panels, c, ldc, last);  \
+                  a, stride, b, ldb, s, lds, rectify, ahead, n_ahead, c, ldc, last);   \
     }
 PANEL(panel_1, 1, 0, 0)
 PANEL(panel_2, 2, 0, 0)
@@ -142,6 +142,9 @@ PANEL(panel_3_across, 3, 1, 0)
 PANEL(panel_1_ahead, 1, 0, 1)
 PANEL(panel_2_ahead, 2, 0, 1)
 PANEL(panel_3_ahead, 3, 0, 1)
+PANEL(panel_1_across_ahead, 1, 1, 1)
+PANEL(panel_2_across_ahead, 2, 1, 1)
+PANEL(panel_3_across_ahead, 3, 1, 1)
 #undef PANEL
 
 /* How many rows of B, from the first, may be read in whole vectors: those that end
@@ -178,50 +181,6 @@ static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const rea
         b += width;
         if (s) s += width;
         c += width;
-    }
-}
-
-static inline real FN(vector_sum)(V x)
-{
-    real lanes[LANES];
-    V_STORE(lanes, x);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-    return lanes[0];
-}
-
-/* c (m,) := A b + s for a single column and contiguous rows of A: vectors run over k, and
- * every row is summed in the same order */
-static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const real *a,
-                                                ptrdiff_t lda, const real *b,
-                                                const real *s, ptrdiff_t lds,
-                                                int rectify, real *c, ptrdiff_t ldc)
-{
-    const ptrdiff_t whole = k / LANES * LANES;
-    for (ptrdiff_t i = 0; i < m; i += 8) {
-        const ptrdiff_t rows = m - i < 8 ? m - i : 8;
-        V sum[8];
-        const real *row[8];
-        UNROLL for (int r = 0; r < 8; ++r)
-        {
-            row[r] = a + (i + (r < rows ? r : 0)) * lda;
-            sum[r] = V_ZERO();
-        }
-        for (ptrdiff_t p = 0; p < whole; p += LANES) {
-            const V right = V_LOAD(b + p);
-            UNROLL for (int r = 0; r < 8; ++r)
-                sum[r] = V_FMA(V_LOAD(row[r] + p), right, sum[r]);
-        }
-        if (whole < k) {
-            const V right = V_LOAD_FIRST(b + whole, k - whole);
-            UNROLL for (int r = 0; r < 8; ++r)
-                sum[r] = V_FMA(V_LOAD_FIRST(row[r] + whole, k - whole), right, sum[r]);
-        }
-        for (int r = 0; r < rows; ++r)
-            c[(i + r) * ldc] = FN(vector_sum)(sum[r]) + (s ? s[(i + r) * lds] : 0);
-        if (rectify)
-            for (int r = 0; r < rows; ++r)
-                c[(i + r) * ldc] = FN(relu_)(c[(i + r) * ldc]);
     }
 }
 
@@ -289,10 +248,12 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                           real *left)
 {
     const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
-    const ptrdiff_t n_panels = n <= LANES ? 1 : (n + LANES - 1) / LANES / 2;
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
+    ptrdiff_t rows_ahead = across ? n : m;
     while (n > 0) {
         const ptrdiff_t vectors = FN(panel_vectors)(n);
+        const ptrdiff_t n_panels = n <= LANES ? 1 : (n + LANES - 1) / LANES / 2;
+        const ptrdiff_t n_ahead = (rows_ahead + n_panels - 1) / n_panels;
         const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
@@ -306,23 +267,26 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #define CALL(v, mode)                                                                  \
     FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
                         panels ? panels : b, panels ? vectors * LANES : ldb, s, lds,   \
-                        rectify, ahead, n_panels, c, ldc, last)
+                        rectify, ahead, n_ahead, c, ldc, last)
 #define CALL_FOR(mode)                                                                 \
     switch (vectors) {                                                                 \
     case 1: CALL(1, mode); break;                                                      \
     case 2: CALL(2, mode); break;                                                      \
     default: CALL(3, mode);                                                            \
     }
-        if (across) {
+        if (across && ahead) {
+            CALL_FOR(_across_ahead)
+        } else if (across) {
             CALL_FOR(_across)
         } else if (ahead) {
             CALL_FOR(_ahead)
-            ahead += m * k / n_panels;
         } else {
             CALL_FOR()
         }
 #undef CALL_FOR
 #undef CALL
+        if (ahead) ahead += n_ahead * k;
+        rows_ahead -= n_ahead;
         n -= width;
         b += width;
         if (panels) panels += k * vectors * LANES;
@@ -341,12 +305,14 @@ static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     for (ptrdiff_t j = 0; j < n; j += BLOCK_N) {
         const ptrdiff_t columns = n - j < BLOCK_N ? n - j : BLOCK_N;
         if (packs_b) FN(pack_panels)(k, columns, b + j, ldb, work);
-        for (ptrdiff_t i = 0; i < m; i += BLOCK_M)
+        for (ptrdiff_t i = 0; i < m; i += BLOCK_M) {
+            const int fetches = ahead && (across ? i : j) == 0;
             FN(gemm_rows)(m - i < BLOCK_M ? m - i : BLOCK_M, columns, k,
                           a + i * (across ? 1 : stride), stride, across, b + j, ldb,
                           packs_b ? work : NULL, s ? s + i * lds + j : s, lds, rectify,
-                          ahead && j == 0 ? ahead + i * k : NULL, c + i * ldc + j,
-                          ldc, work + BLOCK_K * BLOCK_N);
+                          fetches ? ahead + (i + j) * k : NULL, c + i * ldc + j, ldc,
+                          work + BLOCK_K * BLOCK_N);
+        }
     }
 }
 
@@ -403,7 +369,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t depth = k - start < block ? k - start : block;
         const real *left = a + start * k_stride;
         const real *right = b + start * ldb;
-        const real *next = ahead && !across ? ahead + start * m : NULL;
+        const real *next = ahead ? ahead + start * (across ? n : m) : NULL;
         const int is_last = start + depth >= k;
         if (m == 1) {
             FN(row_times_matrix)(n, depth, left, k_stride, right, ldb, s,
@@ -424,6 +390,5 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #undef TILE_SIZES
 #undef UP_TO_8
 #undef PACK_COLUMNS
-#undef UNROLL
 
 #endif

@@ -24,6 +24,8 @@
 #define FM_PREFETCH_L2(address) __builtin_prefetch(address, 0, 2)
 #endif
 
+#define UNROLL _Pragma("GCC unroll 16")
+
 #define FM_DOUBLE 0
 #define FM_TABLE fm_kernels_f32
 #include "precision.inl.h"

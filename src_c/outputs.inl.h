@@ -26,30 +26,29 @@ static real FN(softmax_row)(real *z, ptrdiff_t k, real *largest)
     return FN(log_of)(total, 0);
 }
 
-/* The same for a group of GROUP rows of few columns, transposed: z (k, GROUP), since a row
- * of 10 fills no vector */
-static void FN(softmax_columns)(real *restrict z, ptrdiff_t k, real *restrict log_sum,
-                                real *restrict largest)
+/* The same for a group of GROUP rows of few columns, transposed, since a row of 10 fills no
+ * vector: z (k, GROUP), its rows ld apart; log_sum may be NULL */
+static void FN(softmax_columns)(real *restrict z, ptrdiff_t ld, ptrdiff_t k,
+                                real *restrict log_sum, real *restrict largest)
 {
     real total[GROUP] = {0};
     for (ptrdiff_t i = 0; i < GROUP; ++i) largest[i] = z[i];
     for (ptrdiff_t j = 1; j < k; ++j)
 #pragma omp simd
         for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            const real value = z[j * GROUP + i];
+            const real value = z[j * ld + i];
             largest[i] = value > largest[i] ? value : largest[i];
         }
     for (ptrdiff_t j = 0; j < k; ++j)
         for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            z[j * GROUP + i] = FN(exp)(z[j * GROUP + i] - largest[i]);
-            total[i] += z[j * GROUP + i];
+            z[j * ld + i] = FN(exp)(z[j * ld + i] - largest[i]);
+            total[i] += z[j * ld + i];
         }
-    for (ptrdiff_t i = 0; i < GROUP; ++i) {
-        log_sum[i] = FN(log_of)(total[i], 0);
-        total[i] = 1 / total[i];
-    }
+    if (log_sum)
+        for (ptrdiff_t i = 0; i < GROUP; ++i) log_sum[i] = FN(log_of)(total[i], 0);
+    for (ptrdiff_t i = 0; i < GROUP; ++i) total[i] = 1 / total[i];
     for (ptrdiff_t j = 0; j < k; ++j)
-        for (ptrdiff_t i = 0; i < GROUP; ++i) z[j * GROUP + i] *= total[i];
+        for (ptrdiff_t i = 0; i < GROUP; ++i) z[j * ld + i] *= total[i];
 }
 
 /* columns (k, GROUP) := n <= GROUP rows of z, the others 0 */
@@ -61,14 +60,14 @@ static inline void FN(to_columns)(const real *z, real *columns, ptrdiff_t n, ptr
 
 static void FN(softmax)(real *z, ptrdiff_t n, ptrdiff_t k)
 {
-    real columns[NARROW * GROUP], log_sum[GROUP], largest[GROUP];
+    real columns[NARROW * GROUP], largest[GROUP];
     if (k > NARROW)
         for (ptrdiff_t i = 0; i < n; ++i) FN(softmax_row)(z + i * k, k, largest);
     else
         for (ptrdiff_t i = 0; i < n; i += GROUP) {
             const ptrdiff_t rows = n - i < GROUP ? n - i : GROUP;
             FN(to_columns)(z + i * k, columns, rows, k);
-            FN(softmax_columns)(columns, k, log_sum, largest);
+            FN(softmax_columns)(columns, GROUP, k, NULL, largest);
             FN(transpose)(columns, GROUP, z + i * k, k, k, rows);
         }
 }
@@ -165,4 +164,16 @@ static void FN(output)(const fm_objective *o, real *z, ptrdiff_t n, ptrdiff_t k)
         case FM_OUTPUT_softmax: FN(softmax)(z, n, k); break;
         case FM_N_OUTPUTS: break;
     }
+}
+
+static void FN(output_of_lanes)(const fm_objective *o, real *z, ptrdiff_t ld, real *out,
+                                ptrdiff_t n, ptrdiff_t k)
+{
+    const int in_lanes = o && o->output == FM_OUTPUT_softmax && k <= NARROW;
+    real largest[GROUP];
+    if (in_lanes)
+        for (ptrdiff_t i = 0; i < n; i += GROUP)
+            FN(softmax_columns)(z + i, ld, k, NULL, largest);
+    FN(transpose)(z, ld, out, k, k, n);
+    if (o && !in_lanes) FN(output)(o, out, n, k);
 }

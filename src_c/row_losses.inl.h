@@ -19,7 +19,7 @@ static double FN(narrow_log_losses)(real *z, const real *y, const real *w,
             const real column = columns[j * GROUP + i];
             raw[i] = target[i] == (real)j ? column : raw[i];
         }
-    FN(softmax_columns)(columns, k, log_sum, largest);
+    FN(softmax_columns)(columns, GROUP, k, log_sum, largest);
     for (ptrdiff_t i = 0; i < GROUP; ++i)
         raw[i] = weight[i] * FN(clamp_log_loss)(log_sum[i] + (largest[i] - raw[i]));
     for (ptrdiff_t i = 0; i < n; ++i) total += raw[i];

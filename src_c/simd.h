@@ -1,5 +1,5 @@
-/* Vectors of `real` under one instruction set, for gemm.inl.h and transpose.inl.h: the
- * type V of LANES values and the few operations on it.  Included once per precision; no
+/* Vectors of `real` under one instruction set, for the products and transposes: the type
+ * V of LANES values and the few operations on it.  Included once per precision; no
  * include guard.
  *
  * V_LOAD_FIRST and V_STORE_FIRST touch the first n values only, 1 <= n <= LANES.  AVX2
@@ -14,6 +14,7 @@
 #undef V_ZERO
 #undef V_SET
 #undef V_FMA
+#undef V_ADD
 #undef V_MAX
 #undef V_LOAD
 #undef V_STORE
@@ -123,6 +124,7 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define V_ZERO() OP(setzero)()
 #define V_SET(x) OP(set1)(x)
 #define V_FMA(a, b, c) OP(fmadd)(a, b, c)
+#define V_ADD(a, b) OP(add)(a, b)
 #define V_MAX(a, b) OP(max)(a, b) /* b of NaN or two zeros */
 #define V_LOAD(p) OP(loadu)(p)
 #define V_STORE(p, x) OP(storeu)(p, x)

@@ -20,6 +20,11 @@ typedef struct {
     /* z := output activation of z, in place; z (n, k) */
     void (*output)(const fm_objective *objective, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
 
+    /* out := output activation of z, or z itself where o is NULL; z (k, n), its rows ld
+     * apart with room for a multiple of 16 values, all of which may change; out (n, k) */
+    void (*output_of_lanes)(const fm_objective *o, FM_REAL *z, ptrdiff_t ld,
+                            FM_REAL *out, ptrdiff_t n, ptrdiff_t k);
+
     /* z := w dloss/dz, in place, and db := db + column sums of the result; returns the
      * weighted sum of the losses over rows and outputs.
      * y (n, k), but (n, 1) class numbers for log_loss and focal, (n, k / n_levels) for
@@ -104,16 +109,25 @@ typedef struct {
     void (*csr_backward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *delta,
                          ptrdiff_t ldd, FM_REAL *dw, ptrdiff_t n, ptrdiff_t k);
 
+    /* values in a vector of the products below, 0 where there are none */
+    ptrdiff_t lanes;
+
     /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
      * one of these strides being 1; rows of B (k, n) ldb apart, those of C ldc, those of
      * S s_stride; S may be C, a single row (stride 0) or NULL for none.  rectify: then
-     * C := max(C, 0), as by relu; ahead: NULL or m k values in one piece that are
-     * read next and may be fetched into the cache; work: FM_GEMM_WORK values.  NULL where
-     * BLAS is to be used */
+     * C := max(C, 0), as by relu; ahead: NULL or m k values in one piece, n k where A is
+     * transposed, that are read next and may be fetched into the cache; work: FM_GEMM_WORK
+     * values.  NULL where BLAS is to be used */
     void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
                  ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
                  ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, int rectify,
                  const FM_REAL *ahead, FM_REAL *c, ptrdiff_t ldc, FM_REAL *work);
+
+    /* c (n,) := A b + s, or max(A b + s, 0), from the transpose a (k, n) of A; s (n,), n
+     * a multiple of lanes; the bits are those of gemm.  NULL where that is */
+    void (*lanes_times_column)(ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
+                               const FM_REAL *b, const FM_REAL *s, int rectify,
+                               FM_REAL *c);
 
     /* out (k, n) := the transpose of x (n, k), rows ldx and ldo apart */
     void (*transpose)(const FM_REAL *x, ptrdiff_t ldx, FM_REAL *out, ptrdiff_t ldo,

@@ -99,6 +99,17 @@ cdef inline void output(
         fm_f64.output(objective, z, n, k)
 
 
+cdef inline void output_of_lanes(
+    const fm_objective *objective, floating *z, Py_ssize_t ld, floating *out,
+    Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """out (n, k) := output activation of z (k, n), or z itself where there is none"""
+    if floating is float:
+        fm_f32.output_of_lanes(objective, z, ld, out, n, k)
+    else:
+        fm_f64.output_of_lanes(objective, z, ld, out, n, k)
+
+
 cdef inline double loss_delta(
     const fm_objective *objective, const floating *y, const floating *w, floating *z,
     floating *db, Py_ssize_t n, Py_ssize_t k,
@@ -302,6 +313,14 @@ cdef inline void transpose(
         fm_f64.transpose(x, ldx, out, ldo, n, k)
 
 
+cdef inline Py_ssize_t lanes(const floating *precision) noexcept nogil:
+    """Values in a vector of our own matrix products, 0 where there are none"""
+    if floating is float:
+        return fm_f32.lanes
+    else:
+        return fm_f64.lanes
+
+
 cdef inline bint has_gemm() noexcept nogil:
     """Whether the instruction set has its own matrix products"""
     return fm_f32.gemm != NULL
@@ -320,6 +339,17 @@ cdef inline void gemm(
     else:
         fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, rectify,
                     ahead, c, ldc, work)
+
+
+cdef inline void lanes_times_column(
+    Py_ssize_t n, Py_ssize_t k, const floating *a, const floating *b,
+    const floating *s, bint rectify, floating *c,
+) noexcept nogil:
+    """c := A b + s, or max(c, 0), from the transpose a (k, n) of A"""
+    if floating is float:
+        fm_f32.lanes_times_column(n, k, a, b, s, rectify, c)
+    else:
+        fm_f64.lanes_times_column(n, k, a, b, s, rectify, c)
 
 
 cdef inline void math(

@@ -6,6 +6,8 @@
 # b) X is read once: whether it is finite is seen block by block, just before the block
 #    is used (check_finite).  One thread fetches the next block into cache during the
 #    first product, if its rows are short; long ones would delay it (measured).
+# c) Many rows take the lanes of vectors where units would leave many of them empty
+#    (lanes.pyx): the bits are the same.
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from cython cimport floating
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.batch cimport data_scale, sum_t
 from fastmlp._core.custom cimport Failures, apply_loss
+from fastmlp._core.kernels cimport fm_objective
+from fastmlp._core.lanes cimport LANE_ROWS, Lanes, forward_lanes, lanes_t
 from fastmlp._core.network cimport (
     Data,
     Layers,
@@ -27,14 +31,16 @@ from fastmlp._core.network cimport (
     workspace_t,
 )
 from fastmlp._core.passes cimport forward
-from fastmlp._core.rows cimport rows_t, x_block
+from fastmlp._core.rows cimport rows_t, x_block, x_stride
 
 from fastmlp._core.batch import CALL_WORK
+from fastmlp._core.lanes import lanes_pay
 
 BLOCK_BYTES = 192 * 1024  # of a block's activations where the weights are small
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which blocks are long
 THREAD_WORK = 2e6  # floating-point operations from which threads pay
 FETCHED_BYTES = 512  # of a row of X, up to which its fetching ahead pays
+STRIPS = 4  # of LANE_ROWS in a block of rows in lanes
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 
@@ -43,6 +49,7 @@ ctypedef struct predict_t:
     const data_t *data
     const layers_t *layers
     const workspace_t *work
+    const lanes_t *lanes                # NULL: the units take the lanes
     rows_t rows                         # all of them
     Py_ssize_t block                    # rows of a block
     Py_ssize_t n_columns                # of out
@@ -78,7 +85,9 @@ cdef void block_item(
     cdef const floating *ahead = NULL
     cdef floating *z
     cdef floating *products = <floating *> p.work.products
+    cdef const fm_objective *objective = NULL
     cdef Py_ssize_t stride = p.work.stride[0]
+    cdef int what = p.what
     rows.first += done
     rows.n = min(p.block, p.rows.n - done)
     out += rows.first * p.n_columns
@@ -93,9 +102,16 @@ cdef void block_item(
             return
         if p.fetches_ahead and p.rows.n - done >= 2 * rows.n:
             ahead = x + rows.n * p.data.n_features
-    forward(net, p.data, p.layers, p.work, rows, at, x, z,
-            products + worker * kernels.FM_GEMM_WORK, ahead)
-    finish_rows(net, p.what, p.n_columns, z, out, rows.n)
+    products += worker * kernels.FM_GEMM_WORK
+    if p.lanes == NULL:
+        forward(net, p.data, p.layers, p.work, rows, at, x, z, products, ahead)
+    else:
+        if what != AS_RAW:
+            objective = &net.objective
+        forward_lanes(net, p.layers, p.lanes, worker, objective, x,
+                      x_stride(p.data, p.work, rows), z, rows.n, products, ahead)
+        what = AS_RAW
+    finish_rows(net, what, p.n_columns, z, out, rows.n)
 
 
 cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
@@ -106,10 +122,15 @@ cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
         block_item(<predict_t *> p, item, worker, <double *> (<predict_t *> p).out)
 
 
+def has_large_weights(Network net, dtype):
+    """Whether those of a layer leave no room for much else in L2."""
+    widest = max(a * b for a, b in zip(net.units, net.units[1:])) * dtype.itemsize
+    return widest > LARGE_WEIGHTS
+
+
 def block_rows(Network net, dtype, n_rows):
     """Rows of a block: few enough for L2, or many where weights are large."""
-    widest = max(a * b for a, b in zip(net.units, net.units[1:])) * dtype.itemsize
-    if widest > LARGE_WEIGHTS:
+    if has_large_weights(net, dtype):
         return net.block_rows(n_rows, dtype)
     rows = BLOCK_BYTES // (sum(net.units) * dtype.itemsize) // 24 * 24
     return min(n_rows, max(24, min(rows, 480)))
@@ -146,6 +167,7 @@ def predict(
     out : ndarray of shape (n_rows, n_columns), or None if data are not finite
     """
     cdef predict_t p
+    cdef Lanes lanes
     cdef Py_ssize_t n_rows = data.n_samples if order is None else len(order)
     cdef Py_ssize_t n_items, per_call, first_item = 0
     cdef int threads
@@ -154,10 +176,21 @@ def predict(
         n_threads = 1
     p.what = (AS_OUTPUTS if activated else AS_RAW) if what is None else what
     p.block = max(1, block_rows(net, data.dtype, n_rows))
+    in_lanes = (
+        work is None and n_rows >= STRIPS * LANE_ROWS and not data.c.is_sparse
+        and not has_large_weights(net, data.dtype)
+        and lanes_pay(net, data.dtype, n_rows)
+    )
+    if in_lanes:
+        p.block = STRIPS * LANE_ROWS
     n_items = (n_rows + p.block - 1) // p.block
     threads = max(1, min(n_threads, n_items))
     if work is None:
         work = Workspace(net, data, p.block * threads, threads)
+    p.lanes = NULL
+    if in_lanes:
+        lanes = Lanes(net, layers.owners[3], data.dtype, threads)
+        p.lanes = &lanes.c
     p.n_columns = net.c.n_outputs
     if p.what == AS_PROBA and net.c.n_outputs == 1:
         p.n_columns = 2

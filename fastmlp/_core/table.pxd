@@ -67,6 +67,9 @@ cdef extern from "fastmlp.h" nogil:
         void (*output)(
             const fm_objective *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
+        void (*output_of_lanes)(
+            const fm_objective *, float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
         double (*loss)(
             const fm_objective *, const float *, const float *, float *, float *,
             ptrdiff_t, ptrdiff_t
@@ -121,10 +124,15 @@ cdef extern from "fastmlp.h" nogil:
             fm_csr_rows, const float *, const float *, ptrdiff_t, float *, ptrdiff_t,
             ptrdiff_t
         ) noexcept nogil
+        ptrdiff_t lanes
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t,
             const float *, ptrdiff_t, const float *, ptrdiff_t, int, const float *,
             float *, ptrdiff_t, float *
+        ) noexcept nogil
+        void (*lanes_times_column)(
+            ptrdiff_t, ptrdiff_t, const float *, const float *, const float *, int,
+            float *
         ) noexcept nogil
         void (*transpose)(
             const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
@@ -147,6 +155,10 @@ cdef extern from "fastmlp.h" nogil:
         ) noexcept nogil
         void (*output)(
             const fm_objective *, double *, ptrdiff_t, ptrdiff_t
+        ) noexcept nogil
+        void (*output_of_lanes)(
+            const fm_objective *, double *, ptrdiff_t, double *, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         double (*loss)(
             const fm_objective *, const double *, const double *, double *, double *,
@@ -203,10 +215,15 @@ cdef extern from "fastmlp.h" nogil:
             fm_csr_rows, const double *, const double *, ptrdiff_t, double *, ptrdiff_t,
             ptrdiff_t
         ) noexcept nogil
+        ptrdiff_t lanes
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t,
             const double *, ptrdiff_t, const double *, ptrdiff_t, int, const double *,
             double *, ptrdiff_t, double *
+        ) noexcept nogil
+        void (*lanes_times_column)(
+            ptrdiff_t, ptrdiff_t, const double *, const double *, const double *, int,
+            double *
         ) noexcept nogil
         void (*transpose)(
             const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t

@@ -2,6 +2,7 @@
 
 static void FN(test_output)(const fm_objective *o, ptrdiff_t n, ptrdiff_t k)
 {
+    const ptrdiff_t ld = (n + 15) / 16 * 16 + n % 2 * 16;
     FN(random)(A, n * k, -4, 4);
     for (ptrdiff_t i = 0; i < n; ++i) {
         const real *z = A + i * k;
@@ -29,12 +30,27 @@ static void FN(test_output)(const fm_objective *o, ptrdiff_t n, ptrdiff_t k)
         KERNELS->output(o, z, n, k);
         FN(check)(z, n, k, k);
     }
+    for (ptrdiff_t i = 0; i < n * k; ++i) B[i] = A[i];
+    FN(random)(A, k * ld, -4, 4);
+    for (ptrdiff_t i = 0; i < n; ++i)
+        for (ptrdiff_t j = 0; j < k; ++j) A[j * ld + i] = B[i * k + j];
+    while (next_call()) {
+        real *z = TAKE(A, k * ld), *out = TAKE(NULL, n * k);
+        KERNELS->output_of_lanes(o, z, ld, out, n, k);
+        FN(check)(out, n, k, k);
+    }
+    while (next_call()) {
+        real *z = TAKE(A, k * ld), *out = TAKE(NULL, n * k);
+        KERNELS->output_of_lanes(NULL, z, ld, out, n, k);
+        if (n * k > 0 && memcmp(out, B, (size_t)(n * k) * sizeof(real)))
+            fail("the outputs changed on the way");
+    }
 }
 
 static void FN(test_outputs)(void)
 {
     fm_objective o;
-    START("output");
+    START("output, output_of_lanes");
     for (int i = 0; FN(objective)(i, &o); ++i) {
         now.detail = fm_output_name((int)o.output);
         if (o.loss != FM_LOSS_squared_error && o.loss != FM_LOSS_log_loss &&

@@ -91,6 +91,44 @@ static void FN(test_gemm)(void)
                                  large[i][3]);
 }
 
+/* rows in lanes and a single column: the bits of the same product with rows in memory */
+static void FN(test_lanes_times_column)(void)
+{
+    START("lanes_times_column");
+    for (ptrdiff_t k = 0; k <= MOST; ++k)
+        for (ptrdiff_t n = 16; n <= 48; n += 16) {
+            const int rectify = k % 2;
+            now.n = n;
+            now.k = k;
+            FN(random)(A, n * k, -2, 2);
+            FN(random)(B, k, -2, 2);
+            FN(random)(D, n, -2, 2);
+            for (ptrdiff_t i = 0; i < n; ++i)
+                for (ptrdiff_t p = 0; p < k; ++p) C[p * n + i] = A[i * k + p];
+            while (next_call()) {
+                const real *a, *lanes, *b, *s;
+                real *c, *work, *rows;
+                if (!KERNELS->gemm) {
+                    if (KERNELS->lanes || KERNELS->lanes_times_column)
+                        fail("lanes without products");
+                    continue;
+                }
+                a = GIVE(A, n * k);
+                lanes = GIVE(C, n * k);
+                b = GIVE(B, k);
+                s = GIVE(D, n);
+                c = TAKE(NULL, n);
+                rows = TAKE(NULL, n);
+                work = TAKE(NULL, FM_GEMM_WORK);
+                if (n % KERNELS->lanes) fail("%td lanes", KERNELS->lanes);
+                KERNELS->lanes_times_column(n, k, lanes, b, s, rectify, c);
+                KERNELS->gemm(n, 1, k, a, k, 1, b, 1, s, 1, rectify, NULL, rows, 1, work);
+                for (ptrdiff_t i = 0; i < n; ++i)
+                    FN(check_value)((double)c[i], (double)rows[i], 0, "bits", i, 0);
+            }
+        }
+}
+
 static void FN(test_calibration)(void)
 {
     START("multiply_add, read");
