@@ -5,7 +5,7 @@
 #    outputs depend neither on its block nor on the thread (see gemm.inl.h c).
 # b) X is read once: whether it is finite is seen block by block, just before the block
 #    is used (check_finite).  One thread fetches the next block into cache during the
-#    first product, if its rows are short; long ones would delay it (measured).
+#    first product, unless it would push this one out.
 # c) Many rows take the lanes of vectors where units would leave many of them empty
 #    (lanes.pyx): the bits are the same.
 
@@ -39,8 +39,8 @@ from fastmlp._core.lanes import lanes_pay
 BLOCK_BYTES = 192 * 1024  # of a block's activations where the weights are small
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which blocks are long
 THREAD_WORK = 2e6  # floating-point operations from which threads pay
-FETCHED_BYTES = 512  # of a row of X, up to which its fetching ahead pays
-STRIPS = 4  # of LANE_ROWS in a block of rows in lanes
+FETCHED_BYTES = 256 * 1024  # of a block of X, up to which it is fetched ahead
+STRIPS = 4  # of LANE_ROWS, the most in a block of rows in lanes
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 
@@ -181,8 +181,10 @@ def predict(
         and not has_large_weights(net, data.dtype)
         and lanes_pay(net, data.dtype, n_rows)
     )
+    row_bytes = data.c.n_features * data.dtype.itemsize
     if in_lanes:
-        p.block = STRIPS * LANE_ROWS
+        fitting = BLOCK_BYTES // (LANE_ROWS * row_bytes)
+        p.block = LANE_ROWS * max(1, min(STRIPS, fitting))
     n_items = (n_rows + p.block - 1) // p.block
     threads = max(1, min(n_threads, n_items))
     if work is None:
@@ -201,7 +203,7 @@ def predict(
     p.check_finite, p.is_infinite = check_finite, False
     p.fetches_ahead = (
         threads == 1 and order is None and not data.c.is_wide
-        and data.c.n_features * data.dtype.itemsize <= FETCHED_BYTES
+        and p.block * row_bytes <= FETCHED_BYTES
     )
     p.out = <void *> address_of(out, data.dtype)
     if check_finite and (order is not None or data.c.is_wide):
