@@ -119,6 +119,7 @@ def test_when_lanes_pay(own_isa):
     assert pays((64, 100, 10)) and pays((20, 50, 3))
     assert not pays((64, 100, 10), n_rows=200)  # the preparations take longer
     assert not pays((64, 64, 64))  # no lane is empty
+    assert pays((1, 999, 3)) and not pays((1, 1999, 3))  # too wide for the cache
     assert pays((64, 100, 10), "float64") is (own_isa == "v4")
 
 

@@ -16,6 +16,7 @@ from fastmlp._core.network cimport Network, address_of, layers_t, network_t
 from fastmlp._core.products cimport product
 
 LINE = 64  # bytes
+MOST_UNITS = 1024  # strips of wider layers leave the cache
 # in multiply-adds, about:
 TRANSPOSE_WORK = 8  # of one value
 START_WORK = 1e6  # of the preparations for a call
@@ -28,7 +29,7 @@ def lanes_pay(Network net, dtype, n_rows):
         lanes = kernels.lanes(<const float *> NULL)
     else:
         lanes = kernels.lanes(<const double *> NULL)
-    if lanes == 0:
+    if lanes == 0 or max(net.units) > MOST_UNITS:
         return False
     for layer in range(net.c.n_layers - 1):
         if net.c.function[layer] != 0:  # those of users take rows of units
@@ -55,11 +56,10 @@ cdef class Lanes:
         real = dtype.itemsize
         self.c.widest = max(net.units) * LANE_ROWS
         self.c.strip_size = 2 * self.c.widest
-        sizes = [*net.units[1:], n_threads * 2 * max(net.units), LINE // real]
-        starts = np.cumsum([0, *sizes]) * LANE_ROWS
-        memory = np.zeros(starts[len(sizes)], dtype=dtype)
-        first = -address_of(memory, dtype) % LINE // real
-        starts += first
+        starts = np.cumsum([0, *net.units[1:]]) * LANE_ROWS
+        size = sum(net.units[1:]) * LANE_ROWS + n_threads * self.c.strip_size
+        memory = np.zeros(size + LINE // real, dtype=dtype)
+        starts += -address_of(memory, dtype) % LINE // real
         for start, end, values in zip(starts, starts[1:], intercepts):
             memory[start:end].reshape(-1, LANE_ROWS)[:] = values[:, np.newaxis]
         intercept = (address_of(memory, dtype) + starts * real).astype(np.uintp)
