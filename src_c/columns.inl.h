@@ -63,7 +63,8 @@ static void FN(lanes_times_column)(ptrdiff_t n, ptrdiff_t k, const real *a, cons
                                       V_SET(b[whole + r]), part[r])
                               : V_ADD(part[r], V_ZERO()); /* as of zeros: -0 + 0 = 0 */
         UNROLL for (int half = LANES / 2; half > 0; half /= 2)
-            UNROLL for (int r = 0; r < half; ++r) part[r] = V_ADD(part[r], part[r + half]);
+            UNROLL for (int r = 0; r < half; ++r) part[r] =
+                V_ADD(part[r], part[r + half]);
         V_STORE(c + i, V_ADD(part[0], V_LOAD(s + i)));
     }
     if (rectify)

@@ -20,7 +20,8 @@
  *    is copied first (Goto and van de Geijn 2008), and so are the rows of a transposed A.
  * f) What is read next is fetched one line at a time, spread evenly over the steps of all
  *    panels: a burst fills the core's few slots for lines under way, and the loads of the
- *    product wait behind it.
+ *    product wait behind it.  Where a step has more than a line, the rest is left to the
+ *    processor.
  */
 
 #define BLOCK_K FM_GEMM_BLOCK_K
@@ -94,18 +95,18 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int fet
 }
 
 /* One panel of columns, tile by tile; packed tiles of A follow one another; one that
- * fetches asks for `n_ahead` rows of k values from `ahead` on */
+ * fetches asks for `n_runs` runs of k values from `ahead` on */
 static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fetches,
                                        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
                                        ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                        const real *b, ptrdiff_t ldb, const real *s,
                                        ptrdiff_t lds, int rectify, const real *ahead,
-                                       ptrdiff_t n_ahead, real *c, ptrdiff_t ldc,
+                                       ptrdiff_t n_runs, real *c, ptrdiff_t ldc,
                                        ptrdiff_t last)
 {
     for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
         const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
-        const ptrdiff_t share = fetches ? (n_ahead + n_tiles - 1) / n_tiles : 0;
+        const ptrdiff_t share = fetches ? (n_runs + n_tiles - 1) / n_tiles : 0;
 #define TILE(n)                                                                        \
     case n:                                                                            \
         if (n <= most)                                                                 \
@@ -115,7 +116,7 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fe
         switch (rows) { TILE_SIZES(TILE) }
 #undef TILE
         if (fetches) ahead += share * k;
-        n_ahead -= share;
+        n_runs -= share;
         a += packed ? rows * k : rows * (across ? 1 : stride);
         if (s) s += rows * lds;
         c += rows * ldc;
@@ -127,11 +128,11 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fe
     static FM_NOINLINE void FN(name)(                                                  \
         ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
         ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
-        int rectify, const real *ahead, ptrdiff_t n_ahead, real *c, ptrdiff_t ldc,     \
+        int rectify, const real *ahead, ptrdiff_t n_runs, real *c, ptrdiff_t ldc,      \
         ptrdiff_t last)                                                                \
     {                                                                                  \
         FN(panel)(vectors, TILE_ROWS_##vectors, across, fetches, packed, m, k, whole,  \
-                  a, stride, b, ldb, s, lds, rectify, ahead, n_ahead, c, ldc, last);   \
+                  a, stride, b, ldb, s, lds, rectify, ahead, n_runs, c, ldc, last);    \
     }
 PANEL(panel_1, 1, 0, 0)
 PANEL(panel_2, 2, 0, 0)
@@ -189,6 +190,12 @@ static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
 {
     const ptrdiff_t vectors = (n + LANES - 1) / LANES;
     return vectors == 1 ? 1 : 2 + vectors % 2;
+}
+
+/* How many panels n columns take */
+static inline ptrdiff_t FN(panels)(ptrdiff_t n)
+{
+    return n <= LANES ? 1 : (n + LANES - 1) / LANES / 2;
 }
 
 /* out := the panels of B, (k, vectors LANES) each, in whole vectors; row by row, as B is
@@ -249,11 +256,11 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 {
     const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
-    ptrdiff_t rows_ahead = across ? n : m;
+    ptrdiff_t runs_left = across ? n : m; /* of k values to be fetched */
     while (n > 0) {
         const ptrdiff_t vectors = FN(panel_vectors)(n);
-        const ptrdiff_t n_panels = n <= LANES ? 1 : (n + LANES - 1) / LANES / 2;
-        const ptrdiff_t n_ahead = (rows_ahead + n_panels - 1) / n_panels;
+        const ptrdiff_t n_panels = FN(panels)(n);
+        const ptrdiff_t n_runs = (runs_left + n_panels - 1) / n_panels;
         const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
@@ -267,7 +274,7 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #define CALL(v, mode)                                                                  \
     FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
                         panels ? panels : b, panels ? vectors * LANES : ldb, s, lds,   \
-                        rectify, ahead, n_ahead, c, ldc, last)
+                        rectify, ahead, n_runs, c, ldc, last)
 #define CALL_FOR(mode)                                                                 \
     switch (vectors) {                                                                 \
     case 1: CALL(1, mode); break;                                                      \
@@ -285,8 +292,8 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         }
 #undef CALL_FOR
 #undef CALL
-        if (ahead) ahead += n_ahead * k;
-        rows_ahead -= n_ahead;
+        if (ahead) ahead += n_runs * k;
+        runs_left -= n_runs;
         n -= width;
         b += width;
         if (panels) panels += k * vectors * LANES;

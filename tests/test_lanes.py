@@ -64,7 +64,7 @@ def test_rows_in_lanes_give_the_same_bits(predict, problem, own_isa, activation,
             for what in (prediction.OUTPUTS, prediction.RAW, prediction.PROBA):
                 a, b = (predict(way, *parts, what=what) for way in WAYS)
                 assert np.isfinite(a).all()
-                np.testing.assert_array_equal(a, b, err_msg=f"{units}", strict=True)
+                assert a.shape == b.shape and a.tobytes() == b.tobytes(), units
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -73,6 +73,37 @@ def test_all_output_activations(predict, problem, own_isa, name):
         p = problem((8, 11, 6), [("tanh", 0.0)], OBJECTIVES[name], 300, dtype)
         a, b = (predict(way, *parts_of(p)) for way in WAYS)
         np.testing.assert_array_equal(a, b, strict=True)
+
+
+def test_both_classes_with_threads(predict, problem, own_isa):
+    p = problem((9, 20, 1), [("relu", 0.0)], "binary_log_loss", 2000, np.dtype(float))
+    options = {"what": prediction.PROBA}
+    expected = predict("units", *parts_of(p), **options)
+    assert expected.shape == (2000, 2)
+    for n_threads in (2, 5):
+        got = predict("rows", *parts_of(p), n_threads=n_threads, **options)
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_minus_zero(predict, problem, own_isa):
+    """-0 + 0 is 0: single columns of 16 k inputs have no such sum, others have."""
+    for n_features in (16, 17, 32, 33):
+        p = problem((n_features, 1), [], "squared_error", 200, np.dtype("float32"))
+        p.X[:], p.params[:-1], p.params[-1] = 1e-30, -1e-30, -0.0
+        a, b = (predict(way, *parts_of(p)) for way in WAYS)
+        assert a.tobytes() == b.tobytes() and not a.any()
+
+
+def test_sparse_rows_keep_units_in_lanes(problem, own_isa, monkeypatch):
+    monkeypatch.setattr(prediction, "lanes_pay", lambda *_: True)
+    p = problem((30, 20, 3), [("relu", 0.0)], "log_loss", 500, np.dtype(float), True)
+    net, data, layers = parts_of(p)
+    dense = network.Data(p.X.toarray())
+    np.testing.assert_allclose(
+        prediction.predict(net, data, layers),
+        prediction.predict(net, dense, layers),
+        rtol=1e-12,
+    )
 
 
 def test_threads_orders_and_wide_rows(predict, problem, own_isa):
@@ -120,6 +151,8 @@ def test_when_lanes_pay(own_isa):
     assert not pays((64, 100, 10), n_rows=200)  # the preparations take longer
     assert not pays((64, 64, 64))  # no lane is empty
     assert pays((1, 999, 3)) and not pays((1, 1999, 3))  # too wide for the cache
+    assert pays((100, 300, 3)) and not pays((1001, 300, 3))
+    assert not pays((200, 600, 3))  # large weights
     assert pays((64, 100, 10), "float64") is (own_isa == "v4")
 
 

@@ -29,7 +29,7 @@ from cython cimport floating
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.network cimport Data, Layers, Network, Workspace, network_t
 from fastmlp._core.passes cimport forward
-from fastmlp._core.prediction cimport AS_PROBA, finish_rows
+from fastmlp._core.prediction cimport AS_PROBA, AS_RAW, both_classes
 from fastmlp._core.rows cimport rows_t
 
 from fastmlp._core.prediction import predict
@@ -170,7 +170,10 @@ cdef class Forward:
             z = <floating *> self.work.c.a[net.n_layers]
         forward(net, &self.row.c, &self.layers.c, &self.work.c, rows, 0, x, z,
                 <floating *> self.work.c.products, <const floating *> NULL)
-        finish_rows(net, what, 2, z, out, 1)
+        if what != AS_RAW:
+            kernels.output(&net.objective, z, 1, net.n_outputs)
+        if z != out:
+            both_classes(<const floating *> z, out, 1)
         kernels.restore_denormals(before)
         return True
 

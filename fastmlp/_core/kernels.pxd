@@ -103,7 +103,7 @@ cdef inline void output_of_lanes(
     const fm_objective *objective, floating *z, Py_ssize_t ld, floating *out,
     Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
-    """out (n, k) := output activation of z (k, n), or z itself where there is none"""
+    """out (n, k) := output activation, NULL for none, of z (k, n), which is lost"""
     if floating is float:
         fm_f32.output_of_lanes(objective, z, ld, out, n, k)
     else:

@@ -10,8 +10,8 @@ cdef enum:
 
 ctypedef struct lanes_t:
     const size_t *intercept             # (n_layers,) addresses: (units, LANE_ROWS)
-    size_t strip                        # (n_threads, strip_size) values
-    Py_ssize_t strip_size, widest       # of it the inputs and outputs of a layer
+    size_t strips                       # (n_threads, 2, layer_size) values
+    Py_ssize_t layer_size               # of the widest layer of a strip
 
 
 cdef class Lanes:

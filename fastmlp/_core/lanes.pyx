@@ -12,11 +12,12 @@ from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_objective
-from fastmlp._core.network cimport Network, address_of, layers_t, network_t
+from fastmlp._core.network cimport Layers, Network, address_of, layers_t, network_t
 from fastmlp._core.products cimport product
 
-LINE = 64  # bytes
-MOST_UNITS = 1024  # strips of wider layers leave the cache
+from fastmlp._core.network import LINE
+
+STRIP_BYTES = 512 * 1024  # of two layers of a strip, the most that stays in the cache
 # in multiply-adds, about:
 TRANSPOSE_WORK = 8  # of one value
 START_WORK = 1e6  # of the preparations for a call
@@ -29,7 +30,9 @@ def lanes_pay(Network net, dtype, n_rows):
         lanes = kernels.lanes(<const float *> NULL)
     else:
         lanes = kernels.lanes(<const double *> NULL)
-    if lanes == 0 or max(net.units) > MOST_UNITS:
+    if lanes == 0 or net.has_large_weights(dtype):
+        return False
+    if 2 * max(net.units) * LANE_ROWS * dtype.itemsize > STRIP_BYTES:
         return False
     for layer in range(net.c.n_layers - 1):
         if net.c.function[layer] != 0:  # those of users take rows of units
@@ -47,25 +50,24 @@ cdef class Lanes:
     Parameters
     ----------
     net : Network
-    intercepts : sequence of ndarray
+    layers : Layers
     dtype : dtype
     n_threads : int
     """
 
-    def __init__(self, Network net, intercepts, dtype, n_threads):
+    def __init__(self, Network net, Layers layers, dtype, n_threads):
         real = dtype.itemsize
-        self.c.widest = max(net.units) * LANE_ROWS
-        self.c.strip_size = 2 * self.c.widest
+        self.c.layer_size = max(net.units) * LANE_ROWS
         starts = np.cumsum([0, *net.units[1:]]) * LANE_ROWS
-        size = sum(net.units[1:]) * LANE_ROWS + n_threads * self.c.strip_size
+        size = sum(net.units[1:]) * LANE_ROWS + n_threads * 2 * self.c.layer_size
         memory = np.zeros(size + LINE // real, dtype=dtype)
         starts += -address_of(memory, dtype) % LINE // real
-        for start, end, values in zip(starts, starts[1:], intercepts):
+        for start, end, values in zip(starts, starts[1:], layers.intercepts):
             memory[start:end].reshape(-1, LANE_ROWS)[:] = values[:, np.newaxis]
         intercept = (address_of(memory, dtype) + starts * real).astype(np.uintp)
         self.owners = (memory, intercept)
         self.c.intercept = <const size_t *> address_of(intercept, np.uintp)
-        self.c.strip = intercept[net.c.n_layers]
+        self.c.strips = intercept[net.c.n_layers]
 
 
 cdef void forward_lanes(
@@ -78,7 +80,7 @@ cdef void forward_lanes(
     objective: whose output activation is applied, NULL for none; ahead: as many rows,
     in one piece, that come next, or NULL.
     """
-    cdef floating *strip = <floating *> lanes.strip + worker * lanes.strip_size
+    cdef floating *strip = <floating *> lanes.strips + worker * 2 * lanes.layer_size
     cdef floating *a
     cdef floating *z
     cdef const floating *w
@@ -87,7 +89,7 @@ cdef void forward_lanes(
     cdef bint is_hidden, rectify
     while first < n:
         m = min(<Py_ssize_t> LANE_ROWS, n - first)
-        a, z = strip, strip + lanes.widest
+        a, z = strip, strip + lanes.layer_size
         kernels.transpose(x, ldx, a, LANE_ROWS, m, net.width[0])
         for layer in range(net.n_layers):
             is_hidden = layer < net.n_layers - 1

@@ -86,6 +86,7 @@ cdef class Data:
 
 cdef class Layers:
     cdef layers_t c
+    cdef readonly tuple intercepts
     cdef tuple owners
 
 

@@ -35,6 +35,7 @@ from fastmlp._core.kernels import (
 
 LINE = 64  # bytes of a cache line and of an AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
+LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which few rows share the cache
 MIN_BLOCK, MAX_BLOCK = 512, 1024  # rows
 BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
 MOST_UNITS = 2**27  # 16 rows of so many are within 32-bit indices
@@ -201,6 +202,11 @@ cdef class Network:
             intercepts.append(flat[start : start + fan_out])
         return coefs, intercepts
 
+    def has_large_weights(self, dtype):
+        """Whether those of a layer leave no room for much else in L2."""
+        largest = max(a * b for a, b in zip(self.units, self.units[1:]))
+        return largest * dtype.itemsize > LARGE_WEIGHTS
+
     def block_rows(self, batch_size, dtype):
         """Rows of a block: as many as keep the activations in cache."""
         fitting = CACHE_SHARE // (sum(self.units) * dtype.itemsize)
@@ -290,7 +296,8 @@ cdef class Layers:
     def __init__(self, coefs, intercepts, dtype):
         coef = np.array([address_of(w, dtype) for w in coefs], dtype=np.uintp)
         intercept = np.array([address_of(b, dtype) for b in intercepts], dtype=np.uintp)
-        self.owners = (coef, intercept, tuple(coefs), tuple(intercepts))
+        self.intercepts = tuple(intercepts)
+        self.owners = (coef, intercept, tuple(coefs))
         self.c.coef = <const size_t *> address_of(coef, np.uintp)
         self.c.intercept = <const size_t *> address_of(intercept, np.uintp)
 

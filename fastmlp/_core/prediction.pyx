@@ -36,8 +36,7 @@ from fastmlp._core.rows cimport rows_t, x_block, x_stride
 from fastmlp._core.batch import CALL_WORK
 from fastmlp._core.lanes import lanes_pay
 
-BLOCK_BYTES = 192 * 1024  # of a block's activations where the weights are small
-LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which blocks are long
+BLOCK_BYTES = 192 * 1024  # of a block's activations, or of its X where it is in lanes
 THREAD_WORK = 2e6  # floating-point operations from which threads pay
 FETCHED_BYTES = 256 * 1024  # of a block of X, up to which it is fetched ahead
 STRIPS = 4  # of LANE_ROWS, the most in a block of rows in lanes
@@ -60,18 +59,12 @@ ctypedef struct predict_t:
     void *out
 
 
-cdef void finish_rows(
-    const network_t *net, int what, Py_ssize_t n_columns, floating *z, floating *out,
-    Py_ssize_t n,
-) noexcept nogil:
-    """The output activation, in place, and both probabilities of a binary model"""
+cdef void both_classes(const floating *z, floating *out, Py_ssize_t n) noexcept nogil:
+    """out (n, 2) := the probabilities of both classes of a binary model"""
     cdef Py_ssize_t i
-    if what != AS_RAW:
-        kernels.output(&net.objective, z, n, net.n_outputs)
-    if z != out:
-        for i in range(n):
-            out[i * n_columns] = 1 - z[i]
-            out[i * n_columns + 1] = z[i]
+    for i in range(n):
+        out[2 * i] = 1 - z[i]
+        out[2 * i + 1] = z[i]
 
 
 cdef void block_item(
@@ -85,9 +78,8 @@ cdef void block_item(
     cdef const floating *ahead = NULL
     cdef floating *z
     cdef floating *products = <floating *> p.work.products
-    cdef const fm_objective *objective = NULL
+    cdef const fm_objective *objective = &net.objective if p.what != AS_RAW else NULL
     cdef Py_ssize_t stride = p.work.stride[0]
-    cdef int what = p.what
     rows.first += done
     rows.n = min(p.block, p.rows.n - done)
     out += rows.first * p.n_columns
@@ -105,13 +97,13 @@ cdef void block_item(
     products += worker * kernels.FM_GEMM_WORK
     if p.lanes == NULL:
         forward(net, p.data, p.layers, p.work, rows, at, x, z, products, ahead)
+        if objective != NULL:
+            kernels.output(objective, z, rows.n, net.n_outputs)
     else:
-        if what != AS_RAW:
-            objective = &net.objective
         forward_lanes(net, p.layers, p.lanes, worker, objective, x,
                       x_stride(p.data, p.work, rows), z, rows.n, products, ahead)
-        what = AS_RAW
-    finish_rows(net, what, p.n_columns, z, out, rows.n)
+    if z != out:
+        both_classes(<const floating *> z, out, rows.n)
 
 
 cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
@@ -122,15 +114,12 @@ cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
         block_item(<predict_t *> p, item, worker, <double *> (<predict_t *> p).out)
 
 
-def has_large_weights(Network net, dtype):
-    """Whether those of a layer leave no room for much else in L2."""
-    widest = max(a * b for a, b in zip(net.units, net.units[1:])) * dtype.itemsize
-    return widest > LARGE_WEIGHTS
-
-
-def block_rows(Network net, dtype, n_rows):
+def block_rows(Network net, dtype, n_rows, in_lanes):
     """Rows of a block: few enough for L2, or many where weights are large."""
-    if has_large_weights(net, dtype):
+    if in_lanes:
+        fitting = BLOCK_BYTES // (LANE_ROWS * max(1, net.units[0]) * dtype.itemsize)
+        return LANE_ROWS * max(1, min(STRIPS, fitting))
+    if net.has_large_weights(dtype):
         return net.block_rows(n_rows, dtype)
     rows = BLOCK_BYTES // (sum(net.units) * dtype.itemsize) // 24 * 24
     return min(n_rows, max(24, min(rows, 480)))
@@ -175,23 +164,18 @@ def predict(
     if net.has_python or n_rows * data.work_per_row(net.units) < 3 * THREAD_WORK:
         n_threads = 1
     p.what = (AS_OUTPUTS if activated else AS_RAW) if what is None else what
-    p.block = max(1, block_rows(net, data.dtype, n_rows))
     in_lanes = (
-        work is None and n_rows >= STRIPS * LANE_ROWS and not data.c.is_sparse
-        and not has_large_weights(net, data.dtype)
+        n_rows >= STRIPS * LANE_ROWS and not data.c.is_sparse
         and lanes_pay(net, data.dtype, n_rows)
     )
-    row_bytes = data.c.n_features * data.dtype.itemsize
-    if in_lanes:
-        fitting = BLOCK_BYTES // (LANE_ROWS * row_bytes)
-        p.block = LANE_ROWS * max(1, min(STRIPS, fitting))
+    p.block = max(1, block_rows(net, data.dtype, n_rows, in_lanes))
     n_items = (n_rows + p.block - 1) // p.block
     threads = max(1, min(n_threads, n_items))
     if work is None:
         work = Workspace(net, data, p.block * threads, threads)
     p.lanes = NULL
     if in_lanes:
-        lanes = Lanes(net, layers.owners[3], data.dtype, threads)
+        lanes = Lanes(net, layers, data.dtype, threads)
         p.lanes = &lanes.c
     p.n_columns = net.c.n_outputs
     if p.what == AS_PROBA and net.c.n_outputs == 1:
@@ -203,7 +187,7 @@ def predict(
     p.check_finite, p.is_infinite = check_finite, False
     p.fetches_ahead = (
         threads == 1 and order is None and not data.c.is_wide
-        and p.block * row_bytes <= FETCHED_BYTES
+        and p.block * data.c.n_features * data.dtype.itemsize <= FETCHED_BYTES
     )
     p.out = <void *> address_of(out, data.dtype)
     if check_finite and (order is not None or data.c.is_wide):

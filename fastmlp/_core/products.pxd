@@ -23,7 +23,7 @@ cdef inline void product(
 
     S is C, one row for all (s_stride 0) or NULL for none.
     rectify: then C := max(C, 0), where has_gemm() only.
-    ahead: the m k values, in one piece, that are read next, or NULL.
+    ahead: m k values in one piece, n k with trans_a, that are read next, or NULL.
     lda, ldb, ldc: values from a row to the next.
     """
     cdef Py_ssize_t i
