@@ -19,6 +19,7 @@ DTYPES = ("float32", "float64")
 CACHES = {1: 32 << 10, 2: 1 << 20, 3: 32 << 20}  # bytes, where the system tells none
 VECTOR_BYTES = {"base": 16, "v3": 32, "v4": 64}
 L1_BYTES = 16384  # of the arrays of a kernel
+LINE, PAGE = 64, 4096  # bytes
 # An output at which the derivative is 1 or -1, so that products stay normal numbers.
 AT_ONE = {"relu": 1.0, "tanh": 2**0.5, "logistic": (1 + 5**0.5) / 2}
 
@@ -45,6 +46,25 @@ def ns_each(call, full, empty, n):
     ]
     full_seconds, empty_seconds = map(min, zip(*turns))
     return 1e9 * max(full_seconds - empty_seconds, 0.0) / n
+
+
+def apart(*arrays):
+    """Copies whose places within a page of memory are far from one another.
+
+    A load waits for a store under way to the same place of another page; by chance
+    that takes up to three times as long.
+    """
+    dtype = arrays[0].dtype
+    step = PAGE // len(arrays) // LINE * LINE
+    room = sum(x.nbytes + PAGE for x in arrays) + PAGE
+    memory = np.empty(room, np.uint8)
+    end, copies = -memory.ctypes.data % PAGE, []
+    for i, x in enumerate(arrays):
+        start = end + (i * step - end - memory.ctypes.data) % PAGE
+        end = start + x.nbytes
+        copies.append(memory[start:end].view(dtype).reshape(x.shape))
+        copies[-1][...] = x
+    return copies
 
 
 def cache_bytes():
@@ -94,8 +114,9 @@ def math_ns(name, dtype):
     """Nanoseconds per element of a function."""
     n = L1_BYTES // np.dtype(dtype).itemsize // 2
     x = np.random.RandomState(0).uniform(-4, 4, n).astype(dtype)
+    x, y = apart(x, x)
     none = x[:0]
-    full = (name, x, np.empty_like(x))
+    full = (name, x, y)
     return ns_each(testing.math, full, (name, none, none), n)
 
 
@@ -105,7 +126,8 @@ def activation_ns(name, dtype):
     shape = (L1_BYTES // np.dtype(dtype).itemsize // 2 // k, k)
     z = np.random.RandomState(0).uniform(-4, 4, shape).astype(dtype)
     a = np.full(shape, AT_ONE[name], dtype)
-    delta, db, none = z.copy(), np.zeros(k, dtype), z[:0]
+    z, a, delta = apart(z, a, z)
+    db, none = np.zeros(k, dtype), z[:0]
     forward = ns_each(testing.activate, (name, z, k), (name, none, k), z.size)
     backward = ns_each(
         testing.activate_backward, (name, a, delta, db), (name, none, none, db), z.size
@@ -131,7 +153,7 @@ def update_ns(solver, dtype):
     n_arrays = 4 if solver == "adam" else 3
     n = L1_BYTES // np.dtype(dtype).itemsize // n_arrays
     rng = np.random.RandomState(0)
-    arrays = [rng.uniform(0.5, 1, n).astype(dtype) for _ in range(n_arrays)]
+    arrays = apart(*rng.uniform(0.5, 1, (n_arrays, n)).astype(dtype))
     none = [x[:0] for x in arrays]
     if solver == "adam":
         rest, face = (1.0, 1e-6, 1e-9, 0.9, 0.999, 1e-8), testing.adam_update

@@ -14,6 +14,7 @@ if not BENCH.is_dir():
 import opponents
 import report
 from bars import bars
+from calibration import PAGE, apart
 from cells import (
     ALPHA,
     BETA_1,
@@ -341,3 +342,16 @@ def test_plot(tmp_path):
     path = tmp_path / "x.png"
     plot([row_of(), row_of(name="y", ratios={}, void="loss differs")], RIVALS, path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("n", [1, 512, 1024, 1300])
+def test_arrays_of_a_calibration_lie_apart(n):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=n).astype("float32") for _ in range(4)]
+    copies = apart(*arrays)
+    for x, copy in zip(arrays, copies):
+        np.testing.assert_array_equal(x, copy, strict=True)
+    starts = [copy.ctypes.data for copy in copies]
+    places = np.array(starts) % PAGE
+    np.testing.assert_array_equal(places, np.arange(4) * PAGE // 4)
+    assert (np.diff(starts) >= 4 * n).all()
