@@ -36,14 +36,14 @@ class _Prepared:
 
     __slots__ = ("columns", "dtype", "forward", "is_auto", "state")
 
-    def __init__(self, state, snapshot):
+    def __init__(self, watched, snapshot):
         network = Network(snapshot.units, snapshot.activations, snapshot.loss)
         dtype = snapshot.coefs[0].dtype
         self.forward = Forward(network, snapshot.coefs, snapshot.intercepts, dtype)
         self.dtype = dtype
         self.is_auto = snapshot.dtype is None
         self.columns = None
-        self.state = _watched(state)
+        self.state = watched
 
     def is_of(self, state):
         """Whether the estimator is still in the state this was made of."""
@@ -146,6 +146,7 @@ def _of(estimator):
         known, prepared = _prepared.get(id(estimator), (None, None))
         if prepared is not None and known() is estimator and prepared.is_of(state):
             return prepared
+        watched = _watched(state)  # first: what a fit changes from now on is seen
         snapshot = estimator._snapshot()
         there = (*state["coefs_"], *state["intercepts_"])
         weights = (*snapshot.coefs, *snapshot.intercepts)
@@ -154,7 +155,7 @@ def _of(estimator):
             return None  # weights that are converted for each prediction
         if getattr(estimator, "n_features_in_", snapshot.units[0]) != snapshot.units[0]:
             return None
-        prepared = _Prepared(state, snapshot)
+        prepared = _Prepared(watched, snapshot)
         # The callback is all C: in one of Python (WeakKeyDictionary's), which may run
         # at any collection of garbage, a Ctrl-C would be lost.
         dropped = partial(_prepared.pop, id(estimator))

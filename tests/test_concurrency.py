@@ -11,10 +11,11 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from fastmlp._core.batch import THREAD_WORK
+from fastmlp._core.network import Network
 from scipy import sparse
 from sklearn.base import clone
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPRegressor, _shortcut
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -123,6 +124,24 @@ def test_fits_and_predictions_at_once(seconds):
             np.testing.assert_array_equal(_weights(fitted), expected)
 
     _side_by_side(work, seconds)
+
+
+def test_a_fit_that_ends_while_a_prediction_prepares(monkeypatch):
+    """It may use the old weights, those after it must not."""
+    model = MLPRegressor(hidden_layer_sizes=(30,), max_iter=2, random_state=0).fit(X, Y)
+    refitted = clone(model).set_params(random_state=1).fit(X, Y)
+    assert (model.predict(X) != refitted.predict(X)).all()
+    model.coefs_ = [w.copy() for w in model.coefs_]  # nothing is prepared for these
+
+    def network(*args):
+        model.coefs_, model.intercepts_ = refitted.coefs_, refitted.intercepts_
+        return Network(*args)
+
+    monkeypatch.setattr(_shortcut, "Network", network)
+    model.predict(X)
+    assert model.coefs_ is refitted.coefs_
+    monkeypatch.undo()
+    np.testing.assert_array_equal(model.predict(X), refitted.predict(X))
 
 
 def test_predictions_while_the_model_is_fitted_again():
