@@ -76,10 +76,13 @@ def test_all_output_activations(predict, problem, own_isa, name):
 
 
 def test_both_classes_with_threads(predict, problem, own_isa):
-    p = problem((9, 20, 1), [("relu", 0.0)], "binary_log_loss", 2000, np.dtype(float))
+    n = 40_000
+    p = problem((9, 20, 1), [("relu", 0.0)], "binary_log_loss", n, np.dtype(float))
+    work = network.Data(p.X).work_per_row(p.units)
+    assert n * work > 3 * prediction.THREAD_WORK  # or one thread does it all
     options = {"what": prediction.PROBA}
     expected = predict("units", *parts_of(p), **options)
-    assert expected.shape == (2000, 2)
+    assert expected.shape == (n, 2)
     for n_threads in (2, 5):
         got = predict("rows", *parts_of(p), n_threads=n_threads, **options)
         np.testing.assert_array_equal(got, expected)
@@ -109,6 +112,7 @@ def test_sparse_rows_keep_units_in_lanes(problem, own_isa, monkeypatch):
 def test_threads_orders_and_wide_rows(predict, problem, own_isa):
     p = problem((30, 20, 3), [("relu", 0.0)], "log_loss", 2000, np.dtype("float32"))
     net, data, layers = parts_of(p)
+    assert 2000 * data.work_per_row(p.units) > 3 * prediction.THREAD_WORK
     expected = predict("units", net, data, layers)
     for n_threads in (2, 5):
         got = predict("rows", net, data, layers, n_threads=n_threads)
