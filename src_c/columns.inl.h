@@ -46,9 +46,9 @@ static FM_NOINLINE void FN(matrix_times_column)(ptrdiff_t m, ptrdiff_t k, const 
     }
 }
 
-/* The same for the rows of A in n lanes, a multiple of LANES; a (k, n), s (n,), c (n,) */
+/* The same for the rows of A in n lanes, a multiple of LANES; a (k, n), c (n,) */
 static void FN(lanes_times_column)(ptrdiff_t n, ptrdiff_t k, const real *a, const real *b,
-                                   const real *s, int rectify, real *c)
+                                   real s, int rectify, real *c)
 {
     const ptrdiff_t whole = k / LANES * LANES;
     for (ptrdiff_t i = 0; i < n; i += LANES) {
@@ -65,7 +65,7 @@ static void FN(lanes_times_column)(ptrdiff_t n, ptrdiff_t k, const real *a, cons
         UNROLL for (int half = LANES / 2; half > 0; half /= 2)
             UNROLL for (int r = 0; r < half; ++r) part[r] =
                 V_ADD(part[r], part[r + half]);
-        V_STORE(c + i, V_ADD(part[0], V_LOAD(s + i)));
+        V_STORE(c + i, V_ADD(part[0], V_SET(s)));
     }
     if (rectify)
         for (ptrdiff_t i = 0; i < n; ++i) c[i] = FN(relu_)(c[i]);

@@ -89,6 +89,15 @@ typedef struct {
     ptrdiff_t first;
 } fm_csr_rows;
 
+/* Rows that are read after a product, which gets them ready meanwhile. */
+typedef struct {
+    const void *x;
+    ptrdiff_t ldx, n;  /* values from a row to the next, rows */
+    void *lanes;       /* where they go, transposed: (k, n) */
+    ptrdiff_t further; /* values from a row to the one that may be fetched besides */
+    int is_finite;     /* whether all that went there is */
+} fm_next;
+
 #define FM_REAL float
 #define FM_TABLE fm_kernels_f32
 #include "table.inl.h"

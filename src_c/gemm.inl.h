@@ -7,21 +7,15 @@
  *    A against contiguous rows of B.  A is row-major (one stride, `across` = 0) or
  *    transposed (`across` = 1, the rows of the tile stand side by side).  B is always
  *    row-major: the network keeps its transposed weights at hand.
- * b) The loops over a tile are unrolled early, so that the sums stay in registers, and
- *    three rows of A are addressed from one pointer: x86 adds 0, 1 or 2 strides within
- *    the load.  More pointers spill (60 % of the speed, measured).
- * c) Every entry of C is a chain of multiply-adds over k in one order, whatever the
+ * b) Every entry of C is a chain of multiply-adds over k in one order, whatever the
  *    number of rows of A and the tile it falls into: even blocks of bounded depth, each
  *    from first to last (single columns: vectors over k).  So a row alone gives the bits
  *    it gives among others.
- * d) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and an odd number of
+ * c) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and an odd number of
  *    vectors takes a panel of three: a tile of few sums waits for the latency of each.
- * e) A panel of B is read once a tile: where its rows collide in L1, or do not fit it, it
+ * d) A panel of B is read once a tile: where its rows collide in L1, or do not fit it, it
  *    is copied first (Goto and van de Geijn 2008), and so are the rows of a transposed A.
- * f) What is read next is fetched one line at a time, spread evenly over the steps of all
- *    panels: a burst fills the core's few slots for lines under way, and the loads of the
- *    product wait behind it.  Where a step has more than a line, the rest is left to the
- *    processor.
+ * e) What is read next is fetched, or moved into lanes, beside the sums (tiles.inl.h).
  */
 
 #define BLOCK_K FM_GEMM_BLOCK_K
@@ -32,158 +26,6 @@
 #define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
 #define L1_BYTES 32768
 #define LINE_BYTES 64
-
-#define UP_TO_8(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
-#if TILE_ROWS_2 > 8
-#define TILE_SIZES(X) UP_TO_8(X) X(9) X(10) X(11) X(12)
-#else
-#define TILE_SIZES(X) UP_TO_8(X)
-#endif
-
-/* C (rows, vectors) := A B + S, or max(A B + S, 0); the last vector holds `last` values,
- * and may be read in full in the first `whole` rows of B; with `fetches` every step of k
- * asks for the line at `ahead` and moves it by `share` values */
-static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int fetches,
-                                      ptrdiff_t k, ptrdiff_t whole, const real *a,
-                                      ptrdiff_t stride, const real *b, ptrdiff_t ldb,
-                                      const real *s, ptrdiff_t lds, int rectify,
-                                      const real *ahead, ptrdiff_t share, real *c,
-                                      ptrdiff_t ldc, ptrdiff_t last)
-{
-    V sum[12][8], right[8];
-    const real *base[4];
-    UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
-    {
-        sum[i][j] = !s ? V_ZERO()
-                    : j < vectors - 1 || last == LANES
-                        ? V_LOAD(s + i * lds + j * LANES)
-                        : V_LOAD_FIRST(s + i * lds + j * LANES, last);
-    }
-    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a + i * (across ? 1 : stride);
-#define STEP(last_vector)                                                              \
-    UNROLL for (int j = 0; j < vectors; ++j) right[j] =                                \
-        j < vectors - 1 ? V_LOAD(b + j * LANES) : last_vector;                         \
-    UNROLL for (int i = 0; i < rows; ++i)                                              \
-    {                                                                                  \
-        const V left =                                                                 \
-            V_SET(across ? base[0][i] : base[i / 3][(i % 3) * stride]);                \
-        UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] =                           \
-            V_FMA(left, right[j], sum[i][j]);                                          \
-    }                                                                                  \
-    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += across ? stride : 1;       \
-    b += ldb;
-    for (ptrdiff_t p = 0; p < whole; ++p) {
-        if (fetches) {
-            FM_PREFETCH_L2(ahead);
-            ahead += share;
-        }
-        STEP(V_LOAD(b + j * LANES))
-    }
-    for (ptrdiff_t p = whole; p < k; ++p) {
-        STEP(V_LOAD_FIRST(b + j * LANES, last))
-    }
-#undef STEP
-    if (rectify)
-        UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
-            sum[i][j] = V_MAX(V_ZERO(), sum[i][j]);
-    UNROLL for (int i = 0; i < rows; ++i)
-    {
-        real *end = c + i * ldc;
-        UNROLL for (int j = 0; j < vectors - 1; ++j) V_STORE(end + j * LANES, sum[i][j]);
-        V_STORE_FIRST(end + (vectors - 1) * LANES, last, sum[i][vectors - 1]);
-    }
-}
-
-/* One panel of columns, tile by tile; packed tiles of A follow one another; one that
- * fetches asks for `n_runs` runs of k values from `ahead` on */
-static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int fetches,
-                                       ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
-                                       ptrdiff_t whole, const real *a, ptrdiff_t stride,
-                                       const real *b, ptrdiff_t ldb, const real *s,
-                                       ptrdiff_t lds, int rectify, const real *ahead,
-                                       ptrdiff_t n_runs, real *c, ptrdiff_t ldc,
-                                       ptrdiff_t last)
-{
-    for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
-        const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
-        const ptrdiff_t share = fetches ? (n_runs + n_tiles - 1) / n_tiles : 0;
-#define TILE(n)                                                                        \
-    case n:                                                                            \
-        if (n <= most)                                                                 \
-            FN(tile)(n, vectors, across, fetches, k, whole, a, packed ? n : stride, b, \
-                     ldb, s, lds, rectify, ahead, share, c, ldc, last);                \
-        break;
-        switch (rows) { TILE_SIZES(TILE) }
-#undef TILE
-        if (fetches) ahead += share * k;
-        n_runs -= share;
-        a += packed ? rows * k : rows * (across ? 1 : stride);
-        if (s) s += rows * lds;
-        c += rows * ldc;
-        m -= rows;
-    }
-}
-
-#define PANEL(name, vectors, across, fetches)                                          \
-    static FM_NOINLINE void FN(name)(                                                  \
-        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
-        ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
-        int rectify, const real *ahead, ptrdiff_t n_runs, real *c, ptrdiff_t ldc,      \
-        ptrdiff_t last)                                                                \
-    {                                                                                  \
-        FN(panel)(vectors, TILE_ROWS_##vectors, across, fetches, packed, m, k, whole,  \
-                  a, stride, b, ldb, s, lds, rectify, ahead, n_runs, c, ldc, last);    \
-    }
-PANEL(panel_1, 1, 0, 0)
-PANEL(panel_2, 2, 0, 0)
-PANEL(panel_3, 3, 0, 0)
-PANEL(panel_1_across, 1, 1, 0)
-PANEL(panel_2_across, 2, 1, 0)
-PANEL(panel_3_across, 3, 1, 0)
-PANEL(panel_1_ahead, 1, 0, 1)
-PANEL(panel_2_ahead, 2, 0, 1)
-PANEL(panel_3_ahead, 3, 0, 1)
-PANEL(panel_1_across_ahead, 1, 1, 1)
-PANEL(panel_2_across_ahead, 2, 1, 1)
-PANEL(panel_3_across_ahead, 3, 1, 1)
-#undef PANEL
-
-/* How many rows of B, from the first, may be read in whole vectors: those that end
- * before the last value of B does; n columns from b on, `width` of them in the panel */
-static inline ptrdiff_t FN(whole_rows)(ptrdiff_t k, ptrdiff_t n, ptrdiff_t ldb,
-                                       ptrdiff_t width)
-{
-    const ptrdiff_t excess = (width + LANES - 1) / LANES * LANES - n;
-    const ptrdiff_t rows = excess <= 0 ? k : k - (excess + ldb - 1) / ldb;
-    return rows > 0 ? rows : 0;
-}
-
-/* c (n,) := a B + s for a single row: several vectors hide the latency of the sums */
-static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
-                                             ptrdiff_t stride, const real *b,
-                                             ptrdiff_t ldb, const real *s, int rectify,
-                                             real *c)
-{
-    for (ptrdiff_t left = (n + LANES - 1) / LANES; left > 0;) {
-        const ptrdiff_t n_passes = (left + 7) / 8;
-        const ptrdiff_t vectors = (left + n_passes - 1) / n_passes;
-        const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
-        const ptrdiff_t whole = FN(whole_rows)(k, n, ldb, width);
-        const ptrdiff_t last = width - (vectors - 1) * LANES;
-#define TILE(v)                                                                        \
-    case v:                                                                            \
-        FN(tile)(1, v, 1, 0, k, whole, a, stride, b, ldb, s, 0, rectify, NULL, 0, c,   \
-                 0, last);                                                             \
-        break;
-        switch (vectors) { UP_TO_8(TILE) }
-#undef TILE
-        left -= vectors;
-        n -= width;
-        b += width;
-        if (s) s += width;
-        c += width;
-    }
-}
 
 /* Vectors of the next panel of columns: two, but three of an odd number */
 static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
@@ -247,16 +89,18 @@ static inline int FN(is_crowded)(ptrdiff_t k, ptrdiff_t ld)
     return (size_t)k * LINE_BYTES * 2 > room || (distance >= 2048 && k > 64);
 }
 
-/* C := A B + S for one block of rows, columns and k; `panels` are those of B, or NULL */
+/* C := A B + S for one block of rows, columns and k; `panels` are those of B, or NULL;
+ * `beside` may be NULL */
 static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                           ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
                           const real *panels, const real *s, ptrdiff_t lds,
-                          int rectify, const real *ahead, real *c, ptrdiff_t ldc,
+                          int rectify, FN(beside) *beside, real *c, ptrdiff_t ldc,
                           real *left)
 {
     const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
-    ptrdiff_t runs_left = across ? n : m; /* of k values to be fetched */
+    ptrdiff_t runs_left = m; /* of k values to be fetched */
+    const int is_column = across && lds == 1;
     while (n > 0) {
         const ptrdiff_t vectors = FN(panel_vectors)(n);
         const ptrdiff_t n_panels = FN(panels)(n);
@@ -274,30 +118,29 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #define CALL(v, mode)                                                                  \
     FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
                         panels ? panels : b, panels ? vectors * LANES : ldb, s, lds,   \
-                        rectify, ahead, n_runs, c, ldc, last)
+                        rectify, beside, n_runs, c, ldc, last)
 #define CALL_FOR(mode)                                                                 \
     switch (vectors) {                                                                 \
     case 1: CALL(1, mode); break;                                                      \
     case 2: CALL(2, mode); break;                                                      \
     default: CALL(3, mode);                                                            \
     }
-        if (across && ahead) {
-            CALL_FOR(_across_ahead)
+        if (across && beside && beside->done < beside->n) {
+            CALL_FOR(_across_moves)
         } else if (across) {
             CALL_FOR(_across)
-        } else if (ahead) {
-            CALL_FOR(_ahead)
+        } else if (beside) {
+            CALL_FOR(_fetches)
         } else {
             CALL_FOR()
         }
 #undef CALL_FOR
 #undef CALL
-        if (ahead) ahead += n_runs * k;
         runs_left -= n_runs;
         n -= width;
         b += width;
         if (panels) panels += k * vectors * LANES;
-        if (s) s += width;
+        if (s && !is_column) s += width;
         c += width;
     }
 }
@@ -306,18 +149,19 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                            ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
                            const real *s, ptrdiff_t lds, int rectify,
-                           const real *ahead, real *c, ptrdiff_t ldc, real *work)
+                           FN(beside) *beside, real *c, ptrdiff_t ldc, real *work)
 {
     const int packs_b = m >= PACK_ROWS && FN(is_crowded)(k, ldb);
+    const int is_column = across && lds == 1;
     for (ptrdiff_t j = 0; j < n; j += BLOCK_N) {
         const ptrdiff_t columns = n - j < BLOCK_N ? n - j : BLOCK_N;
         if (packs_b) FN(pack_panels)(k, columns, b + j, ldb, work);
         for (ptrdiff_t i = 0; i < m; i += BLOCK_M) {
-            const int fetches = ahead && (across ? i : j) == 0;
             FN(gemm_rows)(m - i < BLOCK_M ? m - i : BLOCK_M, columns, k,
                           a + i * (across ? 1 : stride), stride, across, b + j, ldb,
-                          packs_b ? work : NULL, s ? s + i * lds + j : s, lds, rectify,
-                          fetches ? ahead + (i + j) * k : NULL, c + i * ldc + j, ldc,
+                          packs_b ? work : NULL,
+                          s ? s + i * lds + (is_column ? 0 : j) : s, lds, rectify,
+                          across || j == 0 ? beside : NULL, c + i * ldc + j, ldc,
                           work + BLOCK_K * BLOCK_N);
         }
     }
@@ -350,16 +194,26 @@ static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t blo
     }
 }
 
+/* Moves the rows for which a product by few units had no tiles */
+static void FN(move_rest)(FN(beside) *beside, ptrdiff_t k)
+{
+    const ptrdiff_t done = beside->done;
+    FN(transpose)(beside->x + done * beside->ldx, beside->ldx, beside->lanes + done,
+                  beside->n, beside->n - done, k);
+    while (beside->done < beside->n) FN(next_rows)(beside, k);
+}
+
 /* C (m, n) := A B + S, or max(A B + S, 0); see table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
                      ptrdiff_t ldb, const real *s, ptrdiff_t lds, int rectify,
-                     const real *ahead, real *c, ptrdiff_t ldc, real *work)
+                     fm_next *next, real *c, ptrdiff_t ldc, real *work)
 {
     const int across = k_stride != 1;
     const ptrdiff_t deepest = across ? BLOCK_K_ACROSS : BLOCK_K;
     const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
     const ptrdiff_t block = k > 0 ? (k + n_blocks - 1) / n_blocks : 1;
+    FN(beside) beside = {0};
     if (n == 1 && !across && ldb == 1) {
         FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, rectify, c, ldc);
         return;
@@ -368,7 +222,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         FN(row_times_matrix)(m, k, b, ldb, a, k_stride, s, rectify, c);
         return;
     }
-    if (across && !s && !rectify && k > 0 && FN(is_better_transposed)(m, n)) {
+    if (across && !s && !rectify && k > 0 && !next && FN(is_better_transposed)(m, n)) {
         FN(gemm_narrow)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
         return;
     }
@@ -376,16 +230,27 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t depth = k - start < block ? k - start : block;
         const real *left = a + start * k_stride;
         const real *right = b + start * ldb;
-        const real *next = ahead ? ahead + start * (across ? n : m) : NULL;
         const int is_last = start + depth >= k;
-        if (m == 1) {
+        if (next && across) {
+            beside.x = (const real *)next->x + start;
+            beside.ldx = next->ldx;
+            beside.n = next->n;
+            beside.done = 0;
+            beside.further = next->further;
+            beside.lanes = (real *)next->lanes + start * next->n;
+        } else if (next) {
+            beside.x = (const real *)next->x + start * m;
+        }
+        if (m == 1 && !(across && lds == 1))
             FN(row_times_matrix)(n, depth, left, k_stride, right, ldb, s,
                                  rectify && is_last, c);
-            continue;
-        }
-        FN(gemm_block)(m, n, depth, left, across ? k_stride : row_stride, across, right,
-                       ldb, s, lds, rectify && is_last, next, c, ldc, work);
+        else
+            FN(gemm_block)(m, n, depth, left, across ? k_stride : row_stride, across,
+                           right, ldb, s, lds, rectify && is_last,
+                           next ? &beside : NULL, c, ldc, work);
+        if (next && across) FN(move_rest)(&beside, depth);
     }
+    if (next && across) next->is_finite = FN(vector_sum)(beside.zeros) == 0;
 }
 #undef BLOCK_K
 #undef BLOCK_K_ACROSS
@@ -394,8 +259,8 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #undef PACK_ROWS
 #undef L1_BYTES
 #undef LINE_BYTES
+#undef PACK_COLUMNS
 #undef TILE_SIZES
 #undef UP_TO_8
-#undef PACK_COLUMNS
 
 #endif

@@ -18,12 +18,13 @@ static double FN(sum)(const real *x, ptrdiff_t n)
 /* An exponent of ones is that of infinities and NaN. */
 static int FN(all_finite)(const real *x, ptrdiff_t n)
 {
-    const bits exponent = (bits)(2 * EXPONENT_BIAS + 1) << MANTISSA_BITS;
-    bits found = 0;
-#pragma omp simd reduction(| : found)
-    for (ptrdiff_t i = 0; i < n; ++i)
-        found |= (bits)((FN(to_bits)(x[i]) & exponent) == exponent);
-    return !found;
+    bits largest = 0; /* twice the bits, without the sign */
+#pragma omp simd reduction(max : largest)
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        const bits twice = FN(to_bits)(x[i]) << 1;
+        largest = twice > largest ? twice : largest;
+    }
+    return largest < (bits)(2 * EXPONENT_BIAS + 1) << (MANTISSA_BITS + 1);
 }
 
 /* BODY for every i < n, with the sum of w[i] * w[i] before it in `total` */

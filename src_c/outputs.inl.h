@@ -17,7 +17,7 @@ static real FN(softmax_row)(real *z, ptrdiff_t k, real *largest)
     for (ptrdiff_t j = 0; j < k; ++j) m = z[j] > m ? z[j] : m;
 #pragma omp simd reduction(+ : total)
     for (ptrdiff_t j = 0; j < k; ++j) {
-        z[j] = FN(exp)(z[j] - m);
+        z[j] = FN(exp_of_negative)(z[j] - m);
         total += z[j];
     }
     const real share = 1 / total;
@@ -41,7 +41,7 @@ static void FN(softmax_columns)(real *restrict z, ptrdiff_t ld, ptrdiff_t k,
         }
     for (ptrdiff_t j = 0; j < k; ++j)
         for (ptrdiff_t i = 0; i < GROUP; ++i) {
-            z[j * ld + i] = FN(exp)(z[j * ld + i] - largest[i]);
+            z[j * ld + i] = FN(exp_of_negative)(z[j * ld + i] - largest[i]);
             total[i] += z[j * ld + i];
         }
     if (log_sum)
@@ -167,7 +167,7 @@ static void FN(output)(const fm_objective *o, real *z, ptrdiff_t n, ptrdiff_t k)
 }
 
 static void FN(output_of_lanes)(const fm_objective *o, real *z, ptrdiff_t ld, real *out,
-                                ptrdiff_t n, ptrdiff_t k)
+                                ptrdiff_t n, ptrdiff_t k, ptrdiff_t next_size)
 {
     const int in_lanes = o && o->output == FM_OUTPUT_softmax && k <= NARROW;
     real largest[GROUP];
@@ -176,4 +176,6 @@ static void FN(output_of_lanes)(const fm_objective *o, real *z, ptrdiff_t ld, re
             FN(softmax_columns)(z + i, ld, k, NULL, largest);
     FN(transpose)(z, ld, out, k, k, n);
     if (o && !in_lanes) FN(output)(o, out, n, k);
+    for (ptrdiff_t i = n * k; i < n * k + next_size; i += 64 / (ptrdiff_t)sizeof(real))
+        FM_PREFETCH(out + i);
 }

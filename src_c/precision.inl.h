@@ -13,6 +13,7 @@
 #include "rows.inl.h"
 #include "random.inl.h"
 #include "columns.inl.h"
+#include "tiles.inl.h"
 #include "gemm.inl.h"
 #include "calibration.inl.h"
 

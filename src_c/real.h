@@ -20,6 +20,7 @@
 #undef LN2_LO
 #undef EXP_MIN
 #undef EXP_MAX
+#undef EXP_ZERO
 #undef EXPM1_MIN
 #undef EXP_MODERATE
 #undef SQRT_HALF_BITS
@@ -43,6 +44,7 @@
 #define LN2_LO 0x1.a39ef35793c76p-33
 #define EXP_MIN (-746.0)
 #define EXP_MAX 710.0
+#define EXP_ZERO (-709.3) /* rounds to -EXPONENT_BIAS ln 2 */
 #define EXPM1_MIN (-40.0)
 #define EXP_MODERATE 64.0
 #define SQRT_HALF_BITS UINT64_C(0x3fe6a09e667f3bcd)
@@ -67,6 +69,7 @@
 #define LN2_LO (-0x1.bd0106p-13f)
 #define EXP_MIN (-104.0f)
 #define EXP_MAX 89.0f
+#define EXP_ZERO (-88.3f)
 #define EXPM1_MIN (-20.0f)
 #define EXP_MODERATE 64.0f
 #define SQRT_HALF_BITS UINT32_C(0x3f3504f3)

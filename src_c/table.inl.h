@@ -21,9 +21,11 @@ typedef struct {
     void (*output)(const fm_objective *objective, FM_REAL *z, ptrdiff_t n, ptrdiff_t k);
 
     /* out := output activation of z, or z itself where o is NULL; z (k, n), its rows ld
-     * apart with room for a multiple of 16 values, all of which may change; out (n, k) */
+     * apart with room for a multiple of 16 values, all of which may change; out (n, k),
+     * and next_size values behind it are written next */
     void (*output_of_lanes)(const fm_objective *o, FM_REAL *z, ptrdiff_t ld,
-                            FM_REAL *out, ptrdiff_t n, ptrdiff_t k);
+                            FM_REAL *out, ptrdiff_t n, ptrdiff_t k,
+                            ptrdiff_t next_size);
 
     /* z := w dloss/dz, in place, and db := db + column sums of the result; returns the
      * weighted sum of the losses over rows and outputs.
@@ -114,20 +116,21 @@ typedef struct {
 
     /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
      * one of these strides being 1; rows of B (k, n) ldb apart, those of C ldc, those of
-     * S s_stride; S may be C, a single row (stride 0) or NULL for none.  rectify: then
-     * C := max(C, 0), as by relu; ahead: NULL or m k values in one piece, n k where A is
-     * transposed, that are read next and may be fetched into the cache; work: FM_GEMM_WORK
-     * values.  NULL where BLAS is to be used */
+     * S s_stride; S may be C, a single row (stride 0), a single column (stride 1) where A
+     * is transposed, or NULL for none.  rectify: then C := max(C, 0), as by relu; next:
+     * NULL, or rows of k values that are read next: m in one piece, which are fetched into
+     * the cache, or where A is transposed and n > 1 a multiple of `lanes`, a multiple of 4
+     * that are brought to next->lanes; work: FM_GEMM_WORK values.  NULL where BLAS is to be
+     * used */
     void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
                  ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
                  ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, int rectify,
-                 const FM_REAL *ahead, FM_REAL *c, ptrdiff_t ldc, FM_REAL *work);
+                 fm_next *next, FM_REAL *c, ptrdiff_t ldc, FM_REAL *work);
 
-    /* c (n,) := A b + s, or max(A b + s, 0), from the transpose a (k, n) of A; s (n,), n
-     * a multiple of lanes; the bits are those of gemm.  NULL where that is */
+    /* c (n,) := A b + s, or max(A b + s, 0), from the transpose a (k, n) of A; n a multiple
+     * of lanes; the bits are those of gemm.  NULL where that is */
     void (*lanes_times_column)(ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
-                               const FM_REAL *b, const FM_REAL *s, int rectify,
-                               FM_REAL *c);
+                               const FM_REAL *b, FM_REAL s, int rectify, FM_REAL *c);
 
     /* out (k, n) := the transpose of x (n, k), rows ldx and ldo apart */
     void (*transpose)(const FM_REAL *x, ptrdiff_t ldx, FM_REAL *out, ptrdiff_t ldo,

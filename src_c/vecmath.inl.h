@@ -95,6 +95,17 @@ static FM_ALWAYS_INLINE real FN(exp)(real x)
            FN(power_of_two)((n - (half - ROUNDER)) + ROUNDER);
 }
 
+/* exp(x) for x <= 0, <= 1 ulp, but 0 where it is below the normal numbers */
+static FM_ALWAYS_INLINE real FN(exp_of_negative)(real x)
+{
+    real n, lost, r;
+    x = x < EXP_ZERO ? EXP_ZERO : x;
+    r = FN(reduce)(x, &n, &lost);
+    /* 2^n is 0 for n = -EXPONENT_BIAS, the least here */
+    return (R(1.0) + (r + (lost + r * r * FN(exp_tail)(r)))) *
+           FN(power_of_two)(n + ROUNDER);
+}
+
 /* exp(x) for 0 <= x <= EXP_MODERATE, <= 1.1 ulp; larger x as EXP_MODERATE */
 static FM_ALWAYS_INLINE real FN(exp_moderate)(real x)
 {

@@ -183,8 +183,7 @@ cdef void part_item(
             product(True, part.n, fan_out, s.rows.n, x + part.first, lda, delta,
                     work.stride[layer + 1],
                     <const floating *> NULL if s.is_first else grad + start,
-                    fan_out, False, <const floating *> NULL, grad + start, fan_out,
-                    products)
+                    fan_out, False, NULL, grad + start, fan_out, products)
     if s.is_last:
         finish_part(s, part, start, size, grad)
 

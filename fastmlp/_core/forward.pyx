@@ -167,13 +167,13 @@ cdef class Forward:
         before = kernels.flush_denormals()
         rows.order, rows.first, rows.n = NULL, 0, 1
         if what == AS_PROBA and self.n_outputs == 1:
-            z = <floating *> self.work.c.a[net.n_layers]
+            z = out + 1
         forward(net, &self.row.c, &self.layers.c, &self.work.c, rows, 0, x, z,
                 <floating *> self.work.c.products, <const floating *> NULL)
         if what != AS_RAW:
             kernels.output(&net.objective, z, 1, net.n_outputs)
         if z != out:
-            both_classes(<const floating *> z, out, 1)
+            both_classes(out, 1)
         kernels.restore_denormals(before)
         return True
 

@@ -70,7 +70,7 @@ cdef void backward_rows(
         below = out if layer == 0 else <floating *> work.delta[layer]
         product(False, rows.n, fan_in, fan_out, delta, ld,
                 <const floating *> transposed.coef[layer], fan_in,
-                <const floating *> NULL, 0, False, <const floating *> NULL, below,
+                <const floating *> NULL, 0, False, NULL, below,
                 fan_in if layer == 0 else work.stride[layer],
                 <floating *> work.products)
         if layer > 0:

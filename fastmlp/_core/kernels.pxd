@@ -30,6 +30,7 @@ from fastmlp._core.table cimport (
     fm_loss_output,
     fm_math,
     fm_math_name,
+    fm_next,
     fm_objective,
     fm_output,
     fm_output_name,
@@ -101,13 +102,16 @@ cdef inline void output(
 
 cdef inline void output_of_lanes(
     const fm_objective *objective, floating *z, Py_ssize_t ld, floating *out,
-    Py_ssize_t n, Py_ssize_t k,
+    Py_ssize_t n, Py_ssize_t k, Py_ssize_t next_size,
 ) noexcept nogil:
-    """out (n, k) := output activation, NULL for none, of z (k, n), which is lost"""
+    """out (n, k) := output activation, NULL for none, of z (k, n), which is lost
+
+    next_size values behind out are written next.
+    """
     if floating is float:
-        fm_f32.output_of_lanes(objective, z, ld, out, n, k)
+        fm_f32.output_of_lanes(objective, z, ld, out, n, k, next_size)
     else:
-        fm_f64.output_of_lanes(objective, z, ld, out, n, k)
+        fm_f64.output_of_lanes(objective, z, ld, out, n, k, next_size)
 
 
 cdef inline double loss_delta(
@@ -329,21 +333,21 @@ cdef inline bint has_gemm() noexcept nogil:
 cdef inline void gemm(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating *a,
     Py_ssize_t row_stride, Py_ssize_t k_stride, const floating *b, Py_ssize_t ldb,
-    const floating *s, Py_ssize_t s_stride, bint rectify, const floating *ahead,
+    const floating *s, Py_ssize_t s_stride, bint rectify, fm_next *next,
     floating *c, Py_ssize_t ldc, floating *work,
 ) noexcept nogil:
     """C := A B + S with strided A, or max(C, 0)"""
     if floating is float:
         fm_f32.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, rectify,
-                    ahead, c, ldc, work)
+                    next, c, ldc, work)
     else:
         fm_f64.gemm(m, n, k, a, row_stride, k_stride, b, ldb, s, s_stride, rectify,
-                    ahead, c, ldc, work)
+                    next, c, ldc, work)
 
 
 cdef inline void lanes_times_column(
-    Py_ssize_t n, Py_ssize_t k, const floating *a, const floating *b,
-    const floating *s, bint rectify, floating *c,
+    Py_ssize_t n, Py_ssize_t k, const floating *a, const floating *b, floating s,
+    bint rectify, floating *c,
 ) noexcept nogil:
     """c := A b + s, or max(c, 0), from the transpose a (k, n) of A"""
     if floating is float:

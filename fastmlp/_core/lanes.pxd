@@ -3,24 +3,25 @@
 from cython cimport floating
 
 from fastmlp._core.kernels cimport fm_objective
-from fastmlp._core.network cimport layers_t, network_t
+from fastmlp._core.network cimport layers_t, network_t, workspace_t
 
 cdef enum:
     LANE_ROWS = 48                      # rows of a strip: whole vectors of every width
 
 ctypedef struct lanes_t:
-    const size_t *intercept             # (n_layers,) addresses: (units, LANE_ROWS)
-    size_t strips                       # (n_threads, 2, layer_size) values
-    Py_ssize_t layer_size               # of the widest layer of a strip
+    size_t strips                       # (n_threads, 3, strip_size) values
+    Py_ssize_t strip_size               # of the widest layer
 
 
 cdef class Lanes:
     cdef lanes_t c
-    cdef tuple owners
+    cdef workspace_t work
+    cdef ptrdiff_t stride
+    cdef object memory
 
 
-cdef void forward_lanes(
+cdef bint forward_lanes(
     const network_t *net, const layers_t *layers, const lanes_t *lanes, int worker,
-    const fm_objective *objective, const floating *x, Py_ssize_t ldx, floating *out,
-    Py_ssize_t n, floating *products, const floating *ahead,
+    const fm_objective *objective, const floating *x, Py_ssize_t ldx, Py_ssize_t n,
+    bint check_finite, floating *out, floating *products,
 ) noexcept nogil

@@ -5,14 +5,17 @@
 #    transposed, (units, rows), so that lanes are full whatever the widths; the price is
 #    the transpose of X.
 # b) Every sum takes the same terms in the same order as there: the bits are the same.
+# c) The first product of a strip moves the rows of the next one into lanes beside its sums
+#    (tiles.inl.h c), and sees whether they are finite.
 
 import numpy as np
 
 from cython cimport floating
+from libc.string cimport memset
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_objective
-from fastmlp._core.network cimport Layers, Network, address_of, layers_t, network_t
+from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_next, fm_objective
+from fastmlp._core.network cimport Network, address_of, layers_t, network_t
 from fastmlp._core.products cimport product
 
 from fastmlp._core.network import LINE
@@ -45,75 +48,105 @@ def lanes_pay(Network net, dtype, n_rows):
 
 
 cdef class Lanes:
-    """Intercepts in all lanes, and room for the strips of threads.
+    """Room for the strips of threads, of two layers and the next one of X, and a workspace.
+
+    A whole Workspace takes longer to set up than a hundred strips to predict.
 
     Parameters
     ----------
     net : Network
-    layers : Layers
     dtype : dtype
+    n_rows : int
+        Rows of X that are gathered at the same time.
     n_threads : int
     """
 
-    def __init__(self, Network net, Layers layers, dtype, n_threads):
+    def __init__(self, Network net, dtype, n_rows, n_threads):
         real = dtype.itemsize
-        self.c.layer_size = max(net.units) * LANE_ROWS
-        starts = np.cumsum([0, *net.units[1:]]) * LANE_ROWS
-        size = sum(net.units[1:]) * LANE_ROWS + n_threads * 2 * self.c.layer_size
-        memory = np.zeros(size + LINE // real, dtype=dtype)
-        starts += -address_of(memory, dtype) % LINE // real
-        for start, end, values in zip(starts, starts[1:], layers.intercepts):
-            memory[start:end].reshape(-1, LANE_ROWS)[:] = values[:, np.newaxis]
-        intercept = (address_of(memory, dtype) + starts * real).astype(np.uintp)
-        self.owners = (memory, intercept)
-        self.c.intercept = <const size_t *> address_of(intercept, np.uintp)
-        self.c.strips = intercept[net.c.n_layers]
+        line = LINE // real
+        self.c.strip_size = max(net.units) * LANE_ROWS
+        self.stride = -(-net.units[0] // line) * line
+        n_strips = n_threads * 3 * self.c.strip_size
+        n_x = n_rows * self.stride
+        size = n_strips + n_x + n_threads * kernels.FM_GEMM_WORK
+        self.memory = np.empty(size + line, dtype=dtype)
+        self.c.strips = address_of(self.memory, dtype)
+        self.c.strips += -self.c.strips % LINE
+        memset(<void *> self.c.strips, 0, n_strips * real)
+        self.work.x = self.c.strips + n_strips * real
+        self.work.products = self.work.x + n_x * real
+        self.work.stride = &self.stride
 
 
-cdef void forward_lanes(
-    const network_t *net, const layers_t *layers, const lanes_t *lanes, int worker,
-    const fm_objective *objective, const floating *x, Py_ssize_t ldx, floating *out,
-    Py_ssize_t n, floating *products, const floating *ahead,
+cdef bint to_lanes(
+    const floating *x, Py_ssize_t ldx, Py_ssize_t n, Py_ssize_t k, bint check_finite,
+    floating *strip,
 ) noexcept nogil:
-    """out := outputs for n rows of x, ldx values apart
+    """strip := the rows of x; returns whether they are finite, if asked"""
+    kernels.transpose(x, ldx, strip, LANE_ROWS, n, k)
+    return not check_finite or kernels.all_finite(x, n * ldx)
 
-    objective: whose output activation is applied, NULL for none; ahead: as many rows,
-    in one piece, that come next, or NULL.
+
+cdef bint forward_lanes(
+    const network_t *net, const layers_t *layers, const lanes_t *lanes, int worker,
+    const fm_objective *objective, const floating *x, Py_ssize_t ldx, Py_ssize_t n,
+    bint check_finite, floating *out, floating *products,
+) noexcept nogil:
+    """out := outputs for n rows of x, ldx values apart; False if x was found infinite
+
+    objective: whose output activation is applied, NULL for none.  To be checked, x must be
+    in one piece.
     """
-    cdef floating *strip = <floating *> lanes.strips + worker * 2 * lanes.layer_size
+    cdef Py_ssize_t size = lanes.strip_size, layer, fan_in, fan_out, m, rest
+    cdef floating *x_strip = <floating *> lanes.strips + worker * 3 * size
+    cdef floating *next_strip = x_strip + size
+    cdef floating *other = next_strip + size
     cdef floating *a
     cdef floating *z
     cdef const floating *w
     cdef const floating *b
-    cdef Py_ssize_t layer, fan_in, fan_out, size, m, first = 0
-    cdef bint is_hidden, rectify
-    while first < n:
-        m = min(<Py_ssize_t> LANE_ROWS, n - first)
-        a, z = strip, strip + lanes.layer_size
-        kernels.transpose(x, ldx, a, LANE_ROWS, m, net.width[0])
+    cdef bint is_hidden, rectify, moves
+    cdef fm_next next
+    next.ldx, next.n, next.is_finite = ldx, LANE_ROWS, True
+    if not to_lanes(x, ldx, min(<Py_ssize_t> LANE_ROWS, n), net.width[0], check_finite,
+                    x_strip):
+        return False
+    while n > 0:
+        m = min(<Py_ssize_t> LANE_ROWS, n)
+        rest = n - m
+        moves = rest >= LANE_ROWS and net.width[1] > 1
+        next.x, next.lanes = x + m * ldx, next_strip
+        next.further = LANE_ROWS * ldx if rest >= 2 * LANE_ROWS else 0
+        a, z = x_strip, other
         for layer in range(net.n_layers):
             is_hidden = layer < net.n_layers - 1
             rectify = is_hidden and net.activation[layer] == FM_relu
             fan_in, fan_out = net.width[layer], net.width[layer + 1]
             w = <const floating *> layers.coef[layer]
-            b = <const floating *> lanes.intercept[layer]
+            b = <const floating *> layers.intercept[layer]
             if fan_out == 1:
                 kernels.lanes_times_column(LANE_ROWS, fan_in, <const floating *> a, w,
-                                           b, rectify, z)
+                                           b[0], rectify, z)
             else:
                 product(True, fan_out, LANE_ROWS, fan_in, w, fan_out,
-                        <const floating *> a, LANE_ROWS, b, LANE_ROWS, rectify,
-                        ahead if layer == 0 else <const floating *> NULL, z, LANE_ROWS,
-                        products)
+                        <const floating *> a, LANE_ROWS, b, 1, rectify,
+                        &next if layer == 0 and moves else NULL, z, LANE_ROWS, products)
             if is_hidden and not rectify:
-                size = fan_out * LANE_ROWS
                 kernels.activate(<fm_activation> net.activation[layer],
-                                 <const floating *> z, z, 1, size, size,
-                                 net.parameter[layer])
+                                 <const floating *> z, z, 1, fan_out * LANE_ROWS,
+                                 fan_out * LANE_ROWS, net.parameter[layer])
             a, z = z, a
-        kernels.output_of_lanes(objective, a, LANE_ROWS, out, m, net.n_outputs)
+        kernels.output_of_lanes(objective, a, LANE_ROWS, out, m, net.n_outputs,
+                                min(<Py_ssize_t> LANE_ROWS, rest) * net.n_outputs)
         x += m * ldx
         out += m * net.n_outputs
-        if ahead != NULL:
-            ahead += m * net.width[0]
-        first += m
+        n = rest
+        if n > 0 and not moves and not to_lanes(
+            x, ldx, min(<Py_ssize_t> LANE_ROWS, n), net.width[0], check_finite,
+            next_strip,
+        ):
+            return False
+        if check_finite and not next.is_finite:
+            return False
+        x_strip, next_strip = next_strip, x_strip
+    return True

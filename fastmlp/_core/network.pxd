@@ -86,7 +86,6 @@ cdef class Data:
 
 cdef class Layers:
     cdef layers_t c
-    cdef readonly tuple intercepts
     cdef tuple owners
 
 

@@ -296,8 +296,7 @@ cdef class Layers:
     def __init__(self, coefs, intercepts, dtype):
         coef = np.array([address_of(w, dtype) for w in coefs], dtype=np.uintp)
         intercept = np.array([address_of(b, dtype) for b in intercepts], dtype=np.uintp)
-        self.intercepts = tuple(intercepts)
-        self.owners = (coef, intercept, tuple(coefs))
+        self.owners = (coef, intercept, tuple(coefs), tuple(intercepts))
         self.c.coef = <const size_t *> address_of(coef, np.uintp)
         self.c.intercept = <const size_t *> address_of(intercept, np.uintp)
 

@@ -7,7 +7,7 @@ from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.custom cimport apply_function, function_t, multiply_slopes
-from fastmlp._core.kernels cimport FM_relu, fm_activation
+from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_next
 from fastmlp._core.network cimport SUM_ROWS, data_t, layers_t, network_t, workspace_t
 from fastmlp._core.noise cimport drop, has_dropout, stored_values
 from fastmlp._core.products cimport product
@@ -98,6 +98,7 @@ cdef void forward(
     cdef floating *z
     cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldz
     cdef Py_ssize_t lda = x_stride(data, work, rows)
+    cdef fm_next next
     cdef bint is_hidden, is_csr, rectify, has_gemm = kernels.has_gemm()
     for layer in range(net.n_layers):
         is_hidden = layer < net.n_layers - 1
@@ -121,9 +122,11 @@ cdef void forward(
         while first < rows.n:
             n = min(strip, rows.n - first)
             if not is_csr:
+                if ahead != NULL:
+                    next.x, next.ldx, next.n = ahead + first * lda, lda, n
                 product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
-                        0, rectify, ahead + first * lda if ahead != NULL else NULL,
-                        z + first * ldz, ldz, products)
+                        0, rectify, &next if ahead != NULL else NULL, z + first * ldz,
+                        ldz, products)
             if is_hidden:
                 if not rectify:
                     activate_rows(net, work, layer + 1, at + first, n, x)
@@ -158,9 +161,8 @@ cdef void backward(
             n = min(strip, n_rows - first)
             product(False, n, fan_in, fan_out, above + first * stride[layer + 1],
                     stride[layer + 1], <const floating *> work.transposed[layer],
-                    stride[layer], <const floating *> NULL, 0, False,
-                    <const floating *> NULL, delta + first * stride[layer],
-                    stride[layer], products)
+                    stride[layer], <const floating *> NULL, 0, False, NULL,
+                    delta + first * stride[layer], stride[layer], products)
             if has_dropout(work, layer):
                 drop(work.noise, layer, first_row + first,
                      <const floating *> delta + first * stride[layer], stride[layer],

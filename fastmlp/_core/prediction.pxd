@@ -8,4 +8,4 @@ cdef enum:  # OUTPUTS, RAW and PROBA
     AS_PROBA = 2
 
 
-cdef void both_classes(const floating *z, floating *out, Py_ssize_t n) noexcept nogil
+cdef void both_classes(floating *out, Py_ssize_t n) noexcept nogil

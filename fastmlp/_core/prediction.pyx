@@ -2,10 +2,10 @@
 #
 # a) Blocks: a block of rows goes through all layers while its activations are in cache,
 #    so memory is bounded for any number of rows; threads share the blocks.  A row's
-#    outputs depend neither on its block nor on the thread (see gemm.inl.h c).
+#    outputs depend neither on its block nor on the thread (see gemm.inl.h b).
 # b) X is read once: whether it is finite is seen block by block, just before the block
-#    is used (check_finite).  One thread fetches the next block into cache during the
-#    first product, unless it would push this one out.
+#    is used (check_finite), or strip by strip in lanes.  One thread fetches the next block
+#    into cache during the first product, unless it would push this one out.
 # c) Many rows take the lanes of vectors where units would leave many of them empty
 #    (lanes.pyx): the bits are the same.
 
@@ -36,10 +36,12 @@ from fastmlp._core.rows cimport rows_t, x_block, x_stride
 from fastmlp._core.batch import CALL_WORK
 from fastmlp._core.lanes import lanes_pay
 
-BLOCK_BYTES = 192 * 1024  # of a block's activations, or of its X where it is in lanes
+BLOCK_BYTES = 192 * 1024  # of a block's activations, or of its X gathered for lanes
 THREAD_WORK = 2e6  # floating-point operations from which threads pay
 FETCHED_BYTES = 256 * 1024  # of a block of X, up to which it is fetched ahead
-STRIPS = 4  # of LANE_ROWS, the most in a block of rows in lanes
+STRIPS = 128  # of LANE_ROWS, the most in a block of rows in lanes
+MIN_STRIPS = 4  # from which lanes are considered
+SHARES = 8  # of the rows of a thread, the fewest blocks where several threads share them
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 
@@ -59,12 +61,15 @@ ctypedef struct predict_t:
     void *out
 
 
-cdef void both_classes(const floating *z, floating *out, Py_ssize_t n) noexcept nogil:
-    """out (n, 2) := the probabilities of both classes of a binary model"""
+cdef void both_classes(floating *out, Py_ssize_t n) noexcept nogil:
+    """out (n, 2) := the probabilities of both classes, from those in its second half"""
+    cdef const floating *z = out + n
+    cdef floating p
     cdef Py_ssize_t i
     for i in range(n):
-        out[2 * i] = 1 - z[i]
-        out[2 * i + 1] = z[i]
+        p = z[i]
+        out[2 * i] = 1 - p
+        out[2 * i + 1] = p
 
 
 cdef void block_item(
@@ -83,13 +88,13 @@ cdef void block_item(
     rows.first += done
     rows.n = min(p.block, p.rows.n - done)
     out += rows.first * p.n_columns
-    z = out
-    if p.n_columns != net.n_outputs:
-        z = <floating *> p.work.a[net.n_layers] + at * net.n_outputs
+    z = out if p.n_columns == net.n_outputs else out + rows.n
     if not p.data.is_sparse:
         x = x_block(p.data, p.work.x + at * stride * sizeof(floating), stride, rows,
                     out)
-        if p.check_finite and not kernels.all_finite(x, rows.n * p.data.n_features):
+        if p.check_finite and p.lanes == NULL and not kernels.all_finite(
+            x, rows.n * p.data.n_features
+        ):
             p.is_infinite = True
             return
         if p.fetches_ahead and p.rows.n - done >= 2 * rows.n:
@@ -99,11 +104,13 @@ cdef void block_item(
         forward(net, p.data, p.layers, p.work, rows, at, x, z, products, ahead)
         if objective != NULL:
             kernels.output(objective, z, rows.n, net.n_outputs)
-    else:
-        forward_lanes(net, p.layers, p.lanes, worker, objective, x,
-                      x_stride(p.data, p.work, rows), z, rows.n, products, ahead)
+    elif not forward_lanes(net, p.layers, p.lanes, worker, objective, x,
+                           x_stride(p.data, p.work, rows), rows.n, p.check_finite, z,
+                           products):
+        p.is_infinite = True
+        return
     if z != out:
-        both_classes(<const floating *> z, out, rows.n)
+        both_classes(out, rows.n)
 
 
 cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
@@ -114,11 +121,18 @@ cdef void block_task(void *p, ptrdiff_t item, int worker) noexcept nogil:
         block_item(<predict_t *> p, item, worker, <double *> (<predict_t *> p).out)
 
 
-def block_rows(Network net, dtype, n_rows, in_lanes):
+def lane_block_rows(Network net, dtype, n_rows, is_in_place, n_threads):
+    """Rows of a block in lanes: many, as they pass strip by strip."""
+    strips = STRIPS
+    if not is_in_place:
+        strips = BLOCK_BYTES // (LANE_ROWS * max(1, net.units[0]) * dtype.itemsize)
+    if n_threads > 1:
+        strips = min(strips, n_rows // (LANE_ROWS * SHARES * n_threads))
+    return LANE_ROWS * max(1, min(strips, STRIPS))
+
+
+def block_rows(Network net, dtype, n_rows):
     """Rows of a block: few enough for L2, or many where weights are large."""
-    if in_lanes:
-        fitting = BLOCK_BYTES // (LANE_ROWS * max(1, net.units[0]) * dtype.itemsize)
-        return LANE_ROWS * max(1, min(STRIPS, fitting))
     if net.has_large_weights(dtype):
         return net.block_rows(n_rows, dtype)
     rows = BLOCK_BYTES // (sum(net.units) * dtype.itemsize) // 24 * 24
@@ -165,32 +179,37 @@ def predict(
         n_threads = 1
     p.what = (AS_OUTPUTS if activated else AS_RAW) if what is None else what
     in_lanes = (
-        n_rows >= STRIPS * LANE_ROWS and not data.c.is_sparse
+        n_rows >= MIN_STRIPS * LANE_ROWS and not data.c.is_sparse
         and lanes_pay(net, data.dtype, n_rows)
     )
-    p.block = max(1, block_rows(net, data.dtype, n_rows, in_lanes))
+    is_in_place = order is None and not data.c.is_wide
+    if in_lanes:
+        p.block = lane_block_rows(net, data.dtype, n_rows, is_in_place, n_threads)
+    else:
+        p.block = max(1, block_rows(net, data.dtype, n_rows))
     n_items = (n_rows + p.block - 1) // p.block
     threads = max(1, min(n_threads, n_items))
-    if work is None:
-        work = Workspace(net, data, p.block * threads, threads)
-    p.lanes = NULL
     if in_lanes:
-        lanes = Lanes(net, layers, data.dtype, threads)
-        p.lanes = &lanes.c
+        lanes = Lanes(net, data.dtype, 0 if is_in_place else p.block * threads, threads)
+        p.lanes, p.work = &lanes.c, &lanes.work
+    else:
+        if work is None:
+            work = Workspace(net, data, p.block * threads, threads)
+        p.lanes, p.work = NULL, &work.c
     p.n_columns = net.c.n_outputs
     if p.what == AS_PROBA and net.c.n_outputs == 1:
         p.n_columns = 2
     if out is None:
         out = np.empty((n_rows, p.n_columns), dtype=data.dtype)
-    p.net, p.data, p.layers, p.work = &net.c, &data.c, &layers.c, &work.c
+    p.net, p.data, p.layers = &net.c, &data.c, &layers.c
     p.rows.order, p.rows.first, p.rows.n = NULL, 0, n_rows
     p.check_finite, p.is_infinite = check_finite, False
     p.fetches_ahead = (
-        threads == 1 and order is None and not data.c.is_wide
+        threads == 1 and is_in_place
         and p.block * data.c.n_features * data.dtype.itemsize <= FETCHED_BYTES
     )
     p.out = <void *> address_of(out, data.dtype)
-    if check_finite and (order is not None or data.c.is_wide):
+    if check_finite and not is_in_place:
         raise ValueError("check_finite needs all rows, in the precision of the network")
     if order is not None:
         p.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
@@ -203,7 +222,8 @@ def predict(
             kernels.parallel(block_task, &p, min(per_call, n_items - first_item),
                              threads)
             kernels.restore_denormals(before)
-        work.failures.check()
+        if not in_lanes:  # these have no functions of the user
+            work.failures.check()
         first_item += per_call
         p.rows.first += per_call * p.block
         p.rows.n -= per_call * p.block

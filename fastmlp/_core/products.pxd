@@ -16,20 +16,21 @@ cimport fastmlp._core.kernels as kernels
 cdef inline void product(
     bint trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating *a, Py_ssize_t lda, const floating *b, Py_ssize_t ldb,
-    const floating *s, Py_ssize_t s_stride, bint rectify, const floating *ahead,
-    floating *c, Py_ssize_t ldc, floating *work,
+    const floating *s, Py_ssize_t s_stride, bint rectify,
+    kernels.fm_next *next, floating *c, Py_ssize_t ldc, floating *work,
 ) noexcept nogil:
     """C := op(A) B + S, with C and S (m, n), op(A) (m, k), B (k, n)
 
-    S is C, one row for all (s_stride 0) or NULL for none.
+    S is C, one row for all (s_stride 0) or NULL for none; with trans_a it may be one
+    column (s_stride 1), where has_gemm() only.
     rectify: then C := max(C, 0), where has_gemm() only.
-    ahead: m k values in one piece, n k with trans_a, that are read next, or NULL.
+    next: what is read next, or NULL; see table.inl.h.
     lda, ldb, ldc: values from a row to the next.
     """
     cdef Py_ssize_t i
     if kernels.has_gemm():
         kernels.gemm(m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b, ldb,
-                     s, s_stride, rectify, ahead, c, ldc, work)
+                     s, s_stride, rectify, next, c, ldc, work)
         return
     if s != NULL and s != c:
         for i in range(m):

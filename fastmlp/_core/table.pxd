@@ -44,6 +44,13 @@ cdef extern from "fastmlp.h" nogil:
         const ptrdiff_t *order
         ptrdiff_t first
 
+    ctypedef struct fm_next:
+        const void *x
+        ptrdiff_t ldx, n
+        void *lanes
+        ptrdiff_t further
+        int is_finite
+
     ctypedef struct fm_step:
         double scale, decay, keep, learning_rate, momentum, beta_1, beta_2, epsilon
         double gradient_rate, root
@@ -68,7 +75,8 @@ cdef extern from "fastmlp.h" nogil:
             const fm_objective *, float *, ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         void (*output_of_lanes)(
-            const fm_objective *, float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t
+            const fm_objective *, float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t,
+            ptrdiff_t
         ) noexcept nogil
         double (*loss)(
             const fm_objective *, const float *, const float *, float *, float *,
@@ -127,12 +135,11 @@ cdef extern from "fastmlp.h" nogil:
         ptrdiff_t lanes
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t,
-            const float *, ptrdiff_t, const float *, ptrdiff_t, int, const float *,
+            const float *, ptrdiff_t, const float *, ptrdiff_t, int, fm_next *,
             float *, ptrdiff_t, float *
         ) noexcept nogil
         void (*lanes_times_column)(
-            ptrdiff_t, ptrdiff_t, const float *, const float *, const float *, int,
-            float *
+            ptrdiff_t, ptrdiff_t, const float *, const float *, float, int, float *
         ) noexcept nogil
         void (*transpose)(
             const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t
@@ -158,7 +165,7 @@ cdef extern from "fastmlp.h" nogil:
         ) noexcept nogil
         void (*output_of_lanes)(
             const fm_objective *, double *, ptrdiff_t, double *, ptrdiff_t,
-            ptrdiff_t
+            ptrdiff_t, ptrdiff_t
         ) noexcept nogil
         double (*loss)(
             const fm_objective *, const double *, const double *, double *, double *,
@@ -218,12 +225,11 @@ cdef extern from "fastmlp.h" nogil:
         ptrdiff_t lanes
         void (*gemm)(
             ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t,
-            const double *, ptrdiff_t, const double *, ptrdiff_t, int, const double *,
+            const double *, ptrdiff_t, const double *, ptrdiff_t, int, fm_next *,
             double *, ptrdiff_t, double *
         ) noexcept nogil
         void (*lanes_times_column)(
-            ptrdiff_t, ptrdiff_t, const double *, const double *, const double *, int,
-            double *
+            ptrdiff_t, ptrdiff_t, const double *, const double *, double, int, double *
         ) noexcept nogil
         void (*transpose)(
             const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t

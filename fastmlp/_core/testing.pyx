@@ -262,8 +262,8 @@ def product(
     products.product(trans_a, c.shape[0], c.shape[1], b.shape[0],
                      <const floating *> &a[0, 0], a.shape[1],
                      <const floating *> &b[0, 0], b.shape[1], added,
-                     c.shape[1] if added == &c[0, 0] else 0, rectify,
-                     <const floating *> NULL, &c[0, 0], c.shape[1], &work[0])
+                     c.shape[1] if added == &c[0, 0] else 0, rectify, NULL, &c[0, 0],
+                     c.shape[1], &work[0])
 
 
 def transpose(floating[:, ::1] x, floating[:, ::1] out):

@@ -36,12 +36,12 @@ static void FN(test_output)(const fm_objective *o, ptrdiff_t n, ptrdiff_t k)
         for (ptrdiff_t j = 0; j < k; ++j) A[j * ld + i] = B[i * k + j];
     while (next_call()) {
         real *z = TAKE(A, k * ld), *out = TAKE(NULL, n * k);
-        KERNELS->output_of_lanes(o, z, ld, out, n, k);
+        KERNELS->output_of_lanes(o, z, ld, out, n, k, 0);
         FN(check)(out, n, k, k);
     }
     while (next_call()) {
         real *z = TAKE(A, k * ld), *out = TAKE(NULL, n * k);
-        KERNELS->output_of_lanes(NULL, z, ld, out, n, k);
+        KERNELS->output_of_lanes(NULL, z, ld, out, n, k, 0);
         if (n * k > 0 && memcmp(out, B, (size_t)(n * k) * sizeof(real)))
             fail("the outputs changed on the way");
     }

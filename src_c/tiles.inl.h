@@ -1,0 +1,249 @@
+#if FM_HAS_GEMM
+
+/* Tiles of C := A B + S (gemm.inl.h), and panels of tiles.
+ *
+ * a) The loops over a tile are unrolled early, so that the sums stay in registers, and
+ *    three rows of A are addressed from one pointer: x86 adds 0, 1 or 2 strides within
+ *    the load.  More pointers spill (60 % of the speed, measured).
+ * b) What is read next is fetched one line at a time, spread evenly over the steps of all
+ *    panels: a burst fills the core's few slots for lines under way, and the loads of the
+ *    product wait behind it.  Where a step has more than a line, the rest is left to the
+ *    processor.
+ * c) Or rows are moved into lanes, transposed: a step copies one value of each of four
+ *    rows through integer registers, which the sums leave idle.  Moving 64 features beside
+ *    a product by 100 units takes a third of the time of a transpose by itself (measured).
+ */
+
+#define LINE_BYTES 64
+#define MOVED 4 /* rows of a tile */
+
+#define UP_TO_8(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#if TILE_ROWS_2 > 8
+#define TILE_SIZES(X) UP_TO_8(X) X(9) X(10) X(11) X(12)
+#else
+#define TILE_SIZES(X) UP_TO_8(X)
+#endif
+
+/* What a tile does beside its sums: a step of k asks for the line at x, if one begins
+ * within `share` values, and goes on by these; or MOVED rows of x, from row `done` on, go
+ * to columns of `lanes`, and those `further` values on are asked for */
+enum { FN(nothing), FN(fetches), FN(moves) };
+typedef struct {
+    const real *x;
+    ptrdiff_t share;
+    ptrdiff_t ldx, n, done, further;
+    real *lanes; /* (k, n) */
+    V zeros;     /* the sum of 0 x over moved rows, NaN where one is not finite */
+} FN(beside);
+
+#define BEGINS_LINE(p, values)                                                         \
+    ((uintptr_t)(p) % LINE_BYTES < (size_t)(values) * sizeof(real))
+
+/* Through an integer register: unlike a sum, it is never kept in one of a vector */
+static FM_ALWAYS_INLINE void FN(move)(const real *from, real *to)
+{
+    bits value;
+    memcpy(&value, from, sizeof(value));
+    memcpy(to, &value, sizeof(value));
+}
+
+/* Goes on to the next rows to move, if there are any */
+static FM_ALWAYS_INLINE void FN(next_rows)(FN(beside) *beside, ptrdiff_t k)
+{
+    const ptrdiff_t ldx = beside->ldx, whole = k / LANES * LANES;
+    const real *x = beside->x + beside->done * ldx;
+    V zeros[MOVED];
+    if (beside->done == beside->n) return;
+    UNROLL for (int i = 0; i < MOVED; ++i) zeros[i] = V_ZERO();
+    for (ptrdiff_t p = 0; p < whole; p += LANES)
+        UNROLL for (int i = 0; i < MOVED; ++i) zeros[i] =
+            V_FMA(V_LOAD(x + i * ldx + p), V_ZERO(), zeros[i]);
+    if (whole < k)
+        UNROLL for (int i = 0; i < MOVED; ++i) zeros[i] =
+            V_FMA(V_LOAD_FIRST(x + i * ldx + whole, k - whole), V_ZERO(), zeros[i]);
+    UNROLL for (int i = 0; i < MOVED; ++i) beside->zeros =
+        V_ADD(beside->zeros, zeros[i]);
+    beside->done += MOVED;
+}
+
+/* C (rows, vectors) := A B + S, or max(A B + S, 0); the last vector holds `last` values,
+ * and may be read in full in the first `whole` rows of B; `does` is what is done beside */
+static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int does,
+                                      ptrdiff_t k, ptrdiff_t whole, const real *a,
+                                      ptrdiff_t stride, const real *b, ptrdiff_t ldb,
+                                      const real *s, ptrdiff_t lds, int rectify,
+                                      FN(beside) *beside, real *c, ptrdiff_t ldc,
+                                      ptrdiff_t last)
+{
+    V sum[12][8], right[8];
+    const real *base[4], *x = NULL, *x_third = NULL;
+    real *to = NULL;
+    ptrdiff_t ldx = 0, ldo = 0, further = 0;
+    UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
+    {
+        sum[i][j] = !s                   ? V_ZERO()
+                    : across && lds == 1 ? V_SET(s[i])
+                    : j < vectors - 1 || last == LANES
+                        ? V_LOAD(s + i * lds + j * LANES)
+                        : V_LOAD_FIRST(s + i * lds + j * LANES, last);
+    }
+    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a + i * (across ? 1 : stride);
+    if (does == FN(fetches)) {
+        x = beside->x;
+        ldx = beside->share;
+        beside->x += k * ldx;
+    } else if (does == FN(moves)) {
+        const ptrdiff_t last_rows = beside->n - MOVED;
+        const ptrdiff_t first = beside->done < last_rows ? beside->done : last_rows;
+        ldx = beside->ldx;
+        x = beside->x + first * ldx;
+        x_third = x + 2 * ldx;
+        to = beside->lanes + first;
+        ldo = beside->n;
+        further = beside->further;
+    }
+#define STEP(last_vector)                                                              \
+    UNROLL for (int j = 0; j < vectors; ++j) right[j] =                                \
+        j < vectors - 1 ? V_LOAD(b + j * LANES) : last_vector;                         \
+    UNROLL for (int i = 0; i < rows; ++i)                                              \
+    {                                                                                  \
+        const V left =                                                                 \
+            V_SET(across ? base[0][i] : base[i / 3][(i % 3) * stride]);                \
+        UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] =                           \
+            V_FMA(left, right[j], sum[i][j]);                                          \
+    }                                                                                  \
+    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += across ? stride : 1;       \
+    b += ldb;
+    for (ptrdiff_t p = whole; p > 0; --p) {
+        if (does == FN(fetches)) {
+            if (BEGINS_LINE(x, ldx)) FM_PREFETCH_L2(x);
+            x += ldx;
+        } else if (does == FN(moves)) {
+            if (BEGINS_LINE(x, 1)) {
+                FM_PREFETCH_L2(x + further);
+                FM_PREFETCH_L2(x + ldx + further);
+                FM_PREFETCH_L2(x_third + further);
+                FM_PREFETCH_L2(x_third + ldx + further);
+            }
+            FN(move)(x, to);
+            FN(move)(x + ldx, to + 1);
+            FN(move)(x_third, to + 2);
+            FN(move)(x_third + ldx, to + 3);
+            ++x;
+            ++x_third;
+            to += ldo;
+        }
+        STEP(V_LOAD(b + j * LANES))
+    }
+    for (ptrdiff_t p = whole; p < k; ++p) {
+        STEP(V_LOAD_FIRST(b + j * LANES, last))
+    }
+#undef STEP
+    if (rectify)
+        UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
+            sum[i][j] = V_MAX(V_ZERO(), sum[i][j]);
+    UNROLL for (int i = 0; i < rows; ++i)
+    {
+        real *end = c + i * ldc;
+        UNROLL for (int j = 0; j < vectors - 1; ++j) V_STORE(end + j * LANES, sum[i][j]);
+        V_STORE_FIRST(end + (vectors - 1) * LANES, last, sum[i][vectors - 1]);
+    }
+}
+
+/* One panel of columns, tile by tile; packed tiles of A follow one another; one that
+ * fetches asks for `n_runs` runs of k values */
+static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int does,
+                                       ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
+                                       ptrdiff_t whole, const real *a, ptrdiff_t stride,
+                                       const real *b, ptrdiff_t ldb, const real *s,
+                                       ptrdiff_t lds, int rectify, FN(beside) *beside,
+                                       ptrdiff_t n_runs, real *c, ptrdiff_t ldc,
+                                       ptrdiff_t last)
+{
+    for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
+        const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
+        if (does == FN(fetches)) {
+            beside->share = (n_runs + n_tiles - 1) / n_tiles;
+            n_runs -= beside->share;
+        }
+#define TILE(n)                                                                        \
+    case n:                                                                            \
+        if (n <= most)                                                                 \
+            FN(tile)(n, vectors, across, does, k, whole, a, packed ? n : stride, b,    \
+                     ldb, s, lds, rectify, beside, c, ldc, last);                      \
+        break;
+        switch (rows) { TILE_SIZES(TILE) }
+#undef TILE
+        if (does == FN(moves)) FN(next_rows)(beside, k);
+        a += packed ? rows * k : rows * (across ? 1 : stride);
+        if (s) s += rows * lds;
+        c += rows * ldc;
+        m -= rows;
+    }
+}
+
+#define PANEL(name, vectors, across, does)                                             \
+    static FM_NOINLINE void FN(name)(                                                  \
+        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
+        ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
+        int rectify, FN(beside) *beside, ptrdiff_t n_runs, real *c, ptrdiff_t ldc,     \
+        ptrdiff_t last)                                                                \
+    {                                                                                  \
+        FN(panel)(vectors, TILE_ROWS_##vectors, across, FN(does), packed, m, k, whole, \
+                  a, stride, b, ldb, s, lds, rectify, beside, n_runs, c, ldc, last);   \
+    }
+PANEL(panel_1, 1, 0, nothing)
+PANEL(panel_2, 2, 0, nothing)
+PANEL(panel_3, 3, 0, nothing)
+PANEL(panel_1_across, 1, 1, nothing)
+PANEL(panel_2_across, 2, 1, nothing)
+PANEL(panel_3_across, 3, 1, nothing)
+PANEL(panel_1_fetches, 1, 0, fetches)
+PANEL(panel_2_fetches, 2, 0, fetches)
+PANEL(panel_3_fetches, 3, 0, fetches)
+PANEL(panel_1_across_moves, 1, 1, moves)
+PANEL(panel_2_across_moves, 2, 1, moves)
+PANEL(panel_3_across_moves, 3, 1, moves)
+#undef PANEL
+
+/* How many rows of B, from the first, may be read in whole vectors: those that end
+ * before the last value of B does; n columns from b on, `width` of them in the panel */
+static inline ptrdiff_t FN(whole_rows)(ptrdiff_t k, ptrdiff_t n, ptrdiff_t ldb,
+                                       ptrdiff_t width)
+{
+    const ptrdiff_t excess = (width + LANES - 1) / LANES * LANES - n;
+    const ptrdiff_t rows = excess <= 0 ? k : k - (excess + ldb - 1) / ldb;
+    return rows > 0 ? rows : 0;
+}
+
+/* c (n,) := a B + s for a single row: several vectors hide the latency of the sums */
+static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
+                                             ptrdiff_t stride, const real *b,
+                                             ptrdiff_t ldb, const real *s, int rectify,
+                                             real *c)
+{
+    for (ptrdiff_t left = (n + LANES - 1) / LANES; left > 0;) {
+        const ptrdiff_t n_passes = (left + 7) / 8;
+        const ptrdiff_t vectors = (left + n_passes - 1) / n_passes;
+        const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
+        const ptrdiff_t whole = FN(whole_rows)(k, n, ldb, width);
+        const ptrdiff_t last = width - (vectors - 1) * LANES;
+#define TILE(v)                                                                        \
+    case v:                                                                            \
+        FN(tile)(1, v, 1, FN(nothing), k, whole, a, stride, b, ldb, s, 0, rectify,     \
+                 NULL, c, 0, last);                                                    \
+        break;
+        switch (vectors) { UP_TO_8(TILE) }
+#undef TILE
+        left -= vectors;
+        n -= width;
+        b += width;
+        if (s) s += width;
+        c += width;
+    }
+}
+#undef MOVED
+#undef LINE_BYTES
+#undef BEGINS_LINE
+
+#endif
