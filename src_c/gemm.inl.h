@@ -241,7 +241,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         } else if (next) {
             beside.x = (const real *)next->x + start * m;
         }
-        if (m == 1 && !(across && lds == 1))
+        if (m == 1)
             FN(row_times_matrix)(n, depth, left, k_stride, right, ldb, s,
                                  rectify && is_last, c);
         else

@@ -117,11 +117,11 @@ typedef struct {
     /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
      * one of these strides being 1; rows of B (k, n) ldb apart, those of C ldc, those of
      * S s_stride; S may be C, a single row (stride 0), a single column (stride 1) where A
-     * is transposed, or NULL for none.  rectify: then C := max(C, 0), as by relu; next:
-     * NULL, or rows of k values that are read next: m in one piece, which are fetched into
-     * the cache, or where A is transposed and n > 1 a multiple of `lanes`, a multiple of 4
-     * that are brought to next->lanes; work: FM_GEMM_WORK values.  NULL where BLAS is to be
-     * used */
+     * is transposed and m > 1, or NULL for none.  rectify: then C := max(C, 0), as by relu;
+     * next: NULL, or rows of k values that are read next: m in one piece, which are fetched
+     * into the cache, or where A is transposed, m > 1 and n a multiple of `lanes`, a
+     * multiple of 4 rows that are brought to next->lanes; work: FM_GEMM_WORK values.  NULL
+     * where BLAS is to be used */
     void (*gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
                  ptrdiff_t row_stride, ptrdiff_t k_stride, const FM_REAL *b,
                  ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, int rectify,

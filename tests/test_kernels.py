@@ -219,6 +219,25 @@ def test_output(loss, inputs, dtype, isa):
             assert_within(out.reshape(n, k), expected, bound)
 
 
+def test_softmax_of_rare_classes(dtype, isa):
+    """A probability below the normal numbers is 0, or what it rounds to."""
+    lowest = np.log(np.finfo(dtype).tiny)
+    low = np.linspace(lowest - 3, lowest + 1, 4001)
+    low = np.concatenate([low, [-1e3, -1e4, np.finfo(dtype).min, -np.inf]])
+    low = low.astype(dtype)
+    for k in (2, 60):
+        z = np.zeros((len(low), k), dtype=dtype)
+        z[:, 1:] = low[:, np.newaxis]
+        out = z.flatten()
+        testing.output("log_loss", out, k)
+        expected = np.exp(wide(low))
+        got = wide(out.reshape(z.shape)[:, 1])
+        is_normal = expected > np.finfo(dtype).tiny * (1 + 1e-4)
+        near = np.abs(got - expected) <= ulps(2, expected, dtype)
+        assert near[is_normal].all()
+        assert (near | (got == 0))[~is_normal].all() and (got[-4:] == 0).all()
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", WIDTHS)
 @all_losses

@@ -125,14 +125,25 @@ def test_threads_orders_and_wide_rows(predict, problem, own_isa):
 
 
 def test_a_value_that_is_not_finite_is_found(predict, problem, own_isa):
-    p = problem((30, 20, 3), [("relu", 0.0)], "log_loss", 500, np.dtype("float32"))
-    net, data, layers = parts_of(p)
-    assert predict("rows", net, data, layers, check_finite=True) is not None
-    for row, column, value in ((0, 0, np.nan), (499, 29, np.inf), (250, 7, -np.inf)):
-        X = p.X.copy()
-        X[row, column] = value
-        got = predict("rows", net, network.Data(X), layers, check_finite=True)
-        assert got is None
+    rng = np.random.default_rng(0)
+    # 2 units have too few tiles to move 48 rows, 300 features come in blocks
+    for units, dtype in (
+        ((30, 100, 3), "float32"),
+        ((30, 100, 3), "float64"),
+        ((30, 2, 3), "float32"),
+        ((300, 40, 3), "float64"),
+        ((30, 1, 3), "float32"),
+    ):
+        p = problem(units, [("relu", 0.0)], "log_loss", 500, np.dtype(dtype))
+        p.X[::7] = np.finfo(dtype).max  # finite, though the sums are not
+        net, data, layers = parts_of(p)
+        assert predict("rows", net, data, layers, check_finite=True) is not None
+        rows = [0, 47, 48, 479, 480, 499, *rng.integers(0, 500, 40)]
+        for row in rows:
+            X = p.X.copy()
+            X[row, rng.integers(units[0])] = rng.choice([np.nan, np.inf, -np.inf])
+            got = predict("rows", net, network.Data(X), layers, check_finite=True)
+            assert got is None, (units, row)
 
 
 def test_infinite_weights_give_the_same_values(predict, problem, own_isa):

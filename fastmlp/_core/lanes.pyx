@@ -48,9 +48,9 @@ def lanes_pay(Network net, dtype, n_rows):
 
 
 cdef class Lanes:
-    """Room for the strips of threads, of two layers and the next one of X, and a workspace.
+    """Room for the strips of threads: two layers and the next rows of X; a workspace.
 
-    A whole Workspace takes longer to set up than a hundred strips to predict.
+    A Workspace with all its arrays takes as long to set up as 30 strips to predict.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ cdef bint forward_lanes(
 ) noexcept nogil:
     """out := outputs for n rows of x, ldx values apart; False if x was found infinite
 
-    objective: whose output activation is applied, NULL for none.  To be checked, x must be
-    in one piece.
+    objective: whose output activation is applied, NULL for none.  An x that is checked
+    is in one piece.
     """
     cdef Py_ssize_t size = lanes.strip_size, layer, fan_in, fan_out, m, rest
     cdef floating *x_strip = <floating *> lanes.strips + worker * 3 * size

@@ -4,7 +4,7 @@
 #    so memory is bounded for any number of rows; threads share the blocks.  A row's
 #    outputs depend neither on its block nor on the thread (see gemm.inl.h b).
 # b) X is read once: whether it is finite is seen block by block, just before the block
-#    is used (check_finite), or strip by strip in lanes.  One thread fetches the next block
+#    is used (check_finite), in lanes strip by strip.  One thread fetches the next block
 #    into cache during the first product, unless it would push this one out.
 # c) Many rows take the lanes of vectors where units would leave many of them empty
 #    (lanes.pyx): the bits are the same.
@@ -41,7 +41,7 @@ THREAD_WORK = 2e6  # floating-point operations from which threads pay
 FETCHED_BYTES = 256 * 1024  # of a block of X, up to which it is fetched ahead
 STRIPS = 128  # of LANE_ROWS, the most in a block of rows in lanes
 MIN_STRIPS = 4  # from which lanes are considered
-SHARES = 8  # of the rows of a thread, the fewest blocks where several threads share them
+SHARES = 8  # blocks of each of several threads, at least
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 

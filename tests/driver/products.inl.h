@@ -1,10 +1,11 @@
 /* Matrix products, and the limits of the machine that they are measured by. */
 
-typedef enum { NO_S, ROW_S, MATRIX_S, C_S, N_S } FN(summand);
+typedef enum { NO_S, ROW_S, MATRIX_S, C_S, COLUMN_S, N_S } FN(summand);
 
 /* C := op(A) B + S, or max(C, 0), within k + 2 eps of the sum of the magnitudes; the
  * matrices have gaps between their rows where `gap` is not 0, and a product that
- * rectifies looks ahead too, to memory that is not there */
+ * rectifies looks ahead too, to memory that is not there; a column S is for several rows
+ * of a transposed A */
 static void FN(test_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int across, int s_is,
                              ptrdiff_t gap)
 {
@@ -13,9 +14,15 @@ static void FN(test_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int across, 
     const ptrdiff_t lda = (across ? m : k) + gap, ldb = n + gap, ldc = n + gap % 2;
     const ptrdiff_t a_size = across ? FN(extent_of)(k, m, lda) : FN(extent_of)(m, k, lda);
     const ptrdiff_t b_size = FN(extent_of)(k, n, ldb), c_size = FN(extent_of)(m, n, ldc);
-    const ptrdiff_t lds = s_is == ROW_S ? 0 : s_is == C_S ? ldc : n + 2 * gap;
-    const ptrdiff_t s_size = s_is == NO_S || s_is == C_S ? 0 : s_is == ROW_S
-                                 ? n : FN(extent_of)(m, n, lds);
+    const ptrdiff_t lds = s_is == ROW_S      ? 0
+                          : s_is == COLUMN_S ? 1
+                          : s_is == C_S      ? ldc
+                                             : n + 2 * gap;
+    const ptrdiff_t s_size = s_is == NO_S || s_is == C_S ? 0
+                             : s_is == ROW_S             ? n
+                             : s_is == COLUMN_S          ? m
+                                                         : FN(extent_of)(m, n, lds);
+    if (s_is == COLUMN_S && (!across || m == 1)) return;
     now.m = m;
     now.n = n;
     now.k = k;
@@ -27,7 +34,7 @@ static void FN(test_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int across, 
         for (ptrdiff_t j = 0; j < n; ++j) {
             const double s = s_is == NO_S  ? 0
                              : s_is == C_S ? (double)C[i * ldc + j]
-                                           : (double)D[i * lds + j];
+                                           : (double)D[i * lds + (lds == 1 ? 0 : j)];
             want[i * n + j] = s;
             bound[i * n + j] = fabs(s);
         }
@@ -47,14 +54,16 @@ static void FN(test_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int across, 
     while (next_call()) {
         const real *a, *b, *s;
         real *c, *work;
+        fm_next next = {0};
         if (!KERNELS->gemm) continue;
         a = GIVE(A, a_size);
+        next.x = a + a_size;
         b = GIVE(B, b_size);
         c = TAKE(C, c_size);
         s = s_is == NO_S ? NULL : s_is == C_S ? c : GIVE(D, s_size);
         work = TAKE(NULL, FM_GEMM_WORK);
         KERNELS->gemm(m, n, k, a, across ? 1 : lda, across ? lda : 1, b, ldb, s, lds,
-                      rectify, rectify ? a + a_size : NULL, c, ldc, work);
+                      rectify, rectify && !across ? &next : NULL, c, ldc, work);
         FN(check)(c, m, n, ldc);
         FN(check_gaps)(c, C, m, n, ldc);
     }
@@ -91,6 +100,64 @@ static void FN(test_gemm)(void)
                                  large[i][3]);
 }
 
+/* A product that moves rows of x into lanes gives the bits of one that does not, the
+ * transpose of x, and whether x is finite; it looks for rows behind x as well */
+static void FN(test_moves)(void)
+{
+    static const ptrdiff_t widths[] = {2, 3, 7, 12, 13, 33, 48, 100, 150, 200};
+    START("gemm that moves rows");
+    for (ptrdiff_t k = 1; k <= MOST + 2; ++k)
+        for (int i = 0; i < 10; i += how_much == QUICK ? 3 : 1) {
+            const ptrdiff_t depth = k <= MOST ? k : 200 * (k - MOST); /* in blocks of k */
+            const ptrdiff_t m = widths[i], n = 16 * (1 + (k + i) % 4);
+            const ptrdiff_t rows = 4 * (1 + (k / 4 + i) % 12), ldx = depth + (k + i) % 3;
+            const ptrdiff_t size = FN(extent_of)(rows, depth, ldx);
+            const int is_finite = (k + i) % 2, rectify = k / 2 % 2;
+            if (how_much == QUICK && k % 5) continue;
+            now.m = m;
+            now.n = n;
+            now.k = depth;
+            FN(random)(A, depth * m, -2, 2);
+            FN(random)(B, depth * n, -2, 2);
+            FN(random)(C, size, -2, 2);
+            FN(random)(D, m, -2, 2);
+            if (!is_finite) {
+                const ptrdiff_t row = (ptrdiff_t)(random_bits() % (uint64_t)rows);
+                const ptrdiff_t at = (ptrdiff_t)(random_bits() % (uint64_t)depth);
+                C[row * ldx + at] = (real)(k % 4 < 2 ? NAN : -INFINITY);
+            }
+            while (next_call()) {
+                const real *a, *b, *s, *x;
+                real *c, *plain, *lanes, *work;
+                fm_next next = {0};
+                if (!KERNELS->gemm) continue;
+                a = GIVE(A, depth * m);
+                b = GIVE(B, depth * n);
+                x = GIVE(C, size);
+                s = GIVE(D, m);
+                c = TAKE(NULL, m * n);
+                plain = TAKE(NULL, m * n);
+                lanes = TAKE(NULL, depth * rows);
+                work = TAKE(NULL, FM_GEMM_WORK);
+                next.x = x;
+                next.ldx = ldx;
+                next.n = rows;
+                next.lanes = lanes;
+                next.further = rows * ldx;
+                KERNELS->gemm(m, n, depth, a, 1, m, b, n, s, 1, rectify, NULL, plain, n,
+                              work);
+                KERNELS->gemm(m, n, depth, a, 1, m, b, n, s, 1, rectify, &next, c, n, work);
+                if (memcmp(c, plain, (size_t)(m * n) * sizeof(real)))
+                    fail("other bits than without moving");
+                if (!next.is_finite != !is_finite) fail("finite: %d", next.is_finite);
+                for (ptrdiff_t row = 0; row < rows; ++row)
+                    for (ptrdiff_t p = 0; p < depth; ++p)
+                        if (memcmp(&lanes[p * rows + row], &x[row * ldx + p], sizeof(real)))
+                            fail("row %td, value %td is not in its place", row, p);
+            }
+        }
+}
+
 /* rows in lanes and a single column: the bits of the same product with rows in memory */
 static void FN(test_lanes_times_column)(void)
 {
@@ -102,13 +169,15 @@ static void FN(test_lanes_times_column)(void)
             now.k = k;
             FN(random)(A, n * k, -2, 2);
             FN(random)(B, k, -2, 2);
-            FN(random)(D, n, -2, 2);
-            if (k % 3 == 0) /* products that are -0, as is the summand */
+            FN(random)(D, 1, -2, 2);
+            if (k % 3 == 0) { /* products that are -0, as is the summand */
+                D[0] = -0.0;
                 for (ptrdiff_t i = 0; i < n * k; ++i) {
                     A[i] = (real)(sqrt((double)TINY) * 0x1p-27);
                     B[i / n] = -A[i];
-                    D[i / k] = -0.0;
                 }
+            }
+            for (ptrdiff_t i = 1; i < n; ++i) D[i] = D[0];
             for (ptrdiff_t i = 0; i < n; ++i)
                 for (ptrdiff_t p = 0; p < k; ++p) C[p * n + i] = A[i * k + p];
             while (next_call()) {
@@ -127,7 +196,7 @@ static void FN(test_lanes_times_column)(void)
                 rows = TAKE(NULL, n);
                 work = TAKE(NULL, FM_GEMM_WORK);
                 if (n % KERNELS->lanes) fail("%td lanes", KERNELS->lanes);
-                KERNELS->lanes_times_column(n, k, lanes, b, s, rectify, c);
+                KERNELS->lanes_times_column(n, k, lanes, b, s[0], rectify, c);
                 KERNELS->gemm(n, 1, k, a, k, 1, b, 1, s, 1, rectify, NULL, rows, 1, work);
                 if (memcmp(c, rows, (size_t)n * sizeof(real)))
                     fail("other bits than with rows in memory");
