@@ -89,7 +89,8 @@ typedef struct {
     ptrdiff_t first;
 } fm_csr_rows;
 
-/* Rows that are read after a product, which gets them ready meanwhile. */
+/* Rows that are read after a product, which gets them ready meanwhile: those of a
+ * transposed A go to lanes, which the other fields are for. */
 typedef struct {
     const void *x;
     ptrdiff_t ldx, n;  /* values from a row to the next, rows */

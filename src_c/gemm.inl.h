@@ -25,7 +25,6 @@
 #define PACK_ROWS 12             /* rows of A that pay for a copy of a panel of B */
 #define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
 #define L1_BYTES 32768
-#define LINE_BYTES 64
 
 /* Vectors of the next panel of columns: two, but three of an odd number */
 static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
@@ -257,9 +256,9 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #undef BLOCK_M
 #undef BLOCK_N
 #undef PACK_ROWS
-#undef L1_BYTES
-#undef LINE_BYTES
 #undef PACK_COLUMNS
+#undef L1_BYTES
+#undef LINE_BYTES /* of tiles.inl.h, as those below */
 #undef TILE_SIZES
 #undef UP_TO_8
 

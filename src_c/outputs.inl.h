@@ -8,6 +8,7 @@
 
 #define GROUP 16  /* rows of a softmax that go together */
 #define NARROW 48 /* the most columns for which they do */
+#define LINE (64 / (ptrdiff_t)sizeof(real))
 
 /* z := softmax(z) over a row of k; returns log sum exp(z - max), *largest is max(z) */
 static real FN(softmax_row)(real *z, ptrdiff_t k, real *largest)
@@ -176,6 +177,6 @@ static void FN(output_of_lanes)(const fm_objective *o, real *z, ptrdiff_t ld, re
             FN(softmax_columns)(z + i, ld, k, NULL, largest);
     FN(transpose)(z, ld, out, k, k, n);
     if (o && !in_lanes) FN(output)(o, out, n, k);
-    for (ptrdiff_t i = n * k; i < n * k + next_size; i += 64 / (ptrdiff_t)sizeof(real))
-        FM_PREFETCH(out + i);
+    for (ptrdiff_t i = 0; i < next_size; i += LINE) FM_PREFETCH(out + n * k + i);
 }
+#undef LINE

@@ -78,7 +78,7 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     V sum[12][8], right[8];
     const real *base[4], *x = NULL, *x_third = NULL;
     real *to = NULL;
-    ptrdiff_t ldx = 0, ldo = 0, further = 0;
+    ptrdiff_t share = 0, ldx = 0, ldo = 0, further = 0;
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
     {
         sum[i][j] = !s                   ? V_ZERO()
@@ -90,8 +90,8 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a + i * (across ? 1 : stride);
     if (does == FN(fetches)) {
         x = beside->x;
-        ldx = beside->share;
-        beside->x += k * ldx;
+        share = beside->share;
+        beside->x += k * share;
     } else if (does == FN(moves)) {
         const ptrdiff_t last_rows = beside->n - MOVED;
         const ptrdiff_t first = beside->done < last_rows ? beside->done : last_rows;
@@ -116,8 +116,8 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     b += ldb;
     for (ptrdiff_t p = whole; p > 0; --p) {
         if (does == FN(fetches)) {
-            if (BEGINS_LINE(x, ldx)) FM_PREFETCH_L2(x);
-            x += ldx;
+            if (BEGINS_LINE(x, share)) FM_PREFETCH_L2(x);
+            x += share;
         } else if (does == FN(moves)) {
             if (BEGINS_LINE(x, 1)) {
                 FM_PREFETCH_L2(x + further);
@@ -243,7 +243,6 @@ static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const rea
     }
 }
 #undef MOVED
-#undef LINE_BYTES
 #undef BEGINS_LINE
 
 #endif

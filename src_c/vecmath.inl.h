@@ -38,7 +38,8 @@ static inline bits FN(to_bits)(real x)
 /* Adding this rounds to an integer, which then stands in the low bits of the sum. */
 #define ROUNDER (R(1.5) * (real)((bits)1 << MANTISSA_BITS))
 
-/* 2^n for the integer n in the low bits of n + ROUNDER, -EXPONENT_BIAS < n */
+/* 2^n for the integer n in the low bits of n + ROUNDER, -EXPONENT_BIAS < n; 0 for
+ * n = -EXPONENT_BIAS */
 static FM_ALWAYS_INLINE real FN(power_of_two)(real n_plus_rounder)
 {
     bits u = FN(to_bits)(n_plus_rounder) + EXPONENT_BIAS;
@@ -95,13 +96,12 @@ static FM_ALWAYS_INLINE real FN(exp)(real x)
            FN(power_of_two)((n - (half - ROUNDER)) + ROUNDER);
 }
 
-/* exp(x) for x <= 0, <= 1 ulp, but 0 where it is below the normal numbers */
+/* exp(x) for x <= 0, <= 1 ulp; what is below the normal numbers may become 0 */
 static FM_ALWAYS_INLINE real FN(exp_of_negative)(real x)
 {
     real n, lost, r;
     x = x < EXP_ZERO ? EXP_ZERO : x;
     r = FN(reduce)(x, &n, &lost);
-    /* 2^n is 0 for n = -EXPONENT_BIAS, the least here */
     return (R(1.0) + (r + (lost + r * r * FN(exp_tail)(r)))) *
            FN(power_of_two)(n + ROUNDER);
 }

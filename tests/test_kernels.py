@@ -220,7 +220,7 @@ def test_output(loss, inputs, dtype, isa):
 
 
 def test_softmax_of_rare_classes(dtype, isa):
-    """A probability below the normal numbers is 0, or what it rounds to."""
+    """A probability below the normal numbers may become 0."""
     lowest = np.log(np.finfo(dtype).tiny)
     low = np.linspace(lowest - 3, lowest + 1, 4001)
     low = np.concatenate([low, [-1e3, -1e4, np.finfo(dtype).min, -np.inf]])

@@ -146,6 +146,22 @@ def test_a_value_that_is_not_finite_is_found(predict, problem, own_isa):
             assert got is None, (units, row)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_blocks_of_strips(predict, problem, own_isa, n_threads):
+    block = prediction.STRIPS * 48
+    n = 2 * block + 100
+    p = problem((30, 50, 3), [("relu", 0.0)], "log_loss", n, np.dtype("float32"))
+    net, data, layers = parts_of(p)
+    options = {"n_threads": n_threads, "check_finite": True}
+    expected = predict("units", net, data, layers)
+    got = predict("rows", net, data, layers, **options)
+    np.testing.assert_array_equal(got, expected)
+    for row in (block - 1, block, n - 101, n - 1):
+        X = p.X.copy()
+        X[row, 13] = np.inf
+        assert predict("rows", net, network.Data(X), layers, **options) is None, row
+
+
 def test_infinite_weights_give_the_same_values(predict, problem, own_isa):
     for units in ((5, 7, 3), (5, 7, 1)):
         p = problem(units, [("relu", 0.0)], "squared_error", 300, np.dtype("float32"))

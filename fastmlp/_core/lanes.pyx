@@ -5,8 +5,8 @@
 #    transposed, (units, rows), so that lanes are full whatever the widths; the price is
 #    the transpose of X.
 # b) Every sum takes the same terms in the same order as there: the bits are the same.
-# c) The first product of a strip moves the rows of the next one into lanes beside its sums
-#    (tiles.inl.h c), and sees whether they are finite.
+# c) The first product of a strip moves the rows of the next one into lanes beside its
+#    sums (tiles.inl.h c), and sees whether they are finite.
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fastmlp._core.products cimport product
 
 from fastmlp._core.network import LINE
 
-STRIP_BYTES = 512 * 1024  # of two layers of a strip, the most that stays in the cache
+STRIP_BYTES = 512 * 1024  # of two layers of some rows, the most that stays in the cache
 # in multiply-adds, about:
 TRANSPOSE_WORK = 8  # of one value
 START_WORK = 1e6  # of the preparations for a call
@@ -72,6 +72,7 @@ cdef class Lanes:
         self.memory = np.empty(size + line, dtype=dtype)
         self.c.strips = address_of(self.memory, dtype)
         self.c.strips += -self.c.strips % LINE
+        # a last strip of few rows has lanes that nothing was put into
         memset(<void *> self.c.strips, 0, n_strips * real)
         self.work.x = self.c.strips + n_strips * real
         self.work.products = self.work.x + n_x * real

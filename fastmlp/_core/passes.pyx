@@ -123,7 +123,7 @@ cdef void forward(
             n = min(strip, rows.n - first)
             if not is_csr:
                 if ahead != NULL:
-                    next.x, next.ldx, next.n = ahead + first * lda, lda, n
+                    next.x = ahead + first * lda
                 product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
                         0, rectify, &next if ahead != NULL else NULL, z + first * ldz,
                         ldz, products)

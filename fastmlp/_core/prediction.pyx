@@ -40,8 +40,8 @@ BLOCK_BYTES = 192 * 1024  # of a block's activations, or of its X gathered for l
 THREAD_WORK = 2e6  # floating-point operations from which threads pay
 FETCHED_BYTES = 256 * 1024  # of a block of X, up to which it is fetched ahead
 STRIPS = 128  # of LANE_ROWS, the most in a block of rows in lanes
-MIN_STRIPS = 4  # from which lanes are considered
-SHARES = 8  # blocks of each of several threads, at least
+MIN_STRIPS = 4  # from which lanes are considered; in a block for several threads
+SHARES = 8  # blocks of each of several threads, if that many strips are in each
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 
@@ -127,7 +127,8 @@ def lane_block_rows(Network net, dtype, n_rows, is_in_place, n_threads):
     if not is_in_place:
         strips = BLOCK_BYTES // (LANE_ROWS * max(1, net.units[0]) * dtype.itemsize)
     if n_threads > 1:
-        strips = min(strips, n_rows // (LANE_ROWS * SHARES * n_threads))
+        shared = n_rows // (LANE_ROWS * SHARES * n_threads)
+        strips = min(strips, max(MIN_STRIPS, shared))
     return LANE_ROWS * max(1, min(strips, STRIPS))
 
 
@@ -205,7 +206,7 @@ def predict(
     p.rows.order, p.rows.first, p.rows.n = NULL, 0, n_rows
     p.check_finite, p.is_infinite = check_finite, False
     p.fetches_ahead = (
-        threads == 1 and is_in_place
+        threads == 1 and is_in_place and not in_lanes
         and p.block * data.c.n_features * data.dtype.itemsize <= FETCHED_BYTES
     )
     p.out = <void *> address_of(out, data.dtype)

@@ -109,7 +109,8 @@ static void FN(test_moves)(void)
     for (ptrdiff_t k = 1; k <= MOST + 2; ++k)
         for (int i = 0; i < 10; i += how_much == QUICK ? 3 : 1) {
             const ptrdiff_t depth = k <= MOST ? k : 200 * (k - MOST); /* in blocks of k */
-            const ptrdiff_t m = widths[i], n = 16 * (1 + (k + i) % 4);
+            const ptrdiff_t m = widths[i];
+            const ptrdiff_t n = (k + i) % 9 ? 16 * (1 + (k + i) % 4) : 528; /* blocks of n */
             const ptrdiff_t rows = 4 * (1 + (k / 4 + i) % 12), ldx = depth + (k + i) % 3;
             const ptrdiff_t size = FN(extent_of)(rows, depth, ldx);
             const int is_finite = (k + i) % 2, rectify = k / 2 % 2;
