@@ -59,7 +59,7 @@ def test_rows_in_lanes_give_the_same_bits(predict, problem, own_isa, activation,
     ):
         hidden = [(activation, 0.3)] * (len(units) - 2)
         # the last strip of LANE_ROWS has one row, or all but one
-        for n in (193, 480 + 47):
+        for n in (1, 48, 193, 480 + 47):
             parts = parts_of(problem(units, hidden, loss, n, np.dtype(dtype)))
             for what in (prediction.OUTPUTS, prediction.RAW, prediction.PROBA):
                 a, b = (predict(way, *parts, what=what) for way in WAYS)
@@ -173,13 +173,15 @@ def test_infinite_weights_give_the_same_values(predict, problem, own_isa):
 
 
 def test_when_lanes_pay(own_isa):
-    def pays(units, dtype="float32", n_rows=100_000):
+    def pays(units, dtype="float32", n_rows=100_000, has_workspace=False):
         hidden = [("relu", 0.0)] * (len(units) - 2)
         net = network.Network(units, hidden, "log_loss")
-        return lanes.lanes_pay(net, np.dtype(dtype), n_rows)
+        return lanes.lanes_pay(net, np.dtype(dtype), n_rows, has_workspace)
 
     assert pays((64, 100, 10)) and pays((20, 50, 3))
-    assert not pays((64, 100, 10), n_rows=200)  # the preparations take longer
+    assert pays((64, 64, 64), n_rows=96)  # no workspace needs to be made
+    assert not pays((64, 64, 64), n_rows=96, has_workspace=True)
+    assert not pays((64, 100, 10), n_rows=1, has_workspace=True)  # of 48
     assert not pays((64, 64, 64))  # no lane is empty
     assert pays((1, 999, 3)) and not pays((1, 1999, 3))  # too wide for the cache
     assert pays((100, 300, 3)) and not pays((1001, 300, 3))
@@ -190,7 +192,7 @@ def test_when_lanes_pay(own_isa):
 def test_lanes_are_for_products_of_our_own(chosen_isa):
     kernels.use_isa("base")
     net = network.Network((20, 50, 3), [("relu", 0.0)], "log_loss")
-    assert not lanes.lanes_pay(net, np.dtype("float32"), 10**6)
+    assert not lanes.lanes_pay(net, np.dtype("float32"), 10**6, False)
 
 
 def square(z):

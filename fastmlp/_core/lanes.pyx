@@ -23,11 +23,11 @@ from fastmlp._core.network import LINE
 STRIP_BYTES = 512 * 1024  # of two layers of some rows, the most that stays in the cache
 # in multiply-adds, about:
 TRANSPOSE_WORK = 8  # of one value
-START_WORK = 1e6  # of the preparations for a call
+WORKSPACE_WORK = 1e6  # of a Workspace, which lanes need not
 
 
-def lanes_pay(Network net, dtype, n_rows):
-    """Whether full lanes save more than the transposes take."""
+def lanes_pay(Network net, dtype, n_rows, has_workspace):
+    """Whether rows in lanes take less work than units in lanes."""
     cdef Py_ssize_t lanes, layer
     if dtype == np.float32:
         lanes = kernels.lanes(<const float *> NULL)
@@ -40,11 +40,16 @@ def lanes_pay(Network net, dtype, n_rows):
     for layer in range(net.c.n_layers - 1):
         if net.c.function[layer] != 0:  # those of users take rows of units
             return False
-    saved = -TRANSPOSE_WORK * (net.units[0] + net.c.n_outputs)
+    work = TRANSPOSE_WORK * (net.units[0] + net.c.n_outputs)
+    padded_work = 0
     for fan_in, fan_out in zip(net.units, net.units[1:]):
+        work += fan_in * fan_out
+        padded_work += fan_in * fan_out
         if fan_out > 1:  # a single column has vectors over its inputs
-            saved += fan_in * (-fan_out % lanes)
-    return n_rows * saved > START_WORK
+            padded_work += fan_in * (-fan_out % lanes)
+    work *= -(-n_rows // LANE_ROWS) * LANE_ROWS
+    padded_work *= n_rows
+    return work < padded_work + WORKSPACE_WORK * (not has_workspace)
 
 
 cdef class Lanes:

@@ -6,8 +6,8 @@
 # b) X is read once: whether it is finite is seen block by block, just before the block
 #    is used (check_finite), in lanes strip by strip.  One thread fetches the next block
 #    into cache during the first product, unless it would push this one out.
-# c) Many rows take the lanes of vectors where units would leave many of them empty
-#    (lanes.pyx): the bits are the same.
+# c) Rows take the lanes of vectors where that is less work (lanes.pyx): the bits are the
+#    same.
 
 import numpy as np
 
@@ -40,8 +40,8 @@ BLOCK_BYTES = 192 * 1024  # of a block's activations, or of its X gathered for l
 THREAD_WORK = 2e6  # floating-point operations from which threads pay
 FETCHED_BYTES = 256 * 1024  # of a block of X, up to which it is fetched ahead
 STRIPS = 128  # of LANE_ROWS, the most in a block of rows in lanes
-MIN_STRIPS = 4  # from which lanes are considered; in a block for several threads
-SHARES = 8  # blocks of each of several threads, if that many strips are in each
+MIN_STRIPS = 4  # in a block where several threads share them, if there are as many
+SHARES = 8  # blocks of each of several threads, of MIN_STRIPS or more
 
 OUTPUTS, RAW, PROBA = range(3)  # what to predict; PROBA: both classes of a binary model
 
@@ -180,8 +180,8 @@ def predict(
         n_threads = 1
     p.what = (AS_OUTPUTS if activated else AS_RAW) if what is None else what
     in_lanes = (
-        n_rows >= MIN_STRIPS * LANE_ROWS and not data.c.is_sparse
-        and lanes_pay(net, data.dtype, n_rows)
+        n_rows > 0 and not data.c.is_sparse
+        and lanes_pay(net, data.dtype, n_rows, work is not None)
     )
     is_in_place = order is None and not data.c.is_wide
     if in_lanes:
