@@ -6,8 +6,7 @@
 # b) X is read once: whether it is finite is seen block by block, just before the block
 #    is used (check_finite), in lanes strip by strip.  One thread fetches the next block
 #    into cache during the first product, unless it would push this one out.
-# c) Rows take the lanes of vectors where that is less work (lanes.pyx): the bits are the
-#    same.
+# c) Rows take the lanes of vectors where that is less work (lanes.pyx): the same bits.
 
 import numpy as np
 
