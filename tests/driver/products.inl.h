@@ -114,7 +114,7 @@ static void FN(test_moves)(void)
             const ptrdiff_t rows = 4 * (1 + (k / 4 + i) % 12), ldx = depth + (k + i) % 3;
             const ptrdiff_t size = FN(extent_of)(rows, depth, ldx);
             const int is_finite = (k + i) % 2, rectify = k / 2 % 2;
-            if (how_much == QUICK && k % 5) continue;
+            if (how_much == QUICK && k % 5 && k <= MOST) continue;
             now.m = m;
             now.n = n;
             now.k = depth;
