@@ -55,7 +55,7 @@ def lanes_pay(Network net, dtype, n_rows, has_workspace):
 cdef class Lanes:
     """Room for the strips of threads: two layers and the next rows of X; a workspace.
 
-    A Workspace with all its arrays takes as long to set up as 30 strips to predict.
+    A Workspace with all its arrays takes longer to set up than some strips to predict.
 
     Parameters
     ----------
