@@ -38,6 +38,7 @@ from fastmlp._lbfgs import fit_lbfgs
 from fastmlp._optimizers import OPTIMIZERS
 from fastmlp._persistence import stamped, unstamped
 from fastmlp._regularization import Regularization, smoothed
+from fastmlp._rows import check_names, column_names
 from fastmlp._scaling import standardize
 from fastmlp._shortcut import OUTPUTS, PROBA, RAW
 from fastmlp._snapshot import Snapshot, special
@@ -281,6 +282,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
             activations = self._take_activations(len(hidden), cold)
             dtype = self._training_dtype(cold)
+            _validation.check_target_names(y, options.y_val)
             X, y = self._validate_input(X, y, incremental, cold, dtype)
             sample_weight = self._row_weights(y, sample_weight, X.dtype)
             goes_on = self.random_stream == "continue" and not cold
@@ -777,6 +779,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         intercept_grads,
     ):
         """Loss and packed gradient at a packed vector, as scikit-learn's method."""
+        check_names(column_names(X), getattr(self, "feature_names_in_", None))
         X = X if issparse(X) else np.asarray(X)
         _validation.check_raw(X, "X")
         X = _validation.native_rows(X)

@@ -19,6 +19,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._core import gradients
 from fastmlp._core.network import Data
 from fastmlp._core.prediction import activate_outputs, predict
+from fastmlp._rows import check_names, column_names, known_frame
+from fastmlp._validation import named
 
 MOST_STEPS = 1000  # of the quadrature: its nodes are eigenvalues, of cubic cost
 
@@ -67,6 +69,9 @@ def integrated_gradients(estimator, X, baseline, output, of, n_steps):
     outputs = _output_numbers(estimator, output, fitted[0].units[-1])
     if len(outputs) > 1:
         raise ValueError("output must name one output of a model with several.")
+    names = getattr(estimator, "feature_names_in_", None)
+    with named("baseline"):
+        check_names(column_names(known_frame(baseline)), names)
     start = np.zeros(X.shape[1]) if baseline is None else np.asarray(baseline, float)
     if start.shape not in ((X.shape[1],), X.shape) or not np.isfinite(start).all():
         raise ValueError(
@@ -214,7 +219,10 @@ class HiddenFeatures(
                 f"{self.estimator!r}."
             )
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        X = known_frame(X)
         estimator = clone(self.estimator).fit(X, y, **weights)
+        # A frozen one was fitted elsewhere.
+        check_names(column_names(X), getattr(estimator, "feature_names_in_", None))
         units = [len(b) for b in estimator.intercepts_[:-1]]
         self._n_features_out = units[hidden_layer(self.layer, len(units)) - 1]
         validate_data(self, X, skip_check_array=True)  # counts and names the features

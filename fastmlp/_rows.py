@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 
@@ -81,6 +82,15 @@ def checked_sparse(X):
         )
 
 
+def check_is_read(X, name):
+    """Raise TypeError for a frame whose rows are still to be read."""
+    if hasattr(X, "collect") and not hasattr(X, "to_numpy"):
+        raise TypeError(
+            f"{name} is a {type(X).__name__}, whose rows are not read yet; pass "
+            f"{name}.collect()."
+        )
+
+
 def numbers(X):
     """Dense X as an array of real numbers."""
     try:
@@ -96,18 +106,62 @@ def numbers(X):
     return array
 
 
+def known_frame(X):
+    """X, or a frame that scikit-learn knows in place of one that it does not know.
+
+    It reads a RecordBatch of pyarrow and a frame of narwhals as arrays, by position.
+    """
+    module = type(X).__module__.partition(".")[0]
+    if module == "pyarrow" and type(X).__name__ == "RecordBatch":
+        return sys.modules["pyarrow"].Table.from_batches([X])
+    return X.to_native() if module == "narwhals" and hasattr(X, "to_native") else X
+
+
 def column_names(X):
-    """Names of the columns of a DataFrame, if all are str, else None."""
-    columns = getattr(X, "columns", None)
-    if columns is None:
+    """Names of the columns of a frame, or of the elements of a Series.
+
+    Parameters
+    ----------
+    X : object
+        Data of any kind.
+
+    Returns
+    -------
+    names : list of str or None
+        None if X has no names, or only names that are not str.
+
+    Raises
+    ------
+    TypeError
+        If only some of the names are str.
+    """
+    names = getattr(X, "column_names", None)  # of pyarrow, whose columns are data
+    if names is None:
+        names = getattr(X, "columns", None)
+    if names is None and getattr(X, "ndim", None) == 1:
+        names = getattr(X, "index", None)
+    if names is None or callable(names):
         return None
-    names = list(columns)
-    return names if all(isinstance(name, str) for name in names) else None
+    names = list(names)
+    n_texts = sum(isinstance(name, str) for name in names)
+    if 0 < n_texts < len(names):
+        raise TypeError(
+            "Feature names are only supported if all input features have string names, "
+            f"but X has the names {names[:5]}. Convert them by X.columns = "
+            "X.columns.astype(str), or pass X.to_numpy() to go by position."
+        )
+    return names if n_texts else None
 
 
 def check_names(names, expected):
-    """Raise ValueError unless the columns are those of the fit, in order."""
-    if names == expected:
+    """Raise ValueError unless the columns are those of the fit, in order.
+
+    Parameters
+    ----------
+    names, expected : list of str or None
+        None says that there are no names to compare.
+    """
+    if names is None or expected is None or names == list(expected):
         return
     unknown = [name for name in names if name not in expected]
     missing = [name for name in expected if name not in names]
@@ -118,6 +172,46 @@ def check_names(names, expected):
         + ("; ".join(parts) or "they are in another order")
         + "."
     )
+
+
+def checked_rows(X, names, n_features, reader):
+    """X as an array of numbers or a CSR matrix, after a check of names and shape.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+    names : list of str or None
+        Names of the features of the model.
+    n_features : int
+        Number of features of the model.
+    reader : str
+        What reads X, for the messages.
+    """
+    check_is_read(X, "X")
+    X = known_frame(X)
+    found = column_names(X)
+    if hasattr(X, "columns") and (found is None) != (names is None):
+        warnings.warn(
+            f"X does not have valid feature names, but {reader} was fitted with "
+            "feature names"
+            if found is None
+            else f"X has feature names, but {reader} was fitted without feature names",
+            stacklevel=5,
+        )
+    check_names(found, names)
+    X = checked_sparse(X) if is_sparse(X) else numbers(X)
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead: X must have the "
+            f"shape (n_samples, {n_features}). Reshape a single row by "
+            "X.reshape(1, -1)."
+        )
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {reader} is expecting "
+            f"{n_features} features as input."
+        )
+    return X
 
 
 def check_out(out, shape, dtype):

@@ -16,7 +16,8 @@ from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import activate_outputs
 from fastmlp._display import new_axes
 from fastmlp._functions import Loss
-from fastmlp._validation import check_raw
+from fastmlp._rows import check_names, column_names, known_frame
+from fastmlp._validation import check_raw, named
 
 _LOSSES = ("squared_error", "poisson", "log_loss", "binary_log_loss")
 
@@ -252,8 +253,10 @@ def trace_step(estimator, x, y, learning_rate):
     if not isinstance(rate, Real) or not 0 < rate < np.inf:
         raise ValueError(f"learning_rate must be a finite number > 0, got {rate!r}.")
     check_raw(x, "x")
-    x = x.toarray() if issparse(x) else np.asarray(x)
     names = getattr(estimator, "feature_names_in_", None)
+    with named("x"):
+        check_names(column_names(known_frame(x)), names)
+    x = x.toarray() if issparse(x) else np.asarray(x)
     estimator = copy.copy(estimator)
     vars(estimator).pop("feature_names_in_", None)  # a vector has none
     X, target = estimator._one_sample(x.reshape(1, -1), y)

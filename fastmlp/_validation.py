@@ -21,7 +21,13 @@ from sklearn.utils.validation import validate_data
 
 from fastmlp._core.network import CastRows
 from fastmlp._losses import check_target_range
-from fastmlp._rows import check_indices
+from fastmlp._rows import (
+    check_indices,
+    check_is_read,
+    check_names,
+    column_names,
+    known_frame,
+)
 
 
 @contextmanager
@@ -68,8 +74,10 @@ def named(name):
 def check_raw(array, name):
     """Raise ValueError for what scikit-learn would let pass.
 
-    That is dates, taken for numbers, and indices of sparse matrices.
+    That is dates, taken for numbers, indices of sparse matrices, and frames whose rows
+    are not read yet.
     """
+    check_is_read(array, name)
     if issparse(array):
         with named(name):
             check_indices(array)
@@ -81,6 +89,29 @@ def check_raw(array, name):
             f"{name} must hold real numbers, got dtype {dates[0]}; convert dates, for "
             "example to days since a first one."
         )
+
+
+def check_unseen_names(estimator, X):
+    """Raise ValueError for the wrong names of a frame that scikit-learn does not know.
+
+    It knows pandas, polars, pyarrow and what is like them, and has its own words there.
+    """
+    known = ("pandas", "polars", "pyarrow")
+    if type(X).__module__.partition(".")[0] not in known:
+        check_names(column_names(X), getattr(estimator, "feature_names_in_", None))
+
+
+def check_target_names(y, y_val):
+    """Raise ValueError if the columns of two frames of targets have other names."""
+    names, found = column_names(known_frame(y)), column_names(known_frame(y_val))
+    if names is None or found is None or names == found or np.ndim(y) < 2:
+        return
+    if len(names) == len(found) == 1:
+        return
+    raise ValueError(
+        f"y_val must have the columns of y in their order, {names[:5]}; got "
+        f"{found[:5]}. Pass y_val[list(y.columns)]."
+    )
 
 
 def native_rows(X):
@@ -104,6 +135,9 @@ def check_fit_data(estimator, X, y, reset, dtype, **options):
         is_wide = False
     check_raw(X, "X")
     check_raw(y, "y")
+    X = known_frame(X)
+    if not reset:
+        check_unseen_names(estimator, X)
     for_x = {"accept_sparse": ["csr", "csc"], "dtype": dtype}
 
     def culprit():
@@ -155,6 +189,8 @@ def cast_rows(X, dtype):
 def check_predict_data(estimator, X, n_features):
     """Validate X for prediction; returns it in native form, float32 or float64."""
     check_raw(X, "X")
+    X = known_frame(X)
+    check_unseen_names(estimator, X)
     with np.errstate(over="ignore", invalid="ignore"), named("X"):
         X = validate_data(
             estimator,

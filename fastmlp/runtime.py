@@ -34,16 +34,12 @@ from fastmlp._rows import (
     PIECE,
     Frozen,
     check_apart,
-    check_names,
     check_out,
-    checked_sparse,
-    column_names,
+    checked_rows,
     copied,
     is_dense,
-    is_sparse,
     native,
     not_finite,
-    numbers,
     pieces,
 )
 from fastmlp._snapshot import Snapshot, special
@@ -210,23 +206,8 @@ class Predictor:
 
     def _rows(self, X):
         """X as an array of numbers or a CSR matrix of the right width."""
-        expected = self._snapshot.feature_names
-        names = None if expected is None else column_names(X)
-        if names is not None:
-            check_names(names, expected)
-        X = checked_sparse(X) if is_sparse(X) else numbers(X)
-        if X.ndim != 2:
-            raise ValueError(
-                f"Expected 2D array, got {X.ndim}D array instead: X must have the "
-                f"shape (n_samples, {self.n_features_in_}). Reshape a single row by "
-                "X.reshape(1, -1)."
-            )
-        if X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but Predictor is expecting "
-                f"{self.n_features_in_} features as input."
-            )
-        return X
+        names = self._snapshot.feature_names
+        return checked_rows(X, names, self.n_features_in_, "Predictor")
 
 
 def _unpickled(kind, snapshot, n_threads, written_by):
