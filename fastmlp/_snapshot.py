@@ -166,4 +166,24 @@ def snapshot(estimator):
             f"or exp; this model has loss={taken.objective.loss!r} and out_activation_="
             f"{taken.out_activation!r}. Save it with fastmlp.save_model."
         )
+    known = ("softmax", "logistic") if taken.is_classifier else ("identity", "exp")
+    if taken.out_activation not in known:
+        raise ValueError(
+            f"an export of a {type(estimator).__name__} knows the output activations "
+            f"{known}, got out_activation_={taken.out_activation!r}."
+        )
     return taken
+
+
+def check_precision(model, dtype):
+    """Raise ValueError unless all weights of a snapshot are finite in a dtype."""
+    with np.errstate(over="ignore"):
+        are_finite = all(
+            np.isfinite(array.astype(dtype)).all()
+            for array in model.coefs + model.intercepts
+        )
+    if not are_finite:
+        raise ValueError(
+            f"the weights must be finite in {dtype} to be exported"
+            + ("; use dtype='float64'." if dtype == np.float32 else ".")
+        )

@@ -1,13 +1,20 @@
 """Export to C: compiled under strict warnings, and equal to predict."""
 
+import copy
+import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 from models import ACTIVATIONS, N_FEATURES, TASKS, data, fitted, proba_or_values
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import StandardScaler
 
 from fastmlp import MLPClassifier, MLPRegressor, to_c
+from fastmlp._snapshot import snapshot
+from fastmlp.export._c_numbers import written_model
 
 COMPILER = shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
 pytestmark = [
@@ -193,6 +200,124 @@ int main(void) { return first_model_self_test() + second_self_test(); }
         assert subprocess.run([tmp_path / "both_cpp"]).returncode == 0
 
 
+def max_error(source):
+    """The error that an int8 header states."""
+    (line,) = [line for line in source.splitlines() if "_MAX_ERROR" in line]
+    return float(line.split()[-1].rstrip("f"))
+
+
+@pytest.mark.parametrize("gives_rows", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_int8_of_features_of_any_scale(tmp_path, dtype, gives_rows):
+    X, y = load_wine(return_X_y=True)  # scales from 0.1 to 300
+    model = MLPClassifier((8,), standardize_X=True, random_state=0, dtype=dtype)
+    model.fit(X, y)
+    source = to_c(model, dtype="int8", name="net", X=X if gives_rows else None)
+    assert max_error(source) < 0.02
+    n_wrong, words = run_c(tmp_path, source, X, real="float")
+    error = np.abs(np.array(words, float) - model.predict_proba(X)).max()
+    assert n_wrong == 0 and error < 0.02
+    if gives_rows:
+        np.testing.assert_allclose(error, max_error(source), rtol=1e-3)
+    else:
+        assert "over\n * 256 random rows" in source
+
+
+def test_int8_of_rows_that_tell_the_scales(tmp_path):
+    X, y = load_wine(return_X_y=True)
+    scaler = StandardScaler().fit(X)
+    mlp = MLPClassifier((8,), random_state=0).fit(scaler.transform(X), y)
+    raw = copy.deepcopy(mlp)  # the same model of raw features, folded by hand
+    raw.coefs_[0] = mlp.coefs_[0] / scaler.scale_[:, None]
+    raw.intercepts_[0] = mlp.intercepts_[0] - scaler.mean_ @ raw.coefs_[0]
+    source = to_c(raw, dtype="int8", name="net", X=X)
+    n_wrong, words = run_c(tmp_path, source, X, real="float")
+    error = np.abs(np.array(words, float) - mlp.predict_proba(scaler.transform(X)))
+    assert n_wrong == 0 and error.max() < 0.02
+    # rows of one scale need no scaling: the header is without it where that is better
+    only = X[:1]
+    assert max_error(to_c(raw, dtype="int8", X=only)) < 0.02
+
+
+def test_int8_keeps_the_smallest_error():
+    model = fitted("multiclass")
+    X, _ = data("multiclass", 50)
+    assert max_error(to_c(model, dtype="int8", X=X)) <= (
+        np.abs(
+            written_model(snapshot(model), True, X.astype("f4"), None).expected
+            - model.predict_proba(X)
+        ).max()
+        * 1.001
+    )
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+@pytest.mark.parametrize("standardizes", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+@pytest.mark.filterwarnings("ignore:Training stopped")
+def test_exp_of_features_of_small_scale(tmp_path, loss, standardizes, dtype):
+    rng = np.random.RandomState(0)
+    X = rng.uniform(0, 1e-3, (200, 2))
+    y = rng.poisson(np.exp(2000 * X[:, 0])) + (loss == "gamma")
+    if standardizes:
+        model = MLPRegressor(loss, (8,), standardize_X=True, random_state=0)
+        model.set_params(max_iter=60, learning_rate_init=0.01).fit(X, y)
+    else:
+        model = MLPRegressor(loss, (), random_state=0, max_iter=2).fit(X, y)
+        model.coefs_[0][:] = [[2000.0], [0.0]]
+    for rows in (None, X):
+        source = to_c(model, dtype=dtype, name="net", X=rows)
+        assert not re.search(r"\b(inf|nan)", source)
+        real = "double" if dtype == "float64" else "float"
+        n_wrong, words = run_c(tmp_path, source, X, real=real)
+        assert n_wrong == 0
+        tolerance = {"float32": 1e-4, "float64": 1e-11, "int8": 0.2}[dtype]
+        np.testing.assert_allclose(
+            np.array(words, float)[:, 0], model.predict(X), rtol=tolerance
+        )
+
+
+def test_outputs_and_weights_that_are_infinite():
+    X = np.array([[0.0], [1.0], [2.0]])
+    model = MLPRegressor("poisson", (), max_iter=2).fit(X, X[:, 0])
+    model.coefs_[0][:] = 60.0
+    with pytest.raises(ValueError, match=r"row 2 of X .* infinite in float32.*float64"):
+        to_c(model, X=X, dtype="float32")
+    to_c(model, X=X, dtype="float64")
+    with pytest.raises(ValueError, match=r"X contains NaN, infinity or a value too"):
+        to_c(model, X=[[1e39]], dtype="float32")
+    with pytest.raises(ValueError, match=r"X contains NaN"):
+        to_c(model, X=[[np.nan]])
+    model.intercepts_[0][:] = 800.0
+    with pytest.raises(ValueError, match=r"random rows are infinite in float64; pass"):
+        to_c(model)
+    line = MLPRegressor(hidden_layer_sizes=(), max_iter=2).fit(X, X[:, 0])
+    line.coefs_[0][:] = 1e39
+    for dtype in ("float32", "int8"):
+        with pytest.raises(ValueError, match=r"finite in float32 .*dtype='float64'"):
+            to_c(line, dtype=dtype, X=[[1e-9]])
+
+
+def test_tiny_weights_as_int8(tmp_path):
+    model = MLPRegressor(hidden_layer_sizes=(), max_iter=2).fit([[0.0], [1.0]], [0, 1])
+    model.coefs_[0][:], model.intercepts_[0][:] = 1e-60, 0.25
+    source = to_c(model, dtype="int8", name="net")
+    assert run_c(tmp_path, source, [[1.0]], real="float") == (0, [["0.25"]])
+
+
+def test_sparse_rows_and_a_class_with_a_nul(tmp_path):
+    model = fitted("binary")
+    X, _ = data("binary", 20)
+    assert to_c(model, X=csr_matrix(X)) == to_c(model, X=X)
+    other = copy.deepcopy(model)
+    other.classes_ = np.array(["a", "b\0c"], object)
+    with pytest.raises(ValueError, match="holds a NUL"):
+        to_c(other)
+    other.classes_ = np.array([0.0, np.inf])
+    with pytest.raises(ValueError, match="inf has no form in C"):
+        to_c(other)
+
+
 def test_bad_input(tmp_path):
     model = fitted("binary")
     for name in ("2x", "a-b", "int", "a b", "ä"):
@@ -200,8 +325,16 @@ def test_bad_input(tmp_path):
             to_c(model, name=name)
     with pytest.raises(ValueError, match="dtype must be one of"):
         to_c(model, dtype="float16")
-    with pytest.raises(ValueError, match="X must have the shape"):
-        to_c(model, X=np.ones((3, N_FEATURES + 1)))
+    for X, message in {
+        "wide": (
+            np.ones((3, N_FEATURES + 1)),
+            "X has 8 features, but to_c is expecting",
+        ),
+        "flat": (np.ones(N_FEATURES), "Expected 2D array, got 1D array"),
+        "empty": (np.ones((0, N_FEATURES)), "X must hold at least one row"),
+    }.values():
+        with pytest.raises(ValueError, match=message):
+            to_c(model, X=X)
     with pytest.raises(TypeError, match="expected a fastmlp"):
         to_c(object())
     broken = MLPRegressor(hidden_layer_sizes=())

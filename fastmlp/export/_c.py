@@ -5,32 +5,17 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from fastmlp._safetensors import atomic_write, check_path
-from fastmlp._snapshot import snapshot
+from fastmlp._snapshot import check_precision, snapshot
 from fastmlp.export import _c_template as template
-from fastmlp.runtime import make_predictor
+from fastmlp.export._c_numbers import statistics, typical_rows, written_model
 
 _DTYPES = ("float32", "float64", "int8")
 _N_TEST_ROWS = 4
-_N_RANDOM_ROWS = 256
 _TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "int8": 1e-5}
-
-
-class _Layer(NamedTuple):
-    """A layer as it is written; scale is that of each column of int8 weights."""
-
-    w: np.ndarray
-    b: np.ndarray
-    scale: np.ndarray | None
-
-    @property
-    def weights(self):
-        """The weights that the C code multiplies by."""
-        return self.w if self.scale is None else self.w * self.scale
 
 
 def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
@@ -51,13 +36,17 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
     dtype : {"float32", "float64", "int8"}, default=None
         Of the weights; None takes that of the estimator's. "int8" stores each column of
         weights as bytes with one scale, and computes in float32: a quarter of the
-        memory, at an error that the header states.
+        memory, at an error that the header states. Where ``standardize_X`` or X tells
+        the scales of the features, the header scales them before the first layer if
+        that makes the error smaller.
     name : str, default=None
         Prefix of all names, a C identifier; None takes the stem of ``path``, or
         "model".
-    X : array-like of shape (n_samples, n_features), default=None
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), \
+            default=None
         Typical rows: on them the error of "int8" is measured, and the first of them are
-        the rows of the self-test. None takes rows from a standard normal distribution.
+        the rows of the self-test. None takes rows from a normal distribution: with the
+        means and scales of ``standardize_X``, else the standard one.
 
     Returns
     -------
@@ -69,8 +58,9 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
     TypeError
         If ``path`` is no path.
     ValueError
-        If a weight is not finite, or if ``dtype``, ``name``, ``X`` or the classes have
-        no form in C.
+        If a weight or an output is not finite in the precision of the header, if the
+        columns of ``X`` are not those of the fit, or if ``dtype``, ``name``, ``X`` or
+        the classes have no form in C.
     """
     if path is not None:
         check_path(path)
@@ -83,57 +73,33 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
         name
     ):
         raise ValueError(f"name must be an identifier of C, got {name!r}.")
-    if not all(np.isfinite(a).all() for a in model.coefs + model.intercepts):
-        raise ValueError("the weights must be finite to be exported to C.")
-    source = _source(model, dtype, name, _test_rows(model, X))
+    check_precision(model, _real(dtype))
+    scaling = (getattr(estimator, "_scaling", None) or {}).get("X")
+    rows = typical_rows(model, X, scaling, _real(dtype))
+    scalings = [None]
+    if dtype == "int8":
+        scalings += [scaling] * (scaling is not None) + statistics(X, rows)
+    source = _source(model, dtype, name, rows, scalings, is_random=X is None)
     if path is not None:
         atomic_write(path, [source.encode()])
     return source
 
 
-def _test_rows(model, X):
-    """Rows for the self-test and the error."""
-    if X is None:
-        return np.random.RandomState(0).normal(size=(_N_RANDOM_ROWS, model.units[0]))
-    X = np.asarray(X, dtype=np.float64)
-    if X.ndim != 2 or X.shape[1] != model.units[0] or not len(X):
+def _real(dtype):
+    """The precision of the arithmetic."""
+    return np.dtype("float32" if dtype == "int8" else dtype)
+
+
+def _source(model, dtype, name, X, scalings, is_random):
+    """The text of the header, with the one of the scalings of the smallest error."""
+    is_int8, real = dtype == "int8", X.dtype
+    candidates = [written_model(model, is_int8, X, scaling) for scaling in scalings]
+    candidates = [found for found in candidates if found and np.isfinite(found.error)]
+    if not candidates:
         raise ValueError(
-            f"X must have the shape (n_samples, {model.units[0]}), got {X.shape}."
+            f"weights or outputs are infinite in {dtype}; use dtype='float64'."
         )
-    return X
-
-
-def _layer(w, b, is_int8, real):
-    """A layer in the precision of the header, or as int8 with a scale per column."""
-    if not is_int8:
-        return _Layer(w.astype(real), b.astype(real), None)
-    scale = np.abs(w).max(axis=0) / 127
-    scale[scale == 0] = 1
-    return _Layer(np.rint(w / scale), b.astype(real), scale.astype(real))
-
-
-def _outputs(model, X):
-    """What the C code has to return for some rows."""
-    predictor = make_predictor(model._replace(dtype=X.dtype, feature_names=None))
-    if model.is_classifier:
-        return predictor.predict_proba(X)
-    return predictor.predict(X).reshape(len(X), -1)
-
-
-def _source(model, dtype, name, X):
-    """The text of the header."""
-    is_int8 = dtype == "int8"
-    real = np.dtype("float32" if is_int8 else dtype)
-    layers = [
-        _layer(w, b, is_int8, real) for w, b in zip(model.coefs, model.intercepts)
-    ]
-    X = X.astype(real)
-    written = model._replace(
-        coefs=[layer.weights.astype(real) for layer in layers],
-        intercepts=[layer.b for layer in layers],
-    )
-    expected = _outputs(written, X)
-    exact = _outputs(model, X.astype(np.float64))
+    inputs, layers, expected, error = min(candidates, key=lambda found: found.error)
     rows = X[:_N_TEST_ROWS]
     names = {
         "name": name,
@@ -150,13 +116,20 @@ def _source(model, dtype, name, X):
         "n_outputs": expected.shape[1],
         "n_rows": len(rows),
         "n_error_rows": len(X),
-        "stack": 2 * max(model.units[1:]) * real.itemsize,
-        "max_error": _number(1.000001 * np.abs(expected - exact).max(), real),
+        "error_rows": "random rows" if is_random else "rows",
+        "stack": real.itemsize
+        * (2 * max(model.units[1:]) + model.units[0] * (inputs is not None)),
+        "max_error": _number(1.000001 * error, real),
         "tolerance": _number(_TOLERANCE[dtype], real),
         "rows": _table(rows, real),
         "expected": _table(expected[: len(rows)], real),
-        "weights": "\n".join(_arrays(i, layer, real) for i, layer in enumerate(layers)),
-        "body": _body(model, is_int8),
+        "weights": "\n".join(
+            [
+                *_input_arrays(inputs, real),
+                *(_arrays(i, layer, real) for i, layer in enumerate(layers)),
+            ]
+        ),
+        "body": _body(model, is_int8, inputs is not None),
         "output": template.OUTPUTS[_output_name(model)],
     }
     parts = [template.HEAD]
@@ -179,6 +152,18 @@ def _output_name(model):
     return "binary" if len(model.classes) == 2 else "single"
 
 
+def _input_arrays(inputs, real):
+    """The arrays that scale the features, if the C code does."""
+    if inputs is None:
+        return []
+    n_features = len(inputs.mean)
+    return ["/* features enter as (x - mean) * factor */"] + [
+        f"static const $real ${{name}}_{what}[{n_features}] = "
+        f"{{{_numbers(values, real)}}};"
+        for what, values in zip(inputs._fields, inputs)
+    ]
+
+
 def _arrays(i, layer, real):
     """The arrays of layer i."""
     fan_in, fan_out = layer.w.shape
@@ -198,17 +183,24 @@ def _arrays(i, layer, real):
     return "\n".join(texts)
 
 
-def _body(model, is_int8):
+def _body(model, is_int8, scales_inputs):
     """The calls of the layers, by turns from one array to the other."""
     widest = max((len(b) for b in model.intercepts[:-1]), default=0)
     last = len(model.coefs) - 1
     lines = [f"    $real {array}[{widest}];" for array in "ab"[: min(last, 2)]]
     if _output_name(model) in ("binary", "single"):
         lines.append("    $real p[1];")
-    loops = any(name != "identity" for name, _ in model.activations)
-    if loops:
+    if scales_inputs:
+        lines.append(f"    $real scaled[{model.units[0]}];")
+    if scales_inputs or any(name != "identity" for name, _ in model.activations):
         lines.append("    int i;")
     source = "x"
+    if scales_inputs:
+        source = "scaled"
+        lines.append(
+            f"    for (i = 0; i < {model.units[0]}; ++i)\n        "
+            "scaled[i] = (x[i] - ${name}_mean[i]) * ${name}_factor[i];"
+        )
     for i, w in enumerate(model.coefs):
         target = "ab"[i % 2] if i < last else "out"
         if i == last and _output_name(model) in ("binary", "single"):
@@ -264,6 +256,8 @@ def _class_names(classes):
 
 def _c_string(text):
     """A literal of a text in UTF-8; what is not plain ASCII in octal."""
+    if "\0" in text:
+        raise ValueError(f"the class {text!r} holds a NUL, which ends a text in C.")
     if text.isascii() and text.isprintable() and not set("?$") & set(text):
         return json.dumps(text)
     return '"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"'
@@ -271,6 +265,8 @@ def _c_string(text):
 
 def _number(value, real):
     """A literal that reads back as the same number."""
+    if not np.isfinite(value):
+        raise ValueError(f"{value} has no form in C.")
     text = f"{float(value):.9g}" if real == np.float32 else repr(float(value))
     if not any(mark in text for mark in ".e"):
         text += ".0"

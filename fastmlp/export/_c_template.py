@@ -54,7 +54,7 @@ HEAD = """\
 ERROR = """\
 
 /* The largest error of an output that the int8 weights cause, measured over
- * $n_error_rows rows against float64; other rows may show more. */
+ * $n_error_rows $error_rows against float64; other rows may show more. */
 #define ${NAME}_MAX_ERROR $max_error
 """
 
