@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp._rows import checked_rows
 from fastmlp._safetensors import atomic_write, check_path
-from fastmlp._snapshot import snapshot
+from fastmlp._snapshot import check_precision, snapshot
 
 OPSET = 13
 IR_VERSION = 8  # of ONNX 1.10; onnx itself would write its newest
@@ -32,9 +33,10 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
     """Convert a fitted model, or a pipeline that ends in one, to ONNX.
 
     The graph has the input ``X`` of shape (n_samples, n_features). A classifier has the
-    outputs ``label`` (what ``predict`` returns; integer and bool classes as int64,
-    texts as strings) and ``probabilities`` (what ``predict_proba`` returns); a
-    regressor has the output ``prediction``, of the shape that ``predict`` returns.
+    outputs ``label`` (what ``predict`` returns; integer and bool classes as int64, from
+    2**63 on as uint64, texts as strings) and ``probabilities`` (what ``predict_proba``
+    returns); a regressor has the output ``prediction``, of the shape that ``predict``
+    returns.
 
     Parameters
     ----------
@@ -60,7 +62,8 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
     TypeError
         If ``path`` is no path.
     ValueError
-        If the classes have no type in ONNX.
+        If the classes have no type in ONNX, if a weight is not finite in ``dtype``, or
+        if the columns of ``X`` are not those of the fit.
 
     References
     ----------
@@ -71,7 +74,10 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
     if hasattr(estimator, "steps") or hasattr(estimator, "transformer_"):
         model = _convert_pipeline(estimator, dtype, X)
     else:
-        model = _model_of(snapshot(estimator), dtype)
+        fitted = snapshot(estimator)
+        if X is not None:
+            checked_rows(X, fitted.feature_names, fitted.units[0], "to_onnx")
+        model = _model_of(fitted, dtype)
     if path is not None:
         atomic_write(path, [model.SerializeToString()])
     return model
@@ -167,10 +173,11 @@ def has_texts(model):
 
 
 def class_array(model):
-    """The classes in a dtype that ONNX has: int64, float64 or texts."""
+    """The classes in a dtype that ONNX has: int64, uint64, float64 or texts."""
     classes = model.classes
     if classes.dtype.kind in "iub":
-        return classes.astype(np.int64)
+        is_beyond = classes.dtype == np.uint64 and classes.max() >= 2**63
+        return classes.astype(np.uint64 if is_beyond else np.int64)
     if classes.dtype.kind == "f":
         return classes.astype(np.float64)
     if has_texts(model) and all(isinstance(name, str) for name in classes):
@@ -197,6 +204,7 @@ def add_network(graph, model, x, outputs, dtype, flat=True):
     flat : bool
         Whether a single value of each row loses its axis.
     """
+    check_precision(model, np.dtype(dtype))
     last = len(model.coefs) - 1
     for i, (w, b) in enumerate(zip(model.coefs, model.intercepts)):
         weights = [graph.constant(np.asarray(array, dtype)) for array in (w, b)]

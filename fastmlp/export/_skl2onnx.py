@@ -8,6 +8,7 @@ from fastmlp._snapshot import snapshot
 from fastmlp.export._onnx import (
     OPSET,
     add_network,
+    class_array,
     has_texts,
     n_probabilities,
     needs_onnx,
@@ -55,6 +56,7 @@ def _classifier_shapes(operator):
         DoubleTensorType,
         Int64TensorType,
         StringTensorType,
+        UInt64TensorType,
     )
 
     model = snapshot(operator.raw_operator)
@@ -63,6 +65,8 @@ def _classifier_shapes(operator):
         kind = StringTensorType
     elif model.classes.dtype.kind == "f":
         kind = DoubleTensorType
+    elif class_array(model).dtype == np.uint64:
+        kind = UInt64TensorType
     n_rows = operator.inputs[0].get_first_dimension()
     shape = [n_rows, model.units[-1]] if model.is_multilabel else [n_rows]
     operator.outputs[0].type = kind(shape)
