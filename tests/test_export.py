@@ -1,5 +1,6 @@
 """Export to ONNX, PyTorch and scikit-learn, and back."""
 
+import copy
 import sys
 
 import numpy as np
@@ -112,6 +113,36 @@ def test_onnx_in_another_precision():
     np.testing.assert_allclose(got, model.predict(X), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64'"):
         fastmlp.to_onnx(model, dtype="float16")
+    huge = copy.deepcopy(model)
+    huge.intercepts_[0][0] = 1e39
+    fastmlp.to_onnx(huge)
+    with pytest.raises(ValueError, match=r"finite in float32 .*use dtype='float64'"):
+        fastmlp.to_onnx(huge, dtype="float32")
+
+
+def test_onnx_of_classes_beyond_int64():
+    pytest.importorskip("onnx")
+    X, y = data("multiclass", 60, strings=False)
+    for n_classes in (2, 4):
+        classes = np.uint64(2**63) + np.arange(n_classes).astype(np.uint64)
+        model = MLPClassifier((3,), max_iter=2).fit(X, classes[y % n_classes])
+        assert check_onnx(model, "float64", X).graph.output[0].type.tensor_type
+        got = run_onnx(fastmlp.to_onnx(model), X)["label"]
+        np.testing.assert_array_equal(got, model.predict(X), strict=True)
+        assert got.dtype == np.uint64 and got.min() >= 2**63
+    small = MLPClassifier((3,), max_iter=2).fit(X, y.astype(np.uint64))
+    assert run_onnx(fastmlp.to_onnx(small), X)["label"].dtype == np.int64
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_skl2onnx_of_classes_beyond_int64():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    fastmlp.register_skl2onnx()
+    X, y = data("binary", 60, "float32", strings=False)
+    model = MLPClassifier((3,), max_iter=2).fit(X, y.astype("u8") + np.uint64(2**63))
+    converted = skl2onnx.to_onnx(model, X[:1], options={"zipmap": False})
+    label, _ = run_onnx(converted, X).values()
+    np.testing.assert_array_equal(label, model.predict(X), strict=True)
 
 
 def test_onnx_missing(monkeypatch):
@@ -213,9 +244,9 @@ def test_from_torch_of_other_modules():
     np.testing.assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-6)
     clf = fastmlp.from_torch(module, classes=["b", "a"])
     assert clf.out_activation_ == "logistic"  # of the difference of the two
-    np.testing.assert_allclose(
-        clf.predict_proba(X), np.exp(expected) / np.exp(expected).sum(1)[:, None], 1e-5
-    )
+    assert clf.classes_.tolist() == ["a", "b"]  # sorted, and the outputs with them
+    proba = np.exp(expected) / np.exp(expected).sum(1)[:, None]
+    np.testing.assert_allclose(clf.predict_proba(X), proba[:, ::-1], 1e-5)
     assert clf.predict(X).tolist() == [["b", "a"][i] for i in expected.argmax(axis=1)]
     clf.partial_fit(X, ["a", "b", "a", "a", "b"])
     two = nn.Sequential(nn.Linear(3, 1), nn.Sigmoid())
@@ -227,6 +258,11 @@ def test_from_torch_of_other_modules():
         nn.Sequential(nn.Dropout()): "has no Linear layer",
         nn.Sequential(nn.Linear(3, 2), nn.ReLU()): "cannot be 'relu'",
         nn.Sequential(nn.Linear(3, 2), nn.Softplus(2.0), nn.Linear(2, 1)): "beta=1",
+        nn.Sequential(
+            nn.Linear(3, 2), nn.Softplus(threshold=19.0), nn.Linear(2, 1)
+        ): "threshold=20",
+        nn.Sequential(nn.Linear(3, 2), nn.Softmax(0)): "Softmax must have dim=1",
+        nn.Sequential(nn.Linear(3, 3), nn.LogSoftmax(0)): "LogSoftmax must have dim=1",
         nn.Sequential(nn.Linear(3, 2), nn.Softmax(1), nn.Linear(2, 1)): "output layer",
         nn.Sequential(nn.Linear(3, 2), nn.GELU("tanh"), nn.Linear(2, 1)): "approximate",
         nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(5, 1)): "coefs_",
@@ -237,6 +273,34 @@ def test_from_torch_of_other_modules():
         fastmlp.from_torch(nn.Sequential(nn.Conv2d(1, 1, 1)))
     with pytest.raises(ValueError, match="classes must hold 2 different labels"):
         fastmlp.from_torch(two, classes=[1, 1])
+
+
+def test_to_scikit_learn_of_classes_put_in_by_hand():
+    for task, names in (("binary", ["z", "y"]), ("multiclass", ["q", "s", "p", "r"])):
+        model = copy.deepcopy(fitted(task))
+        X, _ = data(task, 60)
+        before = model.predict(X)
+        model.classes_ = np.array(names)
+        assert (model.predict(X) != before).all()
+        theirs = fastmlp.to_sklearn(model)
+        assert theirs.classes_.tolist() == sorted(names)
+        np.testing.assert_array_equal(theirs.predict(X), model.predict(X))
+        np.testing.assert_allclose(
+            theirs.predict_proba(X)[:, np.argsort(np.argsort(names))],
+            model.predict_proba(X),
+        )
+        theirs.partial_fit(X, model.predict(X))
+        back = fastmlp.from_sklearn(theirs)
+        np.testing.assert_array_equal(back.predict(X), theirs.predict(X))
+
+
+def test_from_scikit_learn_of_classes_put_in_by_hand():
+    X, y = data("multiclass", 60)
+    theirs = neural_network.MLPClassifier((3,), max_iter=5).fit(X, y)
+    expected = theirs.predict(X)
+    theirs.classes_ = theirs.classes_[::-1]  # which its predict does not look at
+    np.testing.assert_array_equal(theirs.predict(X), expected)
+    np.testing.assert_array_equal(fastmlp.from_sklearn(theirs).predict(X), expected)
 
 
 def test_torch_missing(monkeypatch):
@@ -303,6 +367,15 @@ def test_another_loss_becomes_one_of_scikit_learn(loss, theirs):
     np.testing.assert_allclose(copy.predict(X), model.predict(X))
     assert copy.loss.startswith(theirs)
     copy.partial_fit(X, y + 1)
+
+
+@pytest.mark.parametrize("name", ["to_onnx", "to_c", "to_torch", "to_sklearn"])
+def test_an_output_activation_put_in_by_hand(name):
+    for task, output in (("multiclass", "identity"), ("regression", "tanh")):
+        model = copy.deepcopy(fitted(task))
+        model.out_activation_ = output
+        with pytest.raises(ValueError, match=f"(?s)out_activation_.*{output}"):
+            getattr(fastmlp, name)(model)
 
 
 def test_scikit_learn_limits():

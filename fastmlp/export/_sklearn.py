@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import sklearn
 from sklearn import neural_network
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._optimizers import AdamOptimizer, SGDOptimizer
@@ -69,6 +70,8 @@ def from_sklearn(estimator):
             f"{type(estimator)!r}."
         )
     _copied_state(estimator, model)
+    if hasattr(model, "_label_binarizer") and hasattr(model, "classes_"):
+        model.classes_ = model._label_binarizer.classes_  # by which theirs predicts
     optimizer = getattr(estimator, "_optimizer", None)
     if optimizer is not None:
         model._optimizer_state = _state_of(estimator, optimizer)
@@ -91,6 +94,36 @@ def _state_of(estimator, optimizer):
     return state
 
 
+def sort_classes(classes, coefs, intercepts, is_binary):
+    """Put the outputs into the order of the sorted classes, in place.
+
+    Whatever is built on scikit-learn takes ``classes_`` for sorted: its scorers would
+    judge by the wrong column.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+    coefs, intercepts : list of ndarray
+        Weights, of which those of the last layer are replaced.
+    is_binary : bool
+        Whether one output stands for the second class.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    """
+    order = np.argsort(classes)
+    if (np.diff(order) > 0).all():
+        return classes
+    if is_binary:
+        coefs[-1], intercepts[-1] = -coefs[-1], -intercepts[-1]
+    else:
+        coefs[-1] = np.ascontiguousarray(coefs[-1][:, order])
+        intercepts[-1] = intercepts[-1][order]
+    return classes[order]
+
+
 def to_sklearn(estimator):
     """Convert a model of fastmlp to one of scikit-learn.
 
@@ -103,8 +136,9 @@ def to_sklearn(estimator):
     -------
     model : sklearn.neural_network.MLPClassifier or MLPRegressor
         With copies of weights and history; ``partial_fit`` starts the moments of the
-        solver anew. Parameters that scikit-learn lacks are left out; a loss that it
-        lacks becomes squared_error, or poisson if predictions are exp of an output.
+        solver anew. Classes are in sorted order, as scikit-learn needs them, and the
+        outputs with them. Parameters that scikit-learn lacks are left out; a loss that
+        it lacks becomes squared_error, or poisson if predictions are exp of an output.
 
     Raises
     ------
@@ -137,5 +171,11 @@ def to_sklearn(estimator):
     _copied_state(estimator, model)
     model.coefs_ = [np.array(w) for w in fitted.coefs]
     model.intercepts_ = [np.array(b) for b in fitted.intercepts]
+    if fitted.is_classifier and not fitted.is_multilabel:
+        model.classes_ = sort_classes(
+            fitted.classes, model.coefs_, model.intercepts_, fitted.is_binary
+        )
+        # Theirs predicts by the classes of the binarizer, ours by classes_.
+        model._label_binarizer = LabelBinarizer().fit(model.classes_)
     model.n_layers_, model.n_outputs_ = len(fitted.units), fitted.units[-1]
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp._snapshot import snapshot
+from fastmlp.export._sklearn import sort_classes
 
 _MODULES = {
     "logistic": "Sigmoid",
@@ -21,7 +22,9 @@ _MODULES = {
     "mish": "Mish",
 }
 _WITH_PARAMETER = {"leaky_relu": "negative_slope", "elu": "alpha"}
-_PASSED = ("Dropout", "AlphaDropout")  # the identity once training is over
+_PASSED = ("Identity", "AlphaDropout")  # the identity once training is over
+_NOT_PARAMS = ("hidden_layer_sizes", "activation")  # the layers say what they are
+_LINEAR_FROM = 20.0  # threshold of Softplus beyond which float64 has 9 digits of it
 
 
 def _torch():
@@ -57,9 +60,16 @@ def to_torch(estimator, *, logits=False):
     ------
     ImportError
         If torch is not installed.
+    ValueError
+        If the model knows a single class, or if an activation has no module.
     """
     torch = _torch()
     model = snapshot(estimator)
+    if model.is_binary and len(model.classes) == 1:
+        raise ValueError(
+            f"the model knows a single class, {model.classes[0]!r}, whose probability "
+            "is always 1: there is nothing to convert."
+        )
     layers = []
     for i, (w, b) in enumerate(zip(model.coefs, model.intercepts)):
         dtype = torch.float32 if w.dtype == np.float32 else torch.float64
@@ -117,12 +127,16 @@ def from_torch(module, *, classes=None, **params):
         LogSoftmax) makes a classifier of several classes, Sigmoid one of two classes
         or, with several outputs, of labels; none of them a regressor. A softmax of two
         outputs becomes the sigmoid of their difference, the form of scikit-learn.
-        Dropout is passed over.
+        The rates of Dropout become the parameter ``dropout``, for later training;
+        AlphaDropout, and Dropout after the last linear layer, are passed over. Linear
+        layers that all lack a bias give ``fit_intercept=False``.
     classes : array-like of shape (n_classes,), default=None
-        Class labels; None takes 0, 1, ... If given, a module that ends in a linear
-        layer is a classifier whose outputs are logits.
+        Class labels in the order of the outputs; None takes 0, 1, ... If given, a
+        module that ends in a linear layer is a classifier whose outputs are logits.
+        ``classes_`` holds them sorted, as in scikit-learn, and the outputs with them.
     **params
-        Further parameters of the estimator, for later training.
+        Further parameters of the estimator, for later training; sizes and activations
+        of the layers are those of the module.
 
     Returns
     -------
@@ -132,14 +146,19 @@ def from_torch(module, *, classes=None, **params):
     Raises
     ------
     TypeError
-        If a layer is of a kind that an MLP lacks.
+        If a layer is of a kind that an MLP lacks, such as a subclass of Linear, has
+        parameters beside weight and bias, or is not real, or if ``params`` holds what
+        the module says.
     ValueError
-        If the layers do not make an MLP, or ``classes`` does not fit the outputs.
+        If the layers do not make an MLP, if a layer has an option that an MLP lacks,
+        such as ``Softplus(beta=2)``, or if ``classes`` does not fit the outputs.
     """
     from fastmlp import MLPClassifier, MLPRegressor
 
-    layers = [layer for layer in _flattened(module) if _name(layer) not in _PASSED]
-    linear, activations, output = _sorted_layers(layers)
+    given = [name for name in _NOT_PARAMS if name in params]
+    if given:
+        raise TypeError(f"{given[0]} is what the module says; leave it out.")
+    linear, activations, output, dropout = _sorted_layers(_flattened(module))
     coefs = [_array(layer.weight).T.copy() for layer in linear]
     intercepts = [
         np.zeros(len(layer.weight), w.dtype)
@@ -159,6 +178,8 @@ def from_torch(module, *, classes=None, **params):
         "hidden_layer_sizes": tuple(len(b) for b in intercepts[:-1]),
         "activation": _single(activations),
         "dtype": coefs[0].dtype.name,
+        "dropout": dropout if any(dropout) else 0.0,
+        "fit_intercept": any(layer.bias is not None for layer in linear),
         **params,
     }
     if output is None or output == "exp":
@@ -167,7 +188,7 @@ def from_torch(module, *, classes=None, **params):
         )
     else:
         model = MLPClassifier(**params)
-        _set_classes(model, classes, n_outputs, output)
+        _set_classes(model, classes, coefs, intercepts, output)
     model.coefs_, model.intercepts_ = coefs, intercepts
     model.out_activation_ = output or "identity"
     model.n_layers_, model.n_outputs_ = len(coefs) + 1, n_outputs
@@ -190,8 +211,11 @@ def _name(layer):
 
 def _array(tensor):
     """A parameter as an array of its own."""
-    array = tensor.detach().cpu().numpy()
-    return np.array(array, dtype=array.dtype if array.dtype == np.float64 else "f4")
+    torch = _torch()
+    if not tensor.is_floating_point():
+        raise TypeError(f"the weights must be real floats, got {tensor.dtype}.")
+    kind = torch.float64 if tensor.dtype == torch.float64 else torch.float32
+    return np.array(tensor.detach().to("cpu", kind).numpy())
 
 
 def _flattened(module):
@@ -202,19 +226,23 @@ def _flattened(module):
 
 
 def _sorted_layers(layers):
-    """Linear layers, names of hidden activations, and the output activation or None."""
+    """Linear layers, hidden activations, the output activation or None, and dropout.
+
+    The rates of dropout are those of the input and of each hidden layer.
+    """
     names = {module: name for name, module in _MODULES.items()}
     names |= {"Softmax": "softmax", "LogSoftmax": "softmax", "Exp": "exp"}
-    linear, between = [], []
+    linear, between, rates = [], [], [0.0]
     for layer in layers:
-        name = _name(layer)
+        name = _known_name(layer, ("Linear", "Dropout", *names, *_PASSED))
         if name == "Linear":
             linear.append(layer)
             between.append("identity")
-        elif name not in names and name != "Identity":
-            known = ", ".join(["Linear", *names])
-            raise TypeError(f"a layer is a {name}; an MLP is made of: {known}.")
-        elif name != "Identity":
+            rates.append(0.0)
+        elif name == "Dropout":
+            both = 1 - (1 - rates[-1]) * (1 - layer.p)
+            rates[-1] = both if rates[-1] else layer.p
+        elif name not in _PASSED:
             if not linear or between[-1] != "identity":
                 raise ValueError(f"{name} must follow a Linear layer.")
             between[-1] = _with_parameter(names[name], layer)
@@ -225,7 +253,28 @@ def _sorted_layers(layers):
         raise ValueError("Softmax and Exp are for the output layer only.")
     if output not in (None, "softmax", "exp", "logistic"):
         raise ValueError(f"the output activation cannot be {output!r}.")
-    return linear, between[:-1], output
+    return linear, between[:-1], output, rates[:-1]
+
+
+def _known_name(layer, known):
+    """The name of a layer, if it computes what torch.nn has under that name."""
+    name, nn = _name(layer), _torch().nn
+    # Exp is that of to_torch: torch.nn has none.
+    is_own = name == "Exp" and type(layer).__module__ == __name__
+    if name not in known or not (is_own or type(layer) is getattr(nn, name, None)):
+        what = f"{type(layer).__module__}.{type(layer).__qualname__}"
+        raise TypeError(
+            f"a layer is a {name} ({what}); an MLP is made of these of torch.nn: "
+            f"{', '.join(known)}."
+        )
+    others = {n for n, _ in layer.named_parameters()} - {"weight", "bias"}
+    if others:
+        raise TypeError(
+            f"a {name} has the parameters {sorted(others)}, from which a hook makes "
+            "its weight; first make the weight a parameter, for example by "
+            "torch.nn.utils.remove_weight_norm or torch.nn.utils.prune.remove."
+        )
+    return name
 
 
 def _with_parameter(name, layer):
@@ -233,16 +282,28 @@ def _with_parameter(name, layer):
     if name in _WITH_PARAMETER:
         return name, float(getattr(layer, _WITH_PARAMETER[name]))
     if name == "gelu" and layer.approximate != "none":
-        raise ValueError(f"GELU must have approximate='none', got {layer.approximate}.")
+        raise ValueError(
+            f"GELU must have approximate='none', got {layer.approximate!r}."
+        )
     if name == "softplus" and layer.beta != 1:
         raise ValueError(f"Softplus must have beta=1, got {layer.beta}.")
+    if name == "softplus" and layer.threshold < _LINEAR_FROM:
+        raise ValueError(
+            f"Softplus must have threshold={_LINEAR_FROM:g} (the default of torch) or "
+            f"more, got {layer.threshold}: below, it is another function."
+        )
+    if name == "softmax" and layer.dim not in (None, 1, -1):
+        raise ValueError(
+            f"{_name(layer)} must have dim=1, over the outputs, got dim={layer.dim}."
+        )
     return name
 
 
-def _set_classes(model, classes, n_outputs, output):
-    """classes_ and the label binarizer of a classifier."""
+def _set_classes(model, classes, coefs, intercepts, output):
+    """classes_ and the label binarizer of a classifier; sorts its outputs by class."""
     from sklearn.preprocessing import LabelBinarizer
 
+    n_outputs = len(intercepts[-1])
     if output == "softmax" and n_outputs == 1:
         raise ValueError("Softmax of a single output is always 1; use Sigmoid.")
     expected = 2 if n_outputs == 1 else n_outputs
@@ -257,5 +318,6 @@ def _set_classes(model, classes, n_outputs, output):
         y[0] = 1
         model._label_binarizer = LabelBinarizer().fit(y)
     else:
+        classes = sort_classes(classes, coefs, intercepts, n_outputs == 1)
         model._label_binarizer = LabelBinarizer().fit(classes)
     model.classes_ = classes
