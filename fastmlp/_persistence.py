@@ -84,7 +84,8 @@ def save_model(estimator, path, *, optimizer=False):
     estimator : MLPClassifier or MLPRegressor
         Fitted, or with weights put in by hand.
     path : str or path-like
-        Where to write; the customary suffix is ``.safetensors``.
+        Where to write; the customary suffix is ``.safetensors``. Of a symbolic link
+        the target is replaced, and the link stays.
     optimizer : bool, default=False
         Whether to store what ``partial_fit`` needs to go on as if nothing had happened:
         the moments of the solver (once or twice the weights) and the random generator.
@@ -204,6 +205,8 @@ def read_model_file(path, *, check=True, copy=False):
 
 def _model(tensors, metadata):
     """The description of a model, decoded."""
+    if metadata.get("format") == "fastmlp checkpoint":
+        raise ValueError("it is a checkpoint of a fit; pass it to fit as resume=.")
     if metadata.get("format") != "fastmlp":
         raise ValueError("it was not written by fastmlp.save_model.")
     if metadata.get("format_version") != str(FORMAT_VERSION):
@@ -304,7 +307,8 @@ def load_model(path, *, check=True, copy=False):
     TypeError
         If ``path`` is no path.
     ValueError
-        If the file is truncated, damaged, hostile, or of a newer format.
+        If the file is truncated, damaged, hostile, of a newer format, or of another
+        kind, such as a pickle; the message says which.
 
     See Also
     --------

@@ -9,10 +9,12 @@ used.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import mmap
 import os
+import re
 import tempfile
 import zlib
 from pathlib import Path
@@ -57,7 +59,8 @@ def atomic_write(path, chunks):
     """Write a file as a whole or not at all, also when the machine stops.
 
     A temporary file in the same folder is written, synchronised and renamed; then the
-    folder is synchronised.
+    folder is synchronised. Of a symbolic link the target is replaced, and the link
+    stays. What is no regular file, such as a pipe or a device, is written as it is.
 
     Parameters
     ----------
@@ -66,6 +69,12 @@ def atomic_write(path, chunks):
     """
     check_path(path)
     path = Path(path)
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        return
+    path = _target(path)
     fd, temporary = tempfile.mkstemp(".tmp", _temporary_prefix(path), path.parent)
     try:
         with open(fd, "wb") as file:
@@ -82,6 +91,14 @@ def atomic_write(path, chunks):
     _synchronise_folder(path.parent)
 
 
+def _target(path):
+    """The file that a path leads to through symbolic links."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
+
+
 def _temporary_prefix(path):
     """How the names of the temporary files of a path begin."""
     return f".{path.name[:64]}.part-"
@@ -89,9 +106,9 @@ def _temporary_prefix(path):
 
 def remove_left_over(path):
     """Remove the temporary files of writers of a path that were killed."""
-    path = Path(path)
+    path = _target(path)
     prefix = _temporary_prefix(path)
-    for file in path.absolute().parent.iterdir():
+    for file in path.parent.iterdir():
         if file.name.startswith(prefix) and file.name.endswith(".tmp"):
             file.unlink(missing_ok=True)
 
@@ -201,9 +218,34 @@ def read(path, check=True, copy=False):
     try:
         return _parse(memory, size, check)
     except ValueError as error:
-        raise ValueError(f"{path} is not a valid model file: {error}") from None
+        what = _another_format(bytes(memory[:16]))
+        raise ValueError(f"{path} is not a valid model file: {what or error}") from None
     except RecursionError:
         raise ValueError(f"{path} is not a valid model file: too nested.") from None
+
+
+_IF_TRUSTED = "If you trust who wrote it, load it with joblib.load"
+# How files begin that are taken for model files, and what is said of them.
+_OTHER_FORMATS = {
+    rb"\x80[\x02-\x05]|\(dp|ccopy_reg": "it is a pickle, such as pickle.dump and "
+    f"joblib.dump write. {_IF_TRUSTED}",
+    rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b|BZh|\xfd7zXZ|\x5d\x00\x00|\x04\x22\x4d\x18|ZF": (
+        f"it is compressed, such as joblib.dump with compress= writes. {_IF_TRUSTED}"
+    ),
+    rb"PK\x03\x04": "it is a zip archive, such as skops.io.dump, torch.save and "
+    "numpy.savez write; load it with the library that wrote it",
+    rb"\x89HDF": "it is an HDF5 file, such as Keras writes",
+    rb"\x93NUMPY": "it is an array of numpy.save",
+    rb"\x08[\x03-\x14]\x12": "it is an ONNX model, which onnxruntime runs",
+}
+
+
+def _another_format(head):
+    """What a file is by its first bytes, if it is of another known format, else ''."""
+    for pattern, what in _OTHER_FORMATS.items():
+        if re.match(pattern, head, re.DOTALL):
+            return f"{what}; fastmlp.save_model writes model files."
+    return ""
 
 
 def _parse(memory, size, check):
