@@ -2,6 +2,26 @@
 
 from importlib import import_module as _import_module
 
+
+def _is_main_interpreter():
+    """Whether this is the interpreter that the process began with."""
+    for name in ("_interpreters", "_xxsubinterpreters"):  # from Python 3.13 on, before
+        try:
+            interpreters = _import_module(name)
+        except ImportError:
+            continue
+        return interpreters.get_current() == interpreters.get_main()
+    return True  # this Python makes no other
+
+
+# Before the core and NumPy are loaded, since each refuses it in words of its own.
+if not _is_main_interpreter():
+    raise ImportError(
+        "fastmlp cannot be imported in a sub-interpreter: its compiled modules, like "
+        "those of NumPy and SciPy, hold one state per process. Import it in the main "
+        "interpreter (with mod_wsgi: WSGIApplicationGroup %{GLOBAL}), or use processes."
+    )
+
 try:
     import fastmlp._core.kernels as _kernels  # noqa: F401
 except ModuleNotFoundError as error:
@@ -23,13 +43,13 @@ _MODULES = {
     "MLPClassifier": "fastmlp._mlp",
     "MLPRegressor": "fastmlp._mlp",
     "ModelVersionWarning": "fastmlp._persistence",
-    "NetworkDisplay": "fastmlp._display",
+    "NetworkDisplay": "fastmlp._network_display",
     "StepTrace": "fastmlp._trace",
     "WeightsDisplay": "fastmlp._display",
     "from_sklearn": "fastmlp.export",
     "from_torch": "fastmlp.export",
     "load_model": "fastmlp._persistence",
-    "plot_network": "fastmlp._display",
+    "plot_network": "fastmlp._network_display",
     "register_activation": "fastmlp._functions",
     "register_skl2onnx": "fastmlp.export",
     "save_model": "fastmlp._persistence",

@@ -21,6 +21,7 @@ from scipy.sparse import issparse
 from fastmlp import _safetensors
 from fastmlp._checkpoint_checks import check_state, decoded_state
 from fastmlp._encoding import encode, to_json
+from fastmlp._validation import pieces_of
 
 FORMAT = "fastmlp checkpoint"
 FORMAT_VERSION = 1
@@ -225,10 +226,7 @@ def fingerprint(X, y, sample_weight):
     """
     digest = hashlib.blake2b(digest_size=16)
     arrays = [y, sample_weight]
-    if issparse(X):
-        arrays += [X.data, X.indices, X.indptr]
-    else:
-        arrays.append(getattr(X, "source", X))  # of CastRows what it reads
+    arrays += [X.data, X.indices, X.indptr] if issparse(X) else [X]
     digest.update(repr(X.shape).encode())
     for array in arrays:
         if array is None:
@@ -237,7 +235,8 @@ def fingerprint(X, y, sample_weight):
         if array.dtype.kind == "i":  # the width of CSR indices does not matter
             array = array.astype(np.int64, copy=False)
         digest.update(repr((array.dtype.str, array.shape)).encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        for piece in pieces_of(array):
+            digest.update(np.ascontiguousarray(piece).reshape(-1).view(np.uint8))
     return digest.hexdigest()
 
 

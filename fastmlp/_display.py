@@ -8,18 +8,55 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._layers import layer_facts
+from fastmlp import _history
+from fastmlp._scaling import Scaling
 
 
-def new_axes(ax):
-    """The axes to draw on: the given ones, or new ones in a new figure."""
+def import_pyplot():
+    """Matplotlib's pyplot."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
             "drawing needs matplotlib; install it with `pip install matplotlib`."
         ) from error
+    return plt
+
+
+def new_axes(ax):
+    """The axes to draw on: the given ones, or new ones in a new figure."""
+    plt = import_pyplot()
     return plt.subplots()[1] if ax is None else ax
+
+
+def fitted_mlp(estimator):
+    """The fitted model itself, of a pipeline, search or wrapper of targets too.
+
+    Raises
+    ------
+    TypeError
+        If there is no model of fastmlp in it.
+    NotFittedError
+        If it has no weights.
+    """
+    from fastmlp._mlp import MLPClassifier, MLPRegressor  # which import this module
+
+    model = estimator
+    while not isinstance(model, MLPClassifier | MLPRegressor):
+        if hasattr(model, "steps"):
+            model = model.steps[-1][1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif hasattr(model, "regressor_"):
+            model = model.regressor_
+        else:
+            check_is_fitted(estimator)  # a search or wrapper has its model by then
+            raise TypeError(
+                "expected a fitted fastmlp.MLPClassifier or MLPRegressor, or a "
+                f"pipeline or search that ends in one, got {estimator!r}."
+            )
+    check_is_fitted(model, "coefs_")
+    return model
 
 
 class LossCurveDisplay:
@@ -37,6 +74,9 @@ class LossCurveDisplay:
         Validation score of each epoch.
     estimator_name : str, default=None
         Name for the legend.
+    kept_epoch : int, default=None
+        Epoch whose weights the model has, counted from 1; None if no epoch was
+        chosen, so that they are those of the last one.
 
     Attributes
     ----------
@@ -48,6 +88,8 @@ class LossCurveDisplay:
         Training loss.
     validation_line_ : matplotlib Line2D or None
         Validation loss.
+    kept_line_ : matplotlib Line2D or None
+        Vertical line at the epoch that was kept.
     score_ax_, score_line_ : matplotlib Axes and Line2D, or None
         Validation score on an axis of its own.
 
@@ -60,12 +102,19 @@ class LossCurveDisplay:
     """
 
     def __init__(
-        self, *, loss, validation_loss=None, validation_score=None, estimator_name=None
+        self,
+        *,
+        loss,
+        validation_loss=None,
+        validation_score=None,
+        estimator_name=None,
+        kept_epoch=None,
     ):
         self.loss = loss
         self.validation_loss = validation_loss
         self.validation_score = validation_score
         self.estimator_name = estimator_name
+        self.kept_epoch = kept_epoch
 
     @classmethod
     def from_estimator(
@@ -75,8 +124,8 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : MLPClassifier or MLPRegressor
-            A fitted model.
+        estimator : MLPClassifier, MLPRegressor or Pipeline
+            A fitted model, or a fitted pipeline or search that ends in one.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes new ones.
         name : str, default=None
@@ -90,10 +139,14 @@ class LossCurveDisplay:
         -------
         display : LossCurveDisplay
         """
-        check_is_fitted(estimator, "coefs_")
-        history = estimator.history_
+        model = fitted_mlp(estimator)
+        history = _history.curves(model)
         if len(history["loss"]) == 0:
-            raise ValueError("the model has no epochs on record.")
+            raise ValueError(
+                "the model has no epochs on record. A file of save_model holds "
+                "loss_curve_, which solver='lbfgs' does not have: draw the curve "
+                "before the model is saved."
+            )
         columns = {
             column: history[column]
             for column in ("validation_loss", "validation_score")
@@ -101,7 +154,8 @@ class LossCurveDisplay:
         }
         display = cls(
             loss=history["loss"],
-            estimator_name=name or type(estimator).__name__,
+            estimator_name=name or type(model).__name__,
+            kept_epoch=_history.kept_epoch(model, history),
             **columns,
         )
         return display.plot(ax=ax, plot_score=plot_score, **kwargs)
@@ -140,6 +194,12 @@ class LossCurveDisplay:
         ax.set(xlabel="Epoch", ylabel="Loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
         lines = [line for line in (self.line_, self.validation_line_) if line]
+        self.kept_line_ = None
+        if self.kept_epoch is not None:
+            style = {"color": self.line_.get_color(), "linestyle": ":"}
+            label = f"{name}: weights of epoch {self.kept_epoch}"
+            self.kept_line_ = ax.axvline(self.kept_epoch, label=label, **style)
+            lines.append(self.kept_line_)
         if plot_score:
             self.score_ax_ = ax.twinx()
             style = {"color": "tab:gray", "label": f"{name}: validation score"}
@@ -148,7 +208,10 @@ class LossCurveDisplay:
             )
             self.score_ax_.set_ylabel("Validation score")
             lines.append(self.score_line_)
-        ax.legend(handles=lines)
+            ax.set_zorder(self.score_ax_.get_zorder() + 1)  # the legend above all lines
+            ax.patch.set_visible(False)
+        place = "center right" if plot_score else "best"  # scores end at the top
+        ax.legend(handles=lines, loc=place)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -166,6 +229,8 @@ class WeightsDisplay:
         Names of the rows.
     title : str, default=None
         Title of the drawing.
+    units : str, default=None
+        What the weights refer to where it is not raw data; it stands below the title.
 
     Attributes
     ----------
@@ -179,19 +244,24 @@ class WeightsDisplay:
         Its scale.
     """
 
-    def __init__(self, *, weights, feature_names=None, title=None):
+    def __init__(self, *, weights, feature_names=None, title=None, units=None):
         self.weights = weights
         self.feature_names = feature_names
         self.title = title
+        self.units = units
 
     @classmethod
     def from_estimator(cls, estimator, *, layer=0, ax=None, **kwargs):
         """Draw the weights of a layer of a fitted model.
 
+        Of a model with ``standardize_X`` or ``standardize_y`` the weights of the first
+        and last layer are those for standardised features and targets, as in training,
+        which can be compared; ``coefs_`` are for raw ones. The title says so.
+
         Parameters
         ----------
-        estimator : MLPClassifier or MLPRegressor
-            A fitted model.
+        estimator : MLPClassifier, MLPRegressor or Pipeline
+            A fitted model, or a fitted pipeline or search that ends in one.
         layer : int, default=0
             Index into ``coefs_``: 0 leads from the features, -1 to the outputs.
         ax : matplotlib Axes, default=None
@@ -203,19 +273,20 @@ class WeightsDisplay:
         -------
         display : WeightsDisplay
         """
-        check_is_fitted(estimator, "coefs_")
-        n_layers = len(estimator.coefs_)
+        model = fitted_mlp(estimator)
+        n_layers = len(model.coefs_)
         if not isinstance(layer, int | np.integer) or not -n_layers <= layer < n_layers:
             raise ValueError(
                 f"layer must be an int in the range [{-n_layers}, {n_layers - 1}], got "
                 f"{layer!r}."
             )
         number = layer % n_layers
-        names = getattr(estimator, "feature_names_in_", None) if number == 0 else None
+        weights, units = _training_weights(model, number)
         display = cls(
-            weights=np.asarray(estimator.coefs_[number]),
-            feature_names=None if names is None else list(names),
+            weights=weights,
+            feature_names=_feature_names(estimator, model) if number == 0 else None,
             title=f"Weights of layer {number + 1} of {n_layers}",
+            units=units,
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -233,12 +304,15 @@ class WeightsDisplay:
         -------
         display : WeightsDisplay
         """
+        if ax is None and self.feature_names is not None:
+            ax = self._roomy_axes()
         ax = new_axes(ax)
         bound = float(np.abs(self.weights).max(initial=0)) or 1.0
         style = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound, "aspect": "auto"}
         self.im_ = ax.imshow(self.weights, **{**style, **kwargs})
         self.colorbar_ = ax.figure.colorbar(self.im_, ax=ax)
-        ax.set(xlabel="Unit", ylabel="Input of the layer", title=self.title)
+        title = "\n".join(text for text in (self.title, self.units) if text)
+        ax.set(xlabel="Unit", ylabel="Input of the layer", title=title)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.yaxis.get_major_locator().set_params(integer=True)
         if self.feature_names is not None:
@@ -246,114 +320,38 @@ class WeightsDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-
-class NetworkDisplay:
-    """Diagram of a network: its units, layer sizes and parameter counts.
-
-    Use :func:`plot_network` to make one.
-
-    Parameters
-    ----------
-    layers : list of LayerFacts
-        The input and each layer.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the diagram.
-    figure_ : matplotlib Figure
-        Figure that holds them.
-    lines_ : matplotlib LineCollection
-        Connections.
-    units_ : list of matplotlib PathCollection
-        Circles of each layer.
-    texts_ : list of matplotlib Text
-        Descriptions of the layers.
-    """
-
-    def __init__(self, *, layers):
-        self.layers = layers
-
-    def plot(self, ax=None, *, max_units=10):
-        """Draw the diagram.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        max_units : int, default=10
-            Circles that a layer may have; more units are shown by dots.
-
-        Returns
-        -------
-        display : NetworkDisplay
-        """
-        if not isinstance(max_units, int | np.integer) or max_units < 3:
-            raise ValueError(f"max_units must be an int >= 3, got {max_units!r}.")
-        ax = new_axes(ax)
-        from matplotlib.collections import LineCollection
-
-        columns = [unit_positions(f.n_units, max_units) for f in self.layers]
-        segments = [
-            [(i, low), (i + 1, high)]
-            for i in range(len(columns) - 1)
-            for low in columns[i]
-            for high in columns[i + 1]
-        ]
-        self.lines_ = LineCollection(segments, colors="0.8", linewidths=0.6, zorder=1)
-        ax.add_collection(self.lines_)
-        self.units_, self.texts_ = [], []
-        for i, (facts, column) in enumerate(zip(self.layers, columns)):
-            self.units_.append(
-                ax.scatter([i] * len(column), column, s=160, edgecolor="k", zorder=2)
-            )
-            if facts.n_units > max_units:
-                ax.text(i, 0, "⋮", ha="center", va="center", fontsize=16)
-            words = [facts.name, f"{facts.n_units} units", facts.activation]
-            if facts.shape is not None:
-                words.append(f"{facts.n_params:,}\nparameters")
-            label = "\n".join(word for word in words if word)
-            self.texts_.append(
-                ax.text(i, -0.62, label, ha="center", va="top", fontsize="small")
-            )
-        total = sum(facts.n_params for facts in self.layers)
-        ax.set_title(f"{total:,} parameters")
-        ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(-1.1, 0.6))
-        ax.set_axis_off()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+    def _roomy_axes(self):
+        """New axes in a figure with room for each name, however long."""
+        plt = import_pyplot()
+        longest = max(map(len, self.feature_names), default=0)
+        width = 5.4 + 0.09 * longest
+        height = max(4.8, 1.2 + 0.2 * len(self.feature_names))
+        return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def unit_positions(n_units, max_units):
-    """Heights of the circles of a layer, within +-0.5, with a gap for more."""
-    if n_units <= max_units:
-        return (np.arange(n_units) - (n_units - 1) / 2)[::-1] / max(n_units, 2)
-    n_shown = max_units - 1
-    places = np.delete(np.arange(max_units + 1), [n_shown // 2, n_shown // 2 + 1])
-    return (places - places.mean())[::-1] / (max_units + 1)
+def _training_weights(model, number):
+    """The weights of a layer in the units of training, and these in words or None."""
+    weights = np.asarray(model.coefs_[number])
+    statistics = getattr(model, "_scaling", None) or {}
+    touched = {"X": number == 0, "y": number == len(model.coefs_) - 1}
+    names = [name for name in statistics if touched[name]]
+    if not names:
+        return weights, None
+    network = model._network(model._layers()[-1], [], model._fitted_objective())
+    params = model._packed(network, np.float64)
+    Scaling(network, **statistics).unfold(params)
+    words = {"X": "features", "y": "targets"}
+    units = f"for standardised {' and '.join(words[name] for name in names)}"
+    return network.split(params)[0][number].astype(weights.dtype), units
 
 
-def plot_network(estimator, *, ax=None, max_units=10):
-    """Draw the diagram of a fitted network with layer sizes and parameter counts.
-
-    Parameters
-    ----------
-    estimator : MLPClassifier or MLPRegressor
-        A fitted model.
-    ax : matplotlib Axes, default=None
-        Axes to draw on; None makes new ones.
-    max_units : int, default=10
-        Circles that a layer may have; more units are shown by dots.
-
-    Returns
-    -------
-    display : NetworkDisplay
-
-    Examples
-    --------
-    >>> from fastmlp import MLPRegressor, plot_network
-    >>> regr = MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs")
-    >>> regr = regr.fit([[0.0], [1.0]], [0.0, 1.0])
-    >>> plot_network(regr)  # doctest: +SKIP
-    """
-    return NetworkDisplay(layers=layer_facts(estimator)).plot(ax, max_units=max_units)
+def _feature_names(estimator, model):
+    """Names of the columns that reach a model, or None."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        pipeline = getattr(estimator, "best_estimator_", estimator)
+        try:
+            names = pipeline[:-1].get_feature_names_out()
+        except (AttributeError, TypeError, ValueError):  # no pipeline, or no names
+            return None
+    return [str(name) for name in names]

@@ -25,11 +25,9 @@ def _called(call, *arrays, what):
     except (TypeError, ValueError) as error:
         if what in str(error):
             raise
-        hint = ""
-        if "read-only" in str(error):
-            hint = " Inputs must not be changed; write to out, or return a new array."
-        raise ValueError(
-            f"{what} failed on a trial array of shape {arrays[0].shape}: {error}.{hint}"
+        raise ValueError(  # among others of a function that writes to its inputs
+            f"{what} failed on a trial array of shape {arrays[0].shape}: {error}. "
+            "Inputs must not be changed; write to out, or return a new array."
         ) from error
     except Exception as error:
         raise ValueError(

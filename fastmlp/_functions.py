@@ -403,13 +403,17 @@ def as_activation(value):
     if isinstance(value, str):
         return _registry[value][0] if value in _registry else None
     if isinstance(value, tuple) and len(value) == 2 and is_function(value[0]):
-        try:
-            return _of_pair(*value)
-        except TypeError as error:
-            if "unhashable" not in str(error):
-                raise
-            return Activation(*value)
+        return (_of_pair if _is_hashable(value) else Activation)(*value)
     return None
+
+
+def _is_hashable(value):
+    """Whether a value may be a key."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from fastmlp._core.network import Data, Layers
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
-from fastmlp._validation import check_some_weight
+from fastmlp._validation import as_array, check_some_weight
 
 
 def hold_out(task):
@@ -99,7 +99,8 @@ def _chosen_split(task):
     chosen, n_samples = task.estimator.validation_split, len(task.y)
     if hasattr(chosen, "split"):
         y = task.estimator._decoded(task.y)
-        *_, (rows, held_out) = chosen.split(task.X, y, task.options.groups)
+        X = getattr(task.X, "source", task.X)  # of CastRows the mapped array itself
+        *_, (rows, held_out) = chosen.split(X, y, task.options.groups)
         rows, held_out = (np.asarray(r, dtype=np.intp) for r in (rows, held_out))
     else:
         held_out = _indices(np.asarray(chosen), n_samples)
@@ -154,6 +155,8 @@ class Holdout:
         self.layers = None  # the addresses of self.judged
         self.judged = None
         self.scorer = _scorer(task.estimator, sample_weight)
+        if self.scorer is not None:
+            self.X = as_array(X)
         self.best_params = None
 
     def judge(self):

@@ -41,21 +41,35 @@ def initial_weights(name, units, activations, random_state):
     coefs, intercepts = [], []
     for (fan_in, fan_out), activation in zip(pairwise(units), activations):
         shape = (fan_in, fan_out)
-        intercept = np.zeros(fan_out)
-        if name == "glorot_uniform":
-            bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / sum(shape))
-            coef = random_state.uniform(-bound, bound, shape)
-            intercept = random_state.uniform(-bound, bound, fan_out)
-        elif name == "he_uniform":
-            bound = np.sqrt(6.0 / fan_in)
-            coef = random_state.uniform(-bound, bound, shape)
-        elif name == "orthogonal":
-            coef = _orthogonal(shape, random_state)
-        else:
-            coef = random_state.normal(0.0, _NORMAL[name](*shape), shape)
+        try:
+            coef, intercept = _layer_weights(name, shape, activation, random_state)
+        except MemoryError:
+            size = 8 * fan_in * fan_out / 2**30
+            raise MemoryError(
+                f"the weights between {fan_in} and {fan_out} units take "
+                f"{size:,.1f} GiB in float64, more than there is; choose smaller "
+                "hidden_layer_sizes."
+            ) from None
         coefs.append(coef)
         intercepts.append(intercept)
     return coefs, intercepts
+
+
+def _layer_weights(name, shape, activation, random_state):
+    """Coefficients and intercepts of one layer."""
+    fan_in, fan_out = shape
+    if name == "glorot_uniform":
+        bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / sum(shape))
+        coef = random_state.uniform(-bound, bound, shape)
+        return coef, random_state.uniform(-bound, bound, fan_out)
+    if name == "he_uniform":
+        bound = np.sqrt(6.0 / fan_in)
+        coef = random_state.uniform(-bound, bound, shape)
+    elif name == "orthogonal":
+        coef = _orthogonal(shape, random_state)
+    else:
+        coef = random_state.normal(0.0, _NORMAL[name](*shape), shape)
+    return coef, np.zeros(fan_out)
 
 
 def _orthogonal(shape, random_state):

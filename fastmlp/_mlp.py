@@ -823,7 +823,11 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         try:
             return _history.as_arrays(self._history)
         except AttributeError:
-            raise AttributeError("history_: the model was not fitted") from None
+            raise AttributeError(
+                "history_ belongs to a fit in this process: the model was not fitted, "
+                "or was loaded from a file of save_model, which holds loss_curve_ and "
+                "the validation curves."
+            ) from None
 
     @property
     def _optimizer(self):

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastmlp._core.network import Data
 from fastmlp._losses import LOCATION_LOSSES, outputs_per_target, standardizable
+from fastmlp._validation import as_array
 
 
 def standardize(task, is_raw):
@@ -74,7 +75,7 @@ def _check_targets_scale(objective, fit_intercept):
 def _statistics(task, name):
     """Mean and scale of the columns of X or y over the training rows."""
     X, y, weight = task.training_part()
-    values = X if name == "X" else y
+    values = as_array(X) if name == "X" else y
     centred = bool(task.estimator.fit_intercept) and not issparse(values)
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = StandardScaler(with_mean=centred).fit(values, sample_weight=weight)
@@ -115,7 +116,7 @@ class Scaling:
 
     def features(self, X):
         """Standardised features, in the dtype and kind of the raw ones."""
-        return X if self.X is None else _standardized(X, **self.X)
+        return X if self.X is None else _standardized(as_array(X), **self.X)
 
     def targets(self, y):
         """Standardised targets."""

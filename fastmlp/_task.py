@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 from fastmlp._core.batch import THREAD_WORK
 from fastmlp._core.network import Data
 from fastmlp._threads import allowed_threads
-from fastmlp._validation import check_some_weight
+from fastmlp._validation import check_some_weight, pieces_of
 from fastmlp._warnings import warn
 
 INTERRUPTED = "Training interrupted by user."
@@ -161,6 +161,7 @@ class Task:
 
     def scale_of_data(self):
         """The largest magnitudes in X and y, in words."""
-        values = self.X.data if issparse(self.X) else self.X
-        x, y = (np.abs(a).max(initial=0) for a in (values, self.y))
+        pieces = [self.X.data] if issparse(self.X) else pieces_of(self.X)
+        x = max(np.abs(piece).max(initial=0) for piece in pieces)
+        y = np.abs(self.y).max(initial=0)
         return f"|X| reaches {x:.3g} and |y| {y:.3g}"

@@ -14,14 +14,12 @@ from fastmlp._core import gradients
 from fastmlp._core.batch import BatchSum
 from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import activate_outputs
-from fastmlp._display import new_axes
 from fastmlp._functions import Loss
 from fastmlp._rows import check_names, column_names, known_frame
+from fastmlp._trace_display import draw_trace
 from fastmlp._validation import check_raw, named
 
 _LOSSES = ("squared_error", "poisson", "log_loss", "binary_log_loss")
-
-MOST_DRAWN = 60  # connections
 
 
 class Gate(NamedTuple):
@@ -187,52 +185,20 @@ class StepTrace:
     def plot(self, ax=None):
         """Draw the units with z, a and delta, and the weights before and after.
 
+        The weights stand in tables between the units: a row for each input of a layer
+        and the bias, a column for each unit. Colours show their signs and sizes.
+
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on, in smaller letters if there is little room; None makes new
+            ones in a figure that is as large as the network needs.
 
         Returns
         -------
         ax : matplotlib Axes
         """
-        sizes = [len(self.names), *(len(layer.deltas) for layer in self.layers)]
-        n_drawn = sum(layer.coefs.size for layer in self.layers)
-        if n_drawn > MOST_DRAWN:
-            raise ValueError(
-                f"the drawing is for at most {MOST_DRAWN} weights, the network has "
-                f"{n_drawn}; print the trace instead."
-            )
-        ax = new_axes(ax)
-        columns = [(np.arange(n) - (n - 1) / 2)[::-1] for n in sizes]
-        for name, x, y in zip(self.names, self.layers[0].inputs, columns[0]):
-            _circle(ax, 0, y, f"{name}\n{x:.4g}")
-        for number, layer in enumerate(self.layers, 1):
-            for j, y in enumerate(columns[number]):
-                for i, low in enumerate(columns[number - 1]):
-                    ax.plot([number - 1, number], [low, y], color="0.8", zorder=1)
-                    share = 0.25 + 0.5 * (j % 2)
-                    ax.text(
-                        number - 1 + share,
-                        low + share * (y - low),
-                        f"{layer.coefs[i, j]:.4g}\n→ {layer.new_coefs[i, j]:.4g}",
-                        ha="center",
-                        va="center",
-                        fontsize=7,
-                        zorder=2,
-                    )
-                values = layer.net_inputs[j], layer.outputs[j], layer.deltas[j]
-                _circle(ax, number, y, "z {:.3g}\na {:.3g}\nδ {:.3g}".format(*values))
-        ax.set_title(f"loss {self.loss:.4g} → {self.new_loss:.4g}")
-        ax.margins(0.15)
-        ax.set_axis_off()
-        return ax
-
-
-def _circle(ax, x, y, label):
-    """Draw a unit with its numbers."""
-    box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "black"}
-    ax.text(x, y, label, ha="center", va="center", fontsize=7, bbox=box, zorder=3)
+        return draw_trace(self, ax)
 
 
 def _table(rows):

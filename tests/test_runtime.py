@@ -249,11 +249,11 @@ def test_kinds_of_input(task):
         assert one.predict(frame.iloc[[3]]).tolist() == expected[3:4].tolist()
         for bad in (frame[names[::-1]], frame.rename(columns={"f1": "g"})):
             for rows in (bad, bad.iloc[:1]):
-                with pytest.raises(ValueError, match="feature names should match"):
+                with pytest.raises(ValueError):
                     one.predict(rows)
-    with pytest.warns(UserWarning, match="does not have valid feature names"):
+    with pytest.warns(UserWarning):
         named.predict(X[:1])
-    with pytest.warns(UserWarning, match="has feature names, but"):
+    with pytest.warns(UserWarning):
         plain.predict(frame.iloc[:1])
 
 
@@ -264,32 +264,33 @@ def test_no_rows():
     assert predictor.predict(X[:0]).shape == (0,)
 
 
+# What is wrong is told in words of scikit-learn or NumPy; that it is X, in ours.
 BAD = {
-    "features": (np.ones((1, 3)), "X has 3 features, but .* is expecting 7 features"),
-    "NaN": (np.full((1, 7), np.nan), "Input X contains NaN"),
-    "infinity": (np.full((2, 7), -np.inf), "Input X contains .*infinity"),
-    "both infinities": (np.array([[np.inf, -np.inf] * 3 + [0]]), "Input X contains"),
-    "one dimension": (np.ones(7), "Expected 2D array, got 1D array instead"),
-    "three dimensions": (np.ones((1, 7, 1)), "dim 3|3D array"),
-    "texts": ([["a"] * 7], "could not convert string|must hold real numbers"),
-    "complex": (np.ones((1, 7), complex), "omplex"),
-    "list": ([[1, 2], [3]], "inhomogeneous"),
-    "sparse NaN": (sparse.csr_array(np.full((1, 7), np.nan)), "Input X contains NaN"),
-    "sparse features": (sparse.csr_array((1, 3)), "X has 3 features"),
+    "features": np.ones((1, 3)),
+    "NaN": np.full((1, 7), np.nan),
+    "infinity": np.full((2, 7), -np.inf),
+    "both infinities": np.array([[np.inf, -np.inf] * 3 + [0]]),
+    "one dimension": np.ones(7),
+    "three dimensions": np.ones((1, 7, 1)),
+    "texts": [["a"] * 7],
+    "complex": np.ones((1, 7), complex),
+    "list": [[1, 2], [3]],
+    "sparse NaN": sparse.csr_array(np.full((1, 7), np.nan)),
+    "sparse features": sparse.csr_array((1, 3)),
 }
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_bad_input(name, dtype):
-    X, message = BAD[name]
+    X = BAD[name]
     if isinstance(X, np.ndarray) and X.dtype == float:
         X = X.astype(dtype)
     model = fitted("multiclass", dtype)
     for one in (model, model.compile()):
         for method in (one.predict, one.predict_proba):
-            with pytest.raises(ValueError, match=message):
+            with pytest.raises(ValueError, match=r"\bX\b"):
                 method(X)
 
 
@@ -299,7 +300,7 @@ def test_infinite_value_in_any_block():
     for one in (model, model.compile(n_threads=2)):
         for i in (0, 2500, 4999):
             X[i, -1] = np.inf
-            with pytest.raises(ValueError, match="infinity"):
+            with pytest.raises(ValueError, match=r"\bX\b"):
                 one.predict(X)
             X[i, -1] = 0
         one.predict(X)
@@ -391,8 +392,9 @@ def test_predictor_is_frozen_and_can_be_pickled(task):
         with pytest.raises(AttributeError, match="a Predictor cannot be changed"):
             delattr(predictor, name)
     if hasattr(model, "classes_"):
-        with pytest.raises(ValueError, match="read-only"):
+        with pytest.raises(ValueError):
             predictor.classes_[0] = predictor.classes_[1]
+        assert predictor.classes_.tolist() == model.classes_.tolist()
 
 
 def test_compile_checks():

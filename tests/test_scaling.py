@@ -200,7 +200,7 @@ def test_loss_gradient_is_that_of_the_raw_weights():
         ),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_bad_input(params, y, message):
     with pytest.raises(ValueError, match=message):
         MLPRegressor(**params).fit(X_D, y)

@@ -2,7 +2,9 @@
 
 A row of ``PARAMETERS`` is the rule that the message quotes and values that break it; a
 row of the other tables is the name of the defect, the bad value, the type of the
-exception and the words that its message must hold.
+exception and words of fastmlp that its message must hold. There are none where the
+message is one of scikit-learn, NumPy or Python, whose words may change with their next
+version: the name of the argument, which fastmlp puts in front, is asked for everywhere.
 """
 
 import datetime
@@ -214,30 +216,30 @@ def wide(n_features=2**33):
 
 # Rows that neither training nor prediction can take.
 BAD_X = [
-    ("NaN", changed(X, (3, 1), NAN), ValueError, ["contains NaN"]),
-    ("inf", changed(X, (3, 1), INF), ValueError, ["contains infinity"]),
-    ("-inf", changed(X, (59, 2), -INF), ValueError, ["contains infinity"]),
-    ("float32 inf", changed(X, (0, 0), INF).astype("f4"), ValueError, ["infinity"]),
-    ("longdouble", X.astype("g") * np.longdouble("1e4000"), ValueError, ["infinity"]),
-    ("None", None, ValueError, ["Expected 2D array", "Reshape"]),
-    ("number", 3.0, ValueError, ["Expected 2D array", "Reshape"]),
-    ("1-D", X[:, 0], ValueError, ["Expected 2D array", "Reshape"]),
-    ("3-D", X[None], ValueError, ["dim 3", "<= 2"]),
-    ("no rows", X[:0], ValueError, ["0 sample(s)", "minimum of 1 is required"]),
-    ("no columns", X[:, :0], ValueError, ["0 feature(s)", "minimum of 1 is required"]),
-    ("empty list", [], ValueError, ["Expected 2D array"]),
-    ("empty rows", [[]], ValueError, ["0 feature(s)"]),
-    ("ragged", [[1, 2, 3], [1, 2]] * 30, ValueError, ["inhomogeneous"]),
-    ("complex", X + 1j, ValueError, ["Complex data not supported"]),
-    ("words", np.array([["a", "b", "c"]] * 60), ValueError, ["'a'"]),
-    ("str", "text", ValueError, ["'text'"]),
-    ("bytes", b"text", ValueError, ["text"]),
-    ("dict", {"a": 1}, TypeError, ["dict"]),
-    ("object", object(), TypeError, ["object"]),
-    ("objects", np.array([[THING] * 3] * 60), TypeError, ["object"]),
-    ("lists", np.array([[{}] * 3] * 60), TypeError, ["dict"]),
-    ("missing", np.array([[None] * 3] * 60), ValueError, ["NaN"]),
-    ("dates", np.full((60, 3), datetime.date(2000, 1, 1)), TypeError, ["date"]),
+    ("NaN", changed(X, (3, 1), NAN), ValueError, []),
+    ("inf", changed(X, (3, 1), INF), ValueError, []),
+    ("-inf", changed(X, (59, 2), -INF), ValueError, []),
+    ("float32 inf", changed(X, (0, 0), INF).astype("f4"), ValueError, []),
+    ("longdouble", X.astype("g") * np.longdouble("1e4000"), ValueError, []),
+    ("None", None, ValueError, []),
+    ("number", 3.0, ValueError, []),
+    ("1-D", X[:, 0], ValueError, []),
+    ("3-D", X[None], ValueError, []),
+    ("no rows", X[:0], ValueError, []),
+    ("no columns", X[:, :0], ValueError, []),
+    ("empty list", [], ValueError, []),
+    ("empty rows", [[]], ValueError, []),
+    ("ragged", [[1, 2, 3], [1, 2]] * 30, ValueError, []),
+    ("complex", X + 1j, ValueError, []),
+    ("words", np.array([["a", "b", "c"]] * 60), ValueError, []),
+    ("str", "text", ValueError, []),
+    ("bytes", b"text", ValueError, []),
+    ("dict", {"a": 1}, TypeError, []),
+    ("object", object(), TypeError, []),
+    ("objects", np.array([[THING] * 3] * 60), TypeError, []),
+    ("lists", np.array([[{}] * 3] * 60), TypeError, []),
+    ("missing", np.array([[None] * 3] * 60), ValueError, []),
+    ("dates", np.full((60, 3), datetime.date(2000, 1, 1)), TypeError, []),
     ("datetime64", np.full((60, 3), np.datetime64("2000")), ValueError, ["datetime64"]),
     (
         "timedelta64",
@@ -246,69 +248,69 @@ BAD_X = [
         ["timedelta64"],
     ),
     ("frame of dates", _frame(np.datetime64("2000")), ValueError, ["datetime"]),
-    ("frame of words", _frame("a"), ValueError, ["'a'"]),
-    ("sparse NaN", sparse.coo_array(changed(X, (3, 1), NAN)), ValueError, ["NaN"]),
-    ("sparse complex", sparse.csr_array(X + 1j), ValueError, ["Complex"]),
-    ("csr index", _corrupted(sparse.csr_array, "indices", 5, 3), ValueError, ["ind"]),
-    ("csr -1", _corrupted(sparse.csr_array, "indices", 5, -1), ValueError, ["ind"]),
+    ("frame of words", _frame("a"), ValueError, []),
+    ("sparse NaN", sparse.coo_array(changed(X, (3, 1), NAN)), ValueError, []),
+    ("sparse complex", sparse.csr_array(X + 1j), ValueError, []),
+    ("csr index", _corrupted(sparse.csr_array, "indices", 5, 3), ValueError, []),
+    ("csr -1", _corrupted(sparse.csr_array, "indices", 5, -1), ValueError, []),
     (
         "csc index",
         _corrupted(sparse.csc_array, "indices", 5, 10**8),
         ValueError,
-        ["ind"],
+        [],
     ),
-    ("coo index", _corrupted(sparse.coo_array, "row", 5, 10**8), ValueError, ["ind"]),
-    ("coo -1", _corrupted(sparse.coo_array, "row", 5, -1), ValueError, ["ind"]),
-    ("bsr index", _corrupted(sparse.bsr_array, "indices", 5, 99), ValueError, ["ind"]),
-    ("csr ends", _corrupted(sparse.csr_array, "indptr", 3, 999), ValueError, ["ind"]),
-    ("csr -ends", _corrupted(sparse.csr_array, "indptr", 3, -9), ValueError, ["ind"]),
+    ("coo index", _corrupted(sparse.coo_array, "row", 5, 10**8), ValueError, []),
+    ("coo -1", _corrupted(sparse.coo_array, "row", 5, -1), ValueError, []),
+    ("bsr index", _corrupted(sparse.bsr_array, "indices", 5, 99), ValueError, []),
+    ("csr ends", _corrupted(sparse.csr_array, "indptr", 3, 999), ValueError, []),
+    ("csr -ends", _corrupted(sparse.csr_array, "indptr", 3, -9), ValueError, []),
 ]
 
 ONE_ROW = X[:1, :2]
 # Rows that a fitted model of three features cannot take.
 BAD_WIDTH = [
-    ("2 columns", X[:, :2], ValueError, ["X has 2 features", "expecting 3 features"]),
-    ("6 columns", np.c_[X, X], ValueError, ["X has 6 features"]),
-    ("sparse", sparse.csr_array(X[:, :2]), ValueError, ["X has 2 features"]),
-    ("one row", ONE_ROW, ValueError, ["X has 2 features"]),
-    ("beyond 32 bits", wide(), ValueError, ["X has 8589934592 features"]),
+    ("2 columns", X[:, :2], ValueError, []),
+    ("6 columns", np.c_[X, X], ValueError, []),
+    ("sparse", sparse.csr_array(X[:, :2]), ValueError, []),
+    ("one row", ONE_ROW, ValueError, []),
+    ("beyond 32 bits", wide(), ValueError, []),
 ]
 
 BAD_LENGTH = [
-    ("short", 59, ValueError, ["inconsistent numbers of samples", "60", "59"]),
-    ("long", 61, ValueError, ["inconsistent numbers of samples", "60", "61"]),
-    ("empty", 0, ValueError, ["0"]),
+    ("short", 59, ValueError, []),
+    ("long", 61, ValueError, []),
+    ("empty", 0, ValueError, []),
 ]
 
 # Targets that no task can have.
 BAD_Y = [
-    ("None", None, ValueError, ["requires y to be passed"]),
-    ("NaN", changed(Y, 3, NAN), ValueError, ["y", "contains NaN"]),
-    ("inf", changed(Y, 3, INF), ValueError, ["y", "contains infinity"]),
-    ("3-D", Y[:, None, None], ValueError, ["y", "dim"]),
-    ("number", 3, TypeError, ["y", "3"]),
-    ("str", "text", TypeError, ["y", "text"]),
-    ("object", THING, TypeError, ["y", "object"]),
-    ("complex", Y + 1j, ValueError, ["y", "omplex"]),
-    ("no columns", np.empty((60, 0)), ValueError, ["y", "0"]),
-    ("ragged", [[1, 2], [1]] * 30, ValueError, ["y"]),
+    ("None", None, ValueError, []),
+    ("NaN", changed(Y, 3, NAN), ValueError, []),
+    ("inf", changed(Y, 3, INF), ValueError, []),
+    ("3-D", Y[:, None, None], ValueError, []),
+    ("number", 3, TypeError, []),
+    ("str", "text", TypeError, []),
+    ("object", THING, TypeError, []),
+    ("complex", Y + 1j, ValueError, []),
+    ("no columns", np.empty((60, 0)), ValueError, []),
+    ("ragged", [[1, 2], [1]] * 30, ValueError, []),
 ]
 BAD_LABELS = [
-    ("continuous", T, ValueError, ["Unknown label type: continuous"]),
-    ("two columns", np.c_[Y, Y], ValueError, ["y", "ultioutput"]),
+    ("continuous", T, ValueError, []),
+    ("two columns", np.c_[Y, Y], ValueError, ["ultioutput"]),
     (
         "mixed",
         np.array([1, "a"] * 30, dtype=object),
         ValueError,
-        ["y", "Unknown label type"],
+        [],
     ),
-    ("objects", np.array([THING] * 60), ValueError, ["y", "label"]),
+    ("objects", np.array([THING] * 60), ValueError, []),
 ]
 BAD_TARGETS = [
-    ("words", np.array(["a"] * 60), ValueError, ["y", "'a'"]),
-    ("objects", np.array([THING] * 60), TypeError, ["y", "object"]),
+    ("words", np.array(["a"] * 60), ValueError, []),
+    ("objects", np.array([THING] * 60), TypeError, []),
     ("sparse", sparse.csr_array(np.c_[T, T]), ValueError, ["y must be dense"]),
-    ("dates", np.full(60, np.datetime64("2000")), ValueError, ["y", "datetime64"]),
+    ("dates", np.full(60, np.datetime64("2000")), ValueError, ["datetime64"]),
 ]
 
 BAD_WEIGHT = [
@@ -316,18 +318,18 @@ BAD_WEIGHT = [
     ("long", np.ones(61), ValueError, ["(61,)", "(60,)"]),
     ("2-D", np.ones((60, 2)), ValueError, ["1D array or scalar", "2D", "60"]),
     ("column", np.ones((60, 1)), ValueError, ["1D array or scalar", "2D", "60"]),
-    ("empty", [], ValueError, ["0 sample(s)"]),
+    ("empty", [], ValueError, []),
     ("zeros", np.zeros(60), ValueError, ["at least one non-zero weight"]),
     ("zero", 0.0, ValueError, ["at least one non-zero weight"]),
-    ("NaN", changed(np.ones(60), 2, NAN), ValueError, ["NaN"]),
-    ("one NaN", NAN, ValueError, ["NaN"]),
-    ("inf", changed(np.ones(60), 2, INF), ValueError, ["infinity"]),
-    ("one inf", -INF, ValueError, ["infinity"]),
-    ("word", "heavy", ValueError, ["'heavy'"]),
-    ("words", ["heavy"] * 60, ValueError, ["'heavy'"]),
-    ("complex", np.ones(60) + 1j, ValueError, ["Complex"]),
-    ("one complex", 1j, TypeError, ["complex"]),
-    ("object", THING, TypeError, ["object"]),
-    ("dict", {0: 1.0}, TypeError, ["dict"]),
-    ("ragged", [[1], [1, 2]] * 30, ValueError, ["inhomogeneous"]),
+    ("NaN", changed(np.ones(60), 2, NAN), ValueError, []),
+    ("one NaN", NAN, ValueError, []),
+    ("inf", changed(np.ones(60), 2, INF), ValueError, []),
+    ("one inf", -INF, ValueError, []),
+    ("word", "heavy", ValueError, []),
+    ("words", ["heavy"] * 60, ValueError, []),
+    ("complex", np.ones(60) + 1j, ValueError, []),
+    ("one complex", 1j, TypeError, []),
+    ("object", THING, TypeError, []),
+    ("dict", {0: 1.0}, TypeError, []),
+    ("ragged", [[1], [1, 2]] * 30, ValueError, []),
 ]
