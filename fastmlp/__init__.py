@@ -9,8 +9,8 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(
         f"the compiled core of fastmlp is missing: {__path__[0]} is a source folder, "
-        "which hides an installed fastmlp. Run `python setup.py develop` there with this "
-        "Python, or import from another working directory."
+        "which hides an installed fastmlp. Run `python setup.py develop` there with "
+        "this Python, or import from another working directory."
     ) from error
 
 # Where each public name stands.  They are imported on first use, so that
