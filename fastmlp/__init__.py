@@ -28,8 +28,9 @@ except ModuleNotFoundError as error:
     if not (error.name or "").startswith("fastmlp._core."):
         raise
     raise ImportError(
-        "the compiled core of fastmlp is missing: this is a source folder that has not "
-        "been built. Run `pip install .` in it, with the Python you are using now."
+        f"the compiled core of fastmlp is missing: {__path__[0]} is a source folder, "
+        "which hides an installed fastmlp. Run `python setup.py develop` there with "
+        "this Python, or import from another working directory."
     ) from error
 
 # Where each public name stands.  They are imported on first use, so that

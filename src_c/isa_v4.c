@@ -1,4 +1,4 @@
-/* Kernels for AVX-512 (F, BW, DQ, VL); setup.py compiles this file with their flags. */
+/* Kernels for AVX-512 (F, BW, DQ, VL), with the flags of meson.build. */
 #include "isa.h"
 #if FM_X86_64
 #define FM_ISA v4

@@ -1,4 +1,5 @@
-/* Every kernel for both precisions under one instruction set; FM_ISA is its name. */
+/* Every kernel for one precision under one instruction set: FM_DOUBLE is 0 or 1, FM_ISA
+ * the name of the set. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -26,12 +27,9 @@
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-#define FM_DOUBLE 0
-#define FM_TABLE fm_kernels_f32
-#include "precision.inl.h"
-#undef FM_DOUBLE
-#undef FM_TABLE
-
-#define FM_DOUBLE 1
+#if FM_DOUBLE
 #define FM_TABLE fm_kernels_f64
+#else
+#define FM_TABLE fm_kernels_f32
+#endif
 #include "precision.inl.h"

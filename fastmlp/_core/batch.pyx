@@ -21,6 +21,7 @@ from libc.math cimport INFINITY
 from libc.string cimport memset
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport apply_loss
 from fastmlp._core.network cimport (
     SUM_ROWS,
@@ -28,7 +29,6 @@ from fastmlp._core.network cimport (
     Layers,
     Network,
     Workspace,
-    address_of,
     data_t,
     network_t,
     workspace_t,

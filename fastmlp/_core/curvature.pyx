@@ -11,7 +11,7 @@
 import numpy as np
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.network cimport address_of
+from fastmlp._core.addresses cimport address_of
 
 
 def dot(x, y):

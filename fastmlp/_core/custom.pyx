@@ -25,6 +25,7 @@ from libc.math cimport expm1
 from libc.string cimport memcpy, memset
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.addresses cimport address_of
 from fastmlp._core.kernels cimport fm_loss, fm_objective, fm_output
 
 from fastmlp._core.kernels import loss_names, output_names
@@ -119,34 +120,53 @@ cdef class Function:
             )
 
 
-def apply(Function f, floating[:, ::1] z, floating[:, ::1] a):
-    """a := f(z), of shape (n, k)"""
-    cdef Failures failures = Failures((z.base, a.base))
-    f.check("float32" if floating is float else "float64", False)
-    apply_function(&f.c, &failures.c, &z[0, 0], &a[0, 0], z.shape[0], z.shape[1])
-    failures.check()
+def apply(Function f, z, a):
+    """a := f(z), C-contiguous arrays of shape (n, k) in one dtype"""
+    f.check(z.dtype, False)
+    if z.dtype == np.float32:
+        apply_to(f, z, a, <float *> NULL)
+    else:
+        apply_to(f, z, a, <double *> NULL)
 
 
-def multiply(
-    Function f, floating[:, ::1] z, floating[:, ::1] a, floating[:, ::1] delta
-):
-    """delta := delta f'(z), of shape (n, k)"""
-    cdef floating[:, ::1] scratch = np.full_like(delta, np.nan)  # if not written
-    cdef Failures failures = Failures((z.base, a.base, delta.base, scratch.base))
-    f.check("float32" if floating is float else "float64", True)
-    multiply_slopes(&f.c, &failures.c, &z[0, 0], &a[0, 0], &delta[0, 0],
-                    &scratch[0, 0], z.shape[0], z.shape[1])
-    failures.check()
+cdef int apply_to(Function f, z, a, floating *precision) except -1:
+    """apply in one precision"""
+    cdef Failures failures = Failures((z, a))
+    cdef Py_ssize_t n = z.shape[0], k = z.shape[1]
+    apply_function(&f.c, &failures.c, <floating *> address_of(z, z.dtype),
+                   <floating *> address_of(a, z.dtype), n, k)
+    return failures.check()
 
 
-def losses(Function f, str output, floating[:, ::1] y, floating[:, ::1] z):
+def multiply(Function f, z, a, delta):
+    """delta := delta f'(z), C-contiguous arrays of shape (n, k) in one dtype"""
+    f.check(z.dtype, True)
+    if z.dtype == np.float32:
+        multiply_by_slopes(f, z, a, delta, <float *> NULL)
+    else:
+        multiply_by_slopes(f, z, a, delta, <double *> NULL)
+
+
+cdef int multiply_by_slopes(Function f, z, a, delta, floating *precision) except -1:
+    """multiply in one precision"""
+    scratch = np.full_like(delta, np.nan)  # what a function leaves unwritten is seen
+    cdef Failures failures = Failures((z, a, delta, scratch))
+    cdef Py_ssize_t n = z.shape[0], k = z.shape[1]
+    multiply_slopes(&f.c, &failures.c, <floating *> address_of(z, z.dtype),
+                    <floating *> address_of(a, z.dtype),
+                    <floating *> address_of(delta, z.dtype),
+                    <floating *> address_of(scratch, z.dtype), n, k)
+    return failures.check()
+
+
+def losses(Function f, str output, y, z):
     """Losses of each output, and their derivatives with respect to z in place of z.
 
     Parameters
     ----------
     f : Function
     output : str
-        Name of the output activation, in front of which z stands.
+        Name of the output activation, whose input is z.
     y, z : C-contiguous ndarray of shape (n, k)
         In one dtype.
 
@@ -154,20 +174,30 @@ def losses(Function f, str output, floating[:, ::1] y, floating[:, ::1] z):
     -------
     values : ndarray of shape (n, k)
     """
-    cdef Py_ssize_t n = z.shape[0], k = z.shape[1]
-    cdef floating[:, :, ::1] room = np.full((3, n, k), np.nan, np.asarray(z).dtype)
-    cdef Failures failures = Failures((z.base, room.base))
+    f.check(z.dtype, True)
+    room = np.full((3, *z.shape), np.nan, z.dtype)
+    if z.dtype == np.float32:
+        losses_in(f, output, y, z, room, <float *> NULL)
+    else:
+        losses_in(f, output, y, z, room, <double *> NULL)
+    return room[0]
+
+
+cdef int losses_in(Function f, str output, y, z, room, floating *precision) except -1:
+    """losses in one precision, in the first part of the room"""
+    cdef Failures failures = Failures((z, room))
     cdef fm_objective objective
+    cdef Py_ssize_t n = z.shape[0], k = z.shape[1]
     memset(&objective, 0, sizeof(objective))
     name = "log_loss" if output == "softmax" else "squared_error"
     objective.loss = <fm_loss> (<int> loss_names.index(name))
     objective.output = <fm_output> (<int> output_names.index(output))
     objective.high = 1
-    f.check("float32" if floating is float else "float64", True)
-    apply_loss(&objective, &f.c, &failures.c, <const floating *> &y[0, 0], k,
-               <const floating *> NULL, &z[0, 0], &room[0, 0, 0], n, k)
-    failures.check()
-    return np.asarray(room[0])
+    apply_loss(&objective, &f.c, &failures.c,
+               <const floating *> address_of(y, z.dtype), k, <const floating *> NULL,
+               <floating *> address_of(z, z.dtype),
+               <floating *> address_of(room, z.dtype), n, k)
+    return failures.check()
 
 
 cdef int take(dict capsules, str dtype, void **function, void **user) except -1:

@@ -13,6 +13,7 @@ from cython cimport floating
 from libc.string cimport memcpy
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport Function, function_t
 from fastmlp._core.kernels cimport fm_activation
 from fastmlp._core.network cimport (
@@ -20,7 +21,6 @@ from fastmlp._core.network cimport (
     Layers,
     Network,
     Workspace,
-    address_of,
     data_t,
     layers_t,
     network_t,

@@ -14,8 +14,9 @@ from cython cimport floating
 from libc.string cimport memset
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.addresses cimport address_of
 from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_next, fm_objective
-from fastmlp._core.network cimport Network, address_of, layers_t, network_t
+from fastmlp._core.network cimport Network, layers_t, network_t
 from fastmlp._core.products cimport product
 
 from fastmlp._core.network import LINE

@@ -93,6 +93,3 @@ cdef class Workspace:
     cdef workspace_t c
     cdef Failures failures
     cdef tuple owners
-
-
-cdef size_t address_of(object array, object dtype) except? 0

@@ -9,18 +9,13 @@
 # d) Rows of the workspace begin on cache lines, an odd number of them apart: rows a
 #    multiple of a power of two apart would share few sets of L1.  Outputs have no gaps.
 
-from cpython.buffer cimport (
-    PyBUF_SIMPLE,
-    PyBuffer_Release,
-    PyObject_GetBuffer,
-)
-
 from collections import namedtuple
 
 import numpy as np
 from scipy.sparse import issparse
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport Failures, Function
 from fastmlp._core.kernels cimport fm_loss, fm_output
 
@@ -40,19 +35,6 @@ MIN_BLOCK, MAX_BLOCK = 512, 1024  # rows
 BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
 MOST_UNITS = 2**27  # 16 rows of so many are within 32-bit indices
 MOST_PARAMS = 2**48  # whose bytes can still be counted
-
-
-cdef size_t address_of(object array, object dtype) except? 0:
-    """The address of the first element, after a check of layout and dtype."""
-    cdef Py_buffer view
-    cdef size_t address
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"expected a C-contiguous {np.dtype(dtype)} array")
-    # __array_interface__ runs Python code in which NumPy would swallow a Ctrl-C.
-    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
-    address = <size_t> view.buf
-    PyBuffer_Release(&view)  # the caller keeps the array
-    return address
 
 
 def address_of_function(Function function):

@@ -10,7 +10,7 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uint32_t, uint64_t
 
-from fastmlp._core.network cimport address_of
+from fastmlp._core.addresses cimport address_of
 
 import numpy as np
 

@@ -14,6 +14,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
+from fastmlp._core.addresses cimport address_of
 from fastmlp._core.batch cimport data_scale, sum_t
 from fastmlp._core.custom cimport Failures, apply_loss
 from fastmlp._core.kernels cimport fm_objective
@@ -23,7 +24,6 @@ from fastmlp._core.network cimport (
     Layers,
     Network,
     Workspace,
-    address_of,
     data_t,
     layers_t,
     network_t,
@@ -231,7 +231,7 @@ def predict(
     return None if p.is_infinite else out
 
 
-def class_numbers(const floating[:, ::1] outputs):
+def class_numbers(outputs):
     """The column of the largest output of each row, the first of equal ones.
 
     As in NumPy a NaN counts as the largest.
@@ -244,15 +244,26 @@ def class_numbers(const floating[:, ::1] outputs):
     -------
     codes : ndarray of intp of shape (n_rows,)
     """
-    cdef Py_ssize_t i, n = outputs.shape[0], k = outputs.shape[1]
-    codes = np.empty(n, dtype=np.intp)
-    cdef Py_ssize_t[::1] code = codes
-    if n == 0:
-        return codes
+    codes = np.empty(len(outputs), dtype=np.intp)
+    cdef size_t at = address_of(outputs, outputs.dtype)
+    cdef ptrdiff_t *code = <ptrdiff_t *> address_of(codes, np.intp)
+    cdef Py_ssize_t n = outputs.shape[0], k = outputs.shape[1]
+    cdef bint is_float32 = outputs.dtype == np.float32
     with nogil:
-        for i in range(n):
-            code[i] = largest(&outputs[i, 0], k)
+        if is_float32:
+            number_rows(<const float *> at, code, n, k)
+        else:
+            number_rows(<const double *> at, code, n, k)
     return codes
+
+
+cdef inline void number_rows(
+    const floating *outputs, ptrdiff_t *code, Py_ssize_t n, Py_ssize_t k
+) noexcept nogil:
+    """code (n,) := the column of the largest of each row; outputs (n, k)"""
+    cdef Py_ssize_t i
+    for i in range(n):
+        code[i] = largest(outputs + i * k, k)
 
 
 cdef inline Py_ssize_t largest(const floating *z, Py_ssize_t k) noexcept nogil:

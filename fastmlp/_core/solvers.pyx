@@ -13,6 +13,7 @@ from libc.math cimport INFINITY, pow, sqrt
 
 cimport fastmlp._core.kernels as kernels
 
+from fastmlp._core.addresses cimport address_of
 from fastmlp._core.batch cimport (
     BatchSum,
     begin_batch,
@@ -31,7 +32,7 @@ from fastmlp._core.kernels cimport (
     FM_RULE_sgd,
     fm_step,
 )
-from fastmlp._core.network cimport Data, Network, address_of, data_t
+from fastmlp._core.network cimport Data, Network, data_t
 
 from fastmlp._core.kernels import rule_names
 

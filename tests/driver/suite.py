@@ -6,7 +6,8 @@
 address: the extension modules under the address sanitizer, with every allocation of
 Python in reach of it. coverage: the modules with line tracing (Cython), gcov (C), and
 one report of Python, Cython and C, by file and kind. Needs GCC, the test extras, Cython
-and setuptools; coverage needs coverage and gcovr as well. Builds in `build/suite-...`.
+and an environment without an editable install, which an import would find first.
+coverage needs coverage and gcovr as well. Builds in `build/suite-...`.
 """
 
 import json
@@ -18,28 +19,41 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-COPIED = ["pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md"]
+COPIED = ["meson.build", "meson.options", "pyproject.toml", "README.md", "CHANGELOG.md"]
 COPIED += ["CONTRIBUTING.md", "fastmlp", "src_c", "tests", "bench", "docs"]
-COMPILED = shutil.ignore_patterns("*.so", "*.c.gcda", "__pycache__")
+OPTIONS = {
+    "address": ["-Db_sanitize=address", "-Db_lundef=false", "-Doptimization=1"],
+    "coverage": ["-Db_coverage=true", "-Dline_trace=true", "-Doptimization=0"],
+}
 
 
 def build(mode):
-    """Compile a copy of the sources in place; its folder."""
+    """Compile a copy of the sources, and leave the modules beside them; its folder."""
     folder = ROOT / "build" / f"suite-{mode}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=COMPILED)
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / name, ignore=ignored)
         else:
             shutil.copy(source, folder)
-    switch = {
-        "address": {"FASTMLP_SANITIZE": "address"},
-        "coverage": {"FASTMLP_COVERAGE": "1"},
-    }[mode]
-    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
-    subprocess.run(command, cwd=folder, env={**os.environ, **switch}, check=True)
+    meson = [sys.executable, "-m", "mesonbuild.mesonmain"]
+    objects = folder / "objects"
+    setup = [*meson, "setup", "-Ddebug=true", *OPTIONS[mode], objects]
+    subprocess.run(setup, cwd=folder, check=True)
+    subprocess.run([*meson, "compile", "-C", objects], check=True)
+    for module in (objects / "fastmlp" / "_core").glob("*.so"):
+        shutil.copy(module, folder / "fastmlp" / "_core")
+    # where the plugin of coverage looks for the C code of a module
+    for code in (objects / "fastmlp" / "_core").glob("*.p/**/*.pyx.c"):
+        name = code.name.removesuffix(".pyx.c")
+        shutil.copy(code, folder / "fastmlp" / "_core" / f"{name}.c")
+    where = [sys.executable, "-c", "import fastmlp; print(fastmlp.__file__)"]
+    found = subprocess.check_output(where, env=environment(folder), text=True).strip()
+    if not Path(found).is_relative_to(folder):
+        sys.exit(f"import fastmlp finds {found}: run this in an environment without it")
     return folder
 
 
