@@ -123,7 +123,10 @@ def _features(raw, dropped, decimal):
         else:
             left_out.append(f"{name} ({kind})")
         if remark:
-            notes.append(f"column {name!r} {remark}: its cells are taken as categories")
+            notes.append(
+                f"column {name!r} {remark}: its cells are taken as categories (mend "
+                "them, or leave the column out by --drop)"
+            )
     if not numbers and not categories:
         raise UsageError(f"no column can be used; left out: {some(left_out)}")
     types = numbers | categories

@@ -184,7 +184,7 @@ def _read_text(path, options):
         compression="gzip" if _is_gzip(path) else None,
     )
     if options.no_header:
-        names = [str(i) for i in range(width)]
+        names = [str(i) for i in range(len(first[0]))]
     else:
         cells = cells.iloc[1:].reset_index(drop=True)
         names = [name.strip() for name in first[0]]
@@ -222,9 +222,9 @@ def _named(path, cells, names):
         elif i >= len(names):
             row = int((column != "").to_numpy().argmax())
             raise UsageError(
-                f"{path}: the header has {len(names)} names, but row {row + 1} has "
-                f"{i + 1} cells, the last of which is {column[row]!r}; name every "
-                "column in the first line"
+                f"{path}: the first line has {len(names)} cells, but row {row + 1} has "
+                f"{i + 1}, the last of which is {column[row]!r}; name every column in "
+                "the first line"
             )
         elif i == 0 and _counts_rows(column):
             notes.append("left out: the first column, without a name (row numbers)")
