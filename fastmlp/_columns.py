@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp._table import UsageError, is_number
+from fastmlp._table import UsageError, parse_number
 
 NUMBERS, CATEGORIES = "numbers", "categories"
 LARGEST = 1e100
@@ -64,7 +64,6 @@ _DATE = "|".join(
 _WHEN = re.compile(rf"({_DATE})([t ]+{_TIME}{_ZONE})?|{_TIME}", re.I | re.ASCII)
 # A number in other writing: "1,234", "12 %", "$5", "(3.50)"
 _WRITTEN = re.compile(r"[(+-]?\s?[$€£¥]?\s?[+-]?\d[\d.,' ]*\s?[%$€£¥]?\)?", re.ASCII)
-_POINTS_AND_COMMAS = str.maketrans(".,", ",.")
 
 
 class Texts(NamedTuple):
@@ -89,18 +88,21 @@ def texts_of(column):
 
     codes, values = pd.factorize(column)
     codes = np.where(codes < 0, len(values), codes)  # missing cells: the last text
+    values = np.asarray(values, dtype=object).tolist()
     return Texts(codes, [*map(as_written, values), ""])
 
 
 def as_written(value):
     """A value as it would be written in a CSV file: whole floats without fraction."""
-    if not isinstance(value, str | bool | np.bool_ | int | np.integer | bytes):
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, bool | np.bool_ | int | np.integer | bytes):
         try:
             if float(value).is_integer():
                 value = int(value)
         except (TypeError, ValueError, OverflowError):
             pass
-    return str(value).strip()
+    return str(value)
 
 
 def arrow_type(column):
@@ -149,7 +151,7 @@ def kind_of(column, decimal="."):
             return CATEGORIES, None
         return (NUMBERS if is_number_type(kind) else str(kind)), None
     texts = texts_of(column)
-    numeric = np.array([is_number(plain(t, decimal)) for t in texts.texts])
+    numeric = np.array([parse_number(t, decimal) is not None for t in texts.texts])
     if kind is None and _are_numbers(texts.texts, numeric):
         return NUMBERS, None
     present = np.array([t not in TEXT_MARKS for t in texts.texts])
@@ -171,23 +173,7 @@ def _are_numbers(texts, numeric):
     if not numeric.any():
         return all(text in TEXT_MARKS for text in texts)
     rest = (text.lower() for text, known in zip(texts, numeric) if not known)
-    return all(text in NUMBER_MARKS or _is_infinite(text) for text in rest)
-
-
-def plain(text, decimal):
-    """A number with a point as its decimal mark."""
-    return text if decimal == "." else text.translate(_POINTS_AND_COMMAS)
-
-
-def _is_infinite(text):
-    """Whether a text is an infinite number."""
-    return text.lower().lstrip("+-") in ("inf", "infinity")
-
-
-def parse_number(text, decimal):
-    """The float that a text is, infinite ones among them; None for other texts."""
-    text = plain(text, decimal)
-    return float(text) if is_number(text) or _is_infinite(text) else None
+    return all(text in NUMBER_MARKS for text in rest)
 
 
 def as_numbers(name, column, decimal="."):

@@ -24,7 +24,7 @@ from fastmlp._table import (
     UsageError,
     header_hint,
     header_note,
-    is_number,
+    parse_number,
     read_table,
 )
 
@@ -163,7 +163,10 @@ def _encoded(name, column, categories):
         unknown.append(value is None)
         values.append(text if value is None else value)
     if not are_texts:
-        wrong = [new and not is_number(text) for new, text in zip(unknown, texts.texts)]
+        wrong = [
+            new and parse_number(text) is None
+            for new, text in zip(unknown, texts.texts)
+        ]
         if any(wrong):
             example = texts.texts[wrong.index(True)]
             raise UsageError(

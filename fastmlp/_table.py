@@ -6,7 +6,6 @@ import argparse
 import csv
 import difflib
 import gzip
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 FILE_HELP = "table: .csv, .tsv (both also .gz), .parquet, or any name with --sep"
 MAX_SHOWN = 8
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_POINTS_AND_COMMAS = str.maketrans(".,", ",.")
 
 
 class UsageError(Exception):
@@ -44,9 +43,16 @@ def some(names):
     return ", ".join(names[:MAX_SHOWN]) + (", ..." if len(names) > MAX_SHOWN else "")
 
 
-def is_number(text):
-    """Whether a text is a finite number."""
-    return _NUMBER.fullmatch(text) is not None
+def parse_number(text, decimal="."):
+    """The float that a text is, infinite ones among them; None for other texts."""
+    if decimal != ".":
+        text = text.translate(_POINTS_AND_COMMAS)
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    is_other = number != number or "_" in text or not text.isascii()
+    return None if is_other else number
 
 
 def _separator(text):
@@ -245,7 +251,8 @@ def _counts_rows(column):
 
 def _are_cells(names):
     """Whether the names of a header look like cells: numbers, but no numbering."""
-    numbers = [name.strip() for name in names if is_number(name.strip())]
+    names = [name.strip() for name in names]
+    numbers = [name for name in names if parse_number(name) is not None]
     numberings = (range(len(names)), range(1, len(names) + 1))
     return bool(numbers) and all(numbers != [str(i) for i in n] for n in numberings)
 
@@ -263,7 +270,7 @@ def header_hint(table):
 def header_note(table):
     """Words for a header that is most likely a row of cells, as a list."""
     names = list(table.frame.columns)
-    digits = [name.isdecimal() for name in names if is_number(name)]
+    digits = [name.isdecimal() for name in names if parse_number(name) is not None]
     is_likely = len(digits) == len(names) or not all(digits)
     return [header_hint(table)[2:]] if table.has_doubtful_header and is_likely else []
 

@@ -16,10 +16,9 @@ from fastmlp._columns import (
     is_number_type,
     is_text_type,
     is_when,
-    parse_number,
     texts_of,
 )
-from fastmlp._table import UsageError
+from fastmlp._table import UsageError, parse_number
 
 MAX_NUMERIC_CLASSES = 20
 REGRESSION = ("regression", "multi-output regression")

@@ -106,7 +106,7 @@ def test_both_parts_are_judged(capsys, tmp_path, target, scores):
     rng = np.random.RandomState(0)
     x = rng.normal(size=200)
     frame = pd.DataFrame({"x": x, "z": x[::-1]})
-    frame[target] = np.where(x > 0, "a", "b") if target == "kind" else 100 + x
+    frame[target] = (x > 0).astype(int) if target == "kind" else 100 + x
     frame.to_csv(tmp_path / "t.csv", index=False)
     call = ["--data", str(tmp_path / "t.csv"), "--target", target, "--max-iter", "9"]
     assert main(call) == 0
