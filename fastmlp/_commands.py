@@ -192,7 +192,7 @@ def _export_pipeline(pipeline, target, dtype, X):
                 "a pipeline that prepares columns of text or bools, such as "
                 f"{texts[0]!r}, cannot be converted to ONNX. Fit on columns of "
                 "numbers, or prepare the columns in the service and export the model "
-                "alone"
+                f"alone. The converter said: {one_line(error)}"
             ) from None
         raise UsageError(
             f"skl2onnx cannot convert this pipeline: {one_line(error)}"

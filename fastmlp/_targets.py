@@ -186,16 +186,13 @@ def _is_padded(text):
 
 def _array(cells):
     """Cells as an array of bool, int64, uint64, float64 or else of str as objects."""
-    if all(isinstance(cell, bool) for cell in cells):
+    kinds = set(map(type, cells))
+    if kinds == {bool}:
         return cells.astype(bool)
-    are_numbers = all(
-        isinstance(cell, Real | Decimal) and not isinstance(cell, bool)
-        for cell in cells
-    )
-    if not are_numbers:
+    if bool in kinds or not all(issubclass(kind, Real | Decimal) for kind in kinds):
         return _objects([str(cell) for cell in cells])
     values = cells.astype(float)
-    are_ids = all(isinstance(cell, Integral) for cell in cells)
+    are_ids = all(issubclass(kind, Integral) for kind in kinds)
     if not are_ids:  # whole floats are those of a column with missing cells
         are_ids = (np.abs(values) < 2**53).all() and (values == np.floor(values)).all()
     if not are_ids:
