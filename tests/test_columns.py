@@ -123,7 +123,10 @@ def test_numbers_as_texts_of_parquet_are_told():
     )
 
 
-def test_numbers_are_read_to_the_last_bit():
+@pytest.mark.parametrize("has_pyarrow", [True, False])
+def test_numbers_are_read_to_the_last_bit(monkeypatch, has_pyarrow):
+    if not has_pyarrow:  # which a CSV file does not need
+        monkeypatch.setattr(_columns, "_plain_numbers", lambda *_: None)
     rng = np.random.RandomState(0)
     values = np.r_[
         rng.normal(size=500) * 10.0 ** rng.randint(-300, 90, 500), 0.1, 1 / 3
