@@ -28,7 +28,16 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastmlp
 from fastmlp._commands import is_command, run_command
-from fastmlp._table import REGRESSION, Problem, UsageError, load_problem, one_line
+from fastmlp._problem import Problem, load_problem
+from fastmlp._report import (
+    name_of_score,
+    print_comparison,
+    print_results,
+    score_rows,
+    scores_of,
+)
+from fastmlp._table import FILE_HELP, UsageError, add_format_options, one_line
+from fastmlp._targets import REGRESSION
 from fastmlp._task import INTERRUPTED
 
 DESCRIPTION = """\
@@ -78,8 +87,14 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", metavar="FILE", help="table: .csv, .csv.gz or .parquet")
+    add("--data", metavar="FILE", help=FILE_HELP)
     add("--target", action="append", metavar="COLUMN", help="repeat for several")
+    add(
+        "--drop",
+        action="append",
+        metavar="COLUMNS",
+        help='columns to leave out, like "id,name"; may be repeated',
+    )
     add("--task", choices=["auto", "classification", "regression"], default="auto")
     add(
         "--hidden",
@@ -112,6 +127,7 @@ def _parser():
     add("--early-stopping", action="store_true", help="stop by a validation score")
     add("--no-compare", action="store_true", help="leave scikit-learn out")
     add("--save", metavar="PATH", help="write the fitted pipeline by joblib")
+    add_format_options(parser)
     add("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
     return parser
 
@@ -137,16 +153,14 @@ def main(argv=None):
         options = _parser().parse_args(arguments)
         if bool(options.data) != bool(options.target):
             raise UsageError("--data FILE and --target COLUMN go together")
+        if options.drop and not options.data:
+            raise UsageError("--drop COLUMNS needs --data FILE")
         if options.save and not Path(options.save).parent.is_dir():
             raise UsageError(f"--save: no such folder: {Path(options.save).parent}")
         if options.save and Path(options.save).is_dir():
             raise UsageError(f"--save: {options.save} is a folder")
         with _warnings_as_notes():
-            if options.data:
-                problem = load_problem(options.data, options.target, options.task)
-            else:
-                problem = _digits()
-            _run(problem, options)
+            _run(load_problem(options) if options.data else _digits(), options)
     except UsageError as error:
         print(f"fastmlp: error: {error}", file=sys.stderr)
         return 2
@@ -166,7 +180,7 @@ def _digits():
     """The digits of scikit-learn."""
     X, y = load_digits(return_X_y=True)
     facts = [f"digits of scikit-learn: {len(X):,} images of 8 x 8 pixels, 10 classes"]
-    return Problem(facts, X, y, "multi-class classification", StandardScaler(), [])
+    return Problem(facts, X, y, "multi-class classification", StandardScaler(), [""])
 
 
 def _run(problem, options):
@@ -194,12 +208,22 @@ def _run(problem, options):
     for name, model in models.items():
         print(f"\n{name}")
         with threadpool_limits(threads[name], "blas"):
-            seconds[name] = _timed_fit(model, X_train, y_train)
+            seconds[name] = _timed_fit(model, X_train, y_train, options.early_stopping)
         with _errors_for_users():
-            scores[name] = model.score(X_test, y_test)
-    kind = DummyRegressor if problem.task in REGRESSION else DummyClassifier
-    baseline = kind().fit(X_train, y_train).score(X_test, y_test)
-    _print_results(problem.task, models, threads, seconds, scores, baseline)
+            scores[name] = {
+                "test": scores_of(model, X_test, y_test, problem.task, problem.names),
+                "training": scores_of(
+                    model, X_train, y_train, problem.task, problem.names
+                ),
+            }
+    mlps = {name: _perceptrons(model)[-1] for name, model in models.items()}
+    rows = score_rows(scores)
+    rows["epochs"] = {name: mlp.n_iter_ for name, mlp in mlps.items()}
+    rows["threads, at most"] = threads
+    rows["fit, seconds"] = {name: f"{value:.3f}" for name, value in seconds.items()}
+    print_results(rows, _baseline(problem.task, X_train, X_test, y_train, y_test))
+    if len(mlps) == 2:
+        print_comparison(mlps, seconds, _remark(problem.task, options))
     if options.save:
         pipeline = Pipeline([("prepare", prepare), ("mlp", models["fastmlp"])])
         pipeline.target_names_ = problem.names  # for the columns of predictions
@@ -211,7 +235,7 @@ def _run(problem, options):
 
 
 @contextlib.contextmanager
-def _warnings_as_notes(indent=""):
+def _warnings_as_notes(indent="", early_stopping=False):
     """Warnings as lines of the output, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -219,7 +243,12 @@ def _warnings_as_notes(indent=""):
         yield
     for message in dict.fromkeys(one_line(w.message) for w in caught):
         if "Maximum iterations" in message:
-            message = "not converged yet; --max-iter sets the number of epochs"
+            message = "not converged yet: --max-iter N trains for longer"
+            if not early_stopping:
+                message += (
+                    "; where the test scores are behind the training scores, "
+                    "--early-stopping serves better: it ends the fit by held-out rows"
+                )
         print(f"{indent}note: {message}")
 
 
@@ -264,9 +293,11 @@ def _model(library, task, options):
         random_state=options.seed,
         early_stopping=options.early_stopping,
     )
-    if regression:
-        return TransformedTargetRegressor(mlp, transformer=StandardScaler())
-    return mlp
+    if not regression:
+        return mlp
+    if library is fastmlp:
+        return mlp.set_params(standardize_y=True)
+    return TransformedTargetRegressor(mlp, transformer=StandardScaler())
 
 
 def _perceptrons(model):
@@ -325,11 +356,11 @@ def _warm_up(model, X, y):
     return min(seconds, key=seconds.get)
 
 
-def _timed_fit(model, X, y):
+def _timed_fit(model, X, y, early_stopping):
     """Seconds of a fit; its warnings are printed as notes."""
     _be_verbose(model, True)
     with (
-        _warnings_as_notes("  "),
+        _warnings_as_notes("  ", early_stopping),
         _errors_for_users(),
         contextlib.redirect_stdout(_EveryTenth(sys.stdout)),
     ):
@@ -340,32 +371,25 @@ def _timed_fit(model, X, y):
     return seconds
 
 
-def _print_results(task, models, threads, seconds, scores, baseline):
-    """The table of scores and times, and how far the two fits agree."""
-    mlps = {name: _perceptrons(model)[-1] for name, model in models.items()}
-    if task in REGRESSION:
-        what, trivial = "test R2", "the mean of the training part"
-    else:
-        what, trivial = "test accuracy", "the most frequent class"
-        if task.startswith("multi-label"):
-            what, trivial = "all labels right", "the most frequent labels"
-    print(f"\n{'':18}" + "".join(f"{name:>14}" for name in mlps))
-    rows = {
-        what: [f"{score:.4f}" for score in scores.values()],
-        "epochs": [str(mlp.n_iter_) for mlp in mlps.values()],
-        "threads, at most": [str(n) for n in threads.values()],
-        "fit, seconds": [f"{value:.3f}" for value in seconds.values()],
-    }
-    for name, cells in rows.items():
-        print(f"{name:18}" + "".join(f"{cell:>14}" for cell in cells))
-    print(f"{what} of {trivial}: {baseline:.4f}")
-    if len(mlps) == 2:
-        ours, theirs = (mlp.loss_curve_ for mlp in mlps.values())
-        n = min(len(ours), len(theirs))
-        apart = np.abs(np.subtract(ours[:n], theirs[:n])).max()
-        ratio = seconds["scikit-learn"] / seconds["fastmlp"]
-        print(f"time of scikit-learn / time of fastmlp: {ratio:.2f} (one fit each)")
-        print(f"largest difference of the loss curves: {apart:.1e} ({n} epochs)")
+def _baseline(task, X_train, X_test, y_train, y_test):
+    """The test score of a model that looks at no feature, in words."""
+    kind = DummyRegressor if task in REGRESSION else DummyClassifier
+    trivial = "the mean of the training part"
+    if task not in REGRESSION:
+        several = task.startswith("multi-label")
+        trivial = "the most frequent labels" if several else "the most frequent class"
+    score = kind().fit(X_train, y_train).score(X_test, y_test)
+    return f"test {name_of_score(task)} of {trivial}: {score:.4f}"
+
+
+def _remark(task, options):
+    """Why the losses of the two libraries differ, or nothing."""
+    if task not in REGRESSION or not options.early_stopping:
+        return ""
+    return (
+        "; scikit-learn's targets are scaled over the validation rows too, fastmlp's "
+        "over the rows that train"
+    )
 
 
 if __name__ == "__main__":

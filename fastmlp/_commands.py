@@ -9,8 +9,15 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from fastmlp._model_input import read_input
 from fastmlp._persistence import load_model
-from fastmlp._table import SUFFIXES, UsageError, one_line, read_table
+from fastmlp._table import (
+    FILE_HELP,
+    SUFFIXES,
+    UsageError,
+    add_format_options,
+    one_line,
+)
 
 MODEL_HELP = (
     "a file of fastmlp.save_model, or one that --save or joblib.dump wrote (loading "
@@ -23,13 +30,14 @@ def add_subcommands(parser):
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", help="predict the rows of a table")
     predict.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    predict.add_argument("data", metavar="DATA", help=".csv, .csv.gz or .parquet")
+    predict.add_argument("data", metavar="DATA", help=FILE_HELP)
     predict.add_argument(
         "--out", required=True, metavar="FILE", help="CSV to write, one row per row"
     )
     predict.add_argument(
         "--proba", action="store_true", help="also the probability of each class"
     )
+    add_format_options(predict)
     predict.set_defaults(run=_predict)
     export = commands.add_parser("export", help="write a model for another runtime")
     export.add_argument("model", metavar="MODEL", help=MODEL_HELP)
@@ -52,6 +60,7 @@ def add_subcommands(parser):
         help="typical rows: a pipeline needs them, to tell the types of its columns; "
         "for a C header they tell the error of int8",
     )
+    add_format_options(export)
     export.set_defaults(run=_export)
 
 
@@ -85,42 +94,22 @@ def load_any(path):
     return model
 
 
-def _features(model, frame, path):
-    """The columns of a table that a model wants, in its order."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None and hasattr(model, "steps"):
-        names = getattr(model[0], "feature_names_in_", None)
-    if names is not None:
-        missing = [name for name in names if name not in frame.columns]
-        if missing:
-            raise UsageError(
-                f"{path} has no column {missing[0]!r}, which the model wants"
-                + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")
-            )
-        return frame[list(names)]
-    expected = getattr(model, "n_features_in_", frame.shape[1])
-    if frame.shape[1] != expected:
-        raise UsageError(
-            f"{path} has {frame.shape[1]} columns, but the model has {expected} "
-            "features without names"
-        )
-    return frame.to_numpy()
-
-
 def _predict(options):
     """Predict the rows of a table and write them."""
     import pandas as pd
 
     _check_target("--out", options.out, options)
     model = load_any(options.model)
-    X = _features(model, read_table(options.data), options.data)
+    X, notes = read_input(model, options.data, options)
     if options.proba and not hasattr(model, "predict_proba"):
         raise UsageError("--proba needs a classifier; the model is a regressor")
     try:
         y = model.predict(X)
         proba = model.predict_proba(X) if options.proba else None
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{options.data}: {one_line(error)}") from None
+        raise UsageError(f"{options.data}: {_of_data(error, X)}") from None
+    for note in notes:
+        print(f"note: {note}")
     y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
     columns, classes = {"prediction": y}, getattr(model, "classes_", None)
     if y.ndim == 2:
@@ -132,6 +121,19 @@ def _predict(options):
             columns[f"probability_{name}"] = column
     pd.DataFrame(columns).to_csv(options.out, index=False)
     print(f"{len(y):,} predictions are written to {options.out}")
+
+
+def _of_data(error, X):
+    """The message of an error about X, with the name of a column with gaps."""
+    import pandas as pd
+
+    gaps = pd.DataFrame(X).isna().any()
+    if not gaps.any():
+        return one_line(error)
+    return (
+        f"column {gaps.idxmax()!r} has missing cells, which the model may not take: "
+        f"{one_line(error)}"
+    )
 
 
 def _export(options):
@@ -156,7 +158,7 @@ def _export(options):
         )
     X = None
     if options.data:
-        X = _features(model, read_table(options.data), options.data)
+        X, _ = read_input(model, options.data, options)
     try:
         if options.c:
             fastmlp.to_c(model, target, dtype=options.dtype, X=X)
@@ -190,7 +192,7 @@ def _export_pipeline(pipeline, target, dtype, X):
                 "a pipeline that prepares columns of text or bools, such as "
                 f"{texts[0]!r}, cannot be converted to ONNX. Fit on columns of "
                 "numbers, or prepare the columns in the service and export the model "
-                "alone"
+                f"alone. The converter said: {one_line(error)}"
             ) from None
         raise UsageError(
             f"skl2onnx cannot convert this pipeline: {one_line(error)}"

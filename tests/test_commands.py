@@ -190,7 +190,8 @@ def test_errors_are_one_line(tmp_path, named, capsys):
         (["predict", str(tmp_path / "dict.joblib"), table, *out], "which is no model"),
         (["predict", model_path, "x.csv", *out], "x.csv: no such file"),
         (["predict", model_path, str(tmp_path / "few.csv"), *out], "no column 'f1'"),
-        (["predict", model_path, str(tmp_path / "texts.csv"), *out], ".csv: X: could"),
+        (["predict", model_path, str(tmp_path / "texts.csv"), *out],
+             "texts.csv: column 'f0' must hold numbers, but row 1 has 'a'"),
         (["predict", str(tmp_path / "r"), table, *out], "but the model has 7 features"),
         (["predict", model_path, table], "required: --out"),
         (["predict", model_path, table, "--out", "/no/p.csv"], "no such folder: /no"),
@@ -229,3 +230,28 @@ def test_as_a_process(tmp_path, named):
         text=True,
     )
     assert "--onnx FILE" in help_.stdout
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_a_saved_regression_to_onnx(tmp_path, n_targets):
+    pytest.importorskip("skl2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    X, y = data("multioutput", 80)
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(X.shape[1])])
+    frame = frame.assign(**{f"y{i}": 100 + 5 * y[:, i] for i in range(n_targets)})
+    path, saved = str(tmp_path / "d.csv"), str(tmp_path / "m.joblib")
+    frame.to_csv(path, index=False)
+    targets = [part for i in range(n_targets) for part in ("--target", f"y{i}")]
+    call = ["--data", path, *targets, "--max-iter", "20", "--no-compare"]
+    assert main([*call, "--save", saved]) == 0
+    model = joblib.load(saved)
+    assert isinstance(model[-1], MLPRegressor)
+    assert model[-1].standardize_y
+    target = str(tmp_path / "m.onnx")
+    call = ["export", saved, "--onnx", target, "--data", path, "--dtype", "float32"]
+    assert main(call) == 0
+    session = onnxruntime.InferenceSession(target)
+    feed = {i.name: frame[[i.name]].to_numpy("f4") for i in session.get_inputs()}
+    (got,) = session.run(None, feed)
+    expected = model.predict(frame).reshape(got.shape)
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
