@@ -26,6 +26,7 @@ _MODULES = {
     "NetworkDisplay": "fastmlp._display",
     "StepTrace": "fastmlp._trace",
     "WeightsDisplay": "fastmlp._display",
+    "fold_scalers": "fastmlp._pipeline",
     "from_sklearn": "fastmlp.export",
     "from_torch": "fastmlp.export",
     "load_model": "fastmlp._persistence",

@@ -40,8 +40,9 @@ def to_torch(estimator, *, logits=False):
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
-        Fitted.
+    estimator : MLPClassifier, MLPRegressor or Pipeline
+        Fitted. A pipeline of scalers and an MLP becomes the model that `fold_scalers`
+        makes of it.
     logits : bool, default=False
         Whether to leave out the output activation (softmax, sigmoid or exp), as the
         losses of PyTorch want it for further training.
@@ -57,6 +58,8 @@ def to_torch(estimator, *, logits=False):
     ------
     ImportError
         If torch is not installed.
+    ValueError
+        If a step of a pipeline cannot be folded.
     """
     torch = _torch()
     model = snapshot(estimator)
