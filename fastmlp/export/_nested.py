@@ -58,4 +58,11 @@ def replaced(root, found, convert):
     convert : callable
         Takes one of them, returns what stands in its place.
     """
-    return copy.deepcopy(root, {id(value): convert(value) for value in found})
+    memo = {id(value): convert(value) for value in found}
+    # NumPy copies masked arrays of objects, as searches have them, without the memo, and
+    # into the original.
+    for array in contained(root, (np.ma.MaskedArray,)):
+        if array.dtype == object:
+            data = copy.deepcopy(array.data, memo)
+            memo[id(array)] = np.ma.array(data, mask=np.array(array.mask))
+    return copy.deepcopy(root, memo)
