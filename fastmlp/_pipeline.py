@@ -99,7 +99,7 @@ def fold_scalers(estimator):
     if isinstance(last, str) or not hasattr(last, "predict"):
         raise TypeError(
             "expected a Pipeline that ends in an MLPClassifier or MLPRegressor of "
-            f"fastmlp; its last step is {last!r}."
+            f"fastmlp; its last step is {_described(last)}."
         )
     scale = _scale_of_steps(steps)
     model = fold_scalers(last)
@@ -161,6 +161,12 @@ def _with_last(estimator, change):
     return changed
 
 
+def _described(step):
+    """A step in a message: as it is written where that is short, else its class."""
+    text = repr(step)
+    return text if len(text) < 70 and "\n" not in text else type(step).__name__
+
+
 def _no_model(estimator):
     """What is said about something else than a model of fastmlp."""
     name = type(estimator).__name__
@@ -192,11 +198,12 @@ def _scale_of_steps(steps):
         scale = _scale_of(step)
         if scale is NotImplemented:
             raise ValueError(
-                f"the step {name!r}, {step!r}, cannot be folded into the weights of "
-                "the MLP, and without it predictions would be wrong: what it does to "
-                f"the features would be lost. {_FOLDABLE} can be folded. Keep the "
-                "pipeline (pickle, joblib or skops), convert it with fastmlp.to_onnx, "
-                "or prepare the features yourself and pass the MLP alone, pipeline[-1]."
+                f"the step {name!r}, {_described(step)}, cannot be folded into the "
+                "weights of the MLP, and without it predictions would be wrong: what "
+                f"it does to the features would be lost. {_FOLDABLE} can be folded. "
+                "Keep the pipeline (pickle, joblib or skops), convert it with "
+                "fastmlp.to_onnx, or prepare the features yourself and pass the MLP "
+                "alone, pipeline[-1]."
             )
         if scale is not None:
             total = scale if total is None else total.then(scale)
@@ -245,16 +252,18 @@ def _with_targets(model, transformer):
         return model
     if scale is NotImplemented or not is_model(model):
         raise ValueError(
-            f"the transformer of the targets, {transformer!r}, cannot be folded into "
-            "the weights of an MLP, and without it predictions would be wrong: they "
-            f"would not be in the units of the targets. {_FOLDABLE} can be folded."
+            f"the transformer of the targets, {_described(transformer)}, cannot be "
+            "folded into the weights of an MLP, and without it predictions would be "
+            "wrong: they would not be in the units of the targets. "
+            f"{_FOLDABLE} can be folded."
         )
     objective = model._fitted_objective()
     if not standardizable(objective):
         raise ValueError(
-            f"{transformer!r} of the targets cannot be folded into a model with loss="
-            f"{objective.loss!r} and out_activation_={model.out_activation_!r}: its "
-            "outputs are no linear function of the last layer."
+            f"{_described(transformer)} of the targets cannot be folded into a model "
+            f"with loss={objective.loss!r} and out_activation_="
+            f"{model.out_activation_!r}: its outputs are no linear function of the "
+            "last layer."
         )
     return _folded(copy.deepcopy(model), "y", scale)
 

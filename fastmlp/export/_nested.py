@@ -59,8 +59,8 @@ def replaced(root, found, convert):
         Takes one of them, returns what stands in its place.
     """
     memo = {id(value): convert(value) for value in found}
-    # NumPy copies masked arrays of objects, as searches have them, without the memo, and
-    # into the original.
+    # NumPy copies masked arrays of objects, as searches have them, without the memo,
+    # and into the original.
     for array in contained(root, (np.ma.MaskedArray,)):
         if array.dtype == object:
             data = copy.deepcopy(array.data, memo)
