@@ -468,6 +468,22 @@ def test_activations_in_the_oldest_opset(activation, dtype):
     )
 
 
+def test_skl2onnx_by_itself_joins_the_columns_of_a_frame():
+    fastmlp.register_skl2onnx()
+    X, y = data("multiclass", 90)
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(X.shape[1])])
+    frame.insert(0, "whole", (4 * X[:, 0]).astype("int64"))
+    frame["single"] = X[:, 1].astype("float32")
+    model = clf().fit(frame, y)
+    options = {id(model): {"zipmap": False}}
+    converted = skl2onnx.to_onnx(model, frame[:1], options=options)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    columns = {name: frame[[name]].to_numpy() for name in frame}
+    np.testing.assert_allclose(
+        session.run(None, columns)[1], model.predict_proba(frame), atol=1e-11
+    )
+
+
 def test_an_opset_that_is_too_old():
     fastmlp.register_skl2onnx()
     model = fitted("regression")

@@ -45,11 +45,11 @@ def register_skl2onnx():
 
 
 def _real_type(operator):
-    """The tensor type of the arithmetic: float64 only for float64 input."""
+    """The tensor type of the arithmetic: float64 only if some input is float64."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    is_double = isinstance(operator.inputs[0].type, DoubleTensorType)
-    return DoubleTensorType if is_double else FloatTensorType
+    are_double = [isinstance(v.type, DoubleTensorType) for v in operator.inputs]
+    return DoubleTensorType if any(are_double) else FloatTensorType
 
 
 def _classifier_shapes(operator):
@@ -122,12 +122,18 @@ class Container:
 
 def _convert(scope, operator, container):
     """Add the nodes of a model to the container."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+    from skl2onnx.common.data_types import DoubleTensorType
 
     graph = Container(scope, container)
-    x = operator.inputs[0].full_name
-    dtype = np.float64 if _real_type(operator) is DoubleTensorType else np.float32
-    if not isinstance(operator.inputs[0].type, DoubleTensorType | FloatTensorType):
-        x = graph.node("Cast", [x], to=1)  # integers to float32
+    kind = _real_type(operator)
+    dtype = np.float64 if kind is DoubleTensorType else np.float32
+    element = 11 if dtype == np.float64 else 1
+    inputs = [
+        variable.full_name
+        if isinstance(variable.type, kind)
+        else graph.node("Cast", [variable.full_name], to=element)
+        for variable in operator.inputs
+    ]
+    x = graph.node("Concat", inputs, axis=1) if len(inputs) > 1 else inputs[0]
     names = [output.full_name for output in operator.outputs]
     add_network(graph, snapshot(operator.raw_operator), x, names, dtype, flat=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import reprlib
 import warnings
 
 import numpy as np
@@ -223,9 +224,9 @@ def _known_params(kind, params, estimator, lost):
             if _takes(kind, name, value):
                 known[name] = value
             else:
-                lost.add(f"{name}={value!r}")
+                lost.add(f"{name}={reprlib.repr(value)}")
         elif name not in _OF_THE_RUN and not _is_default(estimator, name, value):
-            lost.add(f"{name}={value!r}")
+            lost.add(f"{name}={reprlib.repr(value)}")
     return known
 
 
