@@ -47,6 +47,7 @@ _MODULES = {
     "NetworkDisplay": "fastmlp._network_display",
     "StepTrace": "fastmlp._trace",
     "WeightsDisplay": "fastmlp._display",
+    "fold_scalers": "fastmlp._pipeline",
     "from_sklearn": "fastmlp.export",
     "from_torch": "fastmlp.export",
     "load_model": "fastmlp._persistence",

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastmlp._model_input import read_input
 from fastmlp._persistence import load_model
+from fastmlp._pipeline import fold_targets, is_model
 from fastmlp._table import (
     FILE_HELP,
     SUFFIXES,
@@ -46,13 +47,13 @@ def add_subcommands(parser):
     form.add_argument(
         "--c",
         metavar="FILE",
-        help="a C99 header; of a model alone, not of a pipeline such as --save writes",
+        help="a C99 header; of a model, or of scalers and a model, not of a pipeline "
+        "such as --save writes",
     )
     export.add_argument(
         "--dtype",
         choices=["float32", "float64", "int8"],
-        help="int8 for --c only; take float32 for a pipeline of --save, since "
-        "onnxruntime fills missing cells in float32 only",
+        help="int8 for --c only",
     )
     export.add_argument(
         "--data",
@@ -143,19 +144,6 @@ def _export(options):
     target = options.onnx or options.c
     _check_target("--onnx" if options.onnx else "--c", target, options)
     model = load_any(options.model)
-    is_pipeline = hasattr(model, "steps") or hasattr(model, "transformer_")
-    if is_pipeline and options.c:
-        raise UsageError(
-            f"--c takes a model alone, and {options.model} holds a "
-            f"{type(model).__name__}, whose preparation has no form in C: export it by "
-            "--onnx, or fit with standardize_X=True in place of a scaler and save that "
-            "by fastmlp.save_model"
-        )
-    if is_pipeline and not options.data:
-        raise UsageError(
-            "a pipeline needs --data TABLE, a few rows of its input: they tell the "
-            "types of its columns"
-        )
     X = None
     if options.data:
         X, _ = read_input(model, options.data, options)
@@ -167,41 +155,15 @@ def _export(options):
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # skl2onnx: of its own use of onnx
-                if is_pipeline:
-                    _export_pipeline(model, target, options.dtype, X)
-                else:
-                    fastmlp.to_onnx(model, target, dtype=options.dtype, X=X)
+                if X is None and not is_model(fold_targets(model)):
+                    raise UsageError(
+                        "a pipeline needs --data TABLE, a few rows of its input: they "
+                        "tell the types of its columns"
+                    )
+                fastmlp.to_onnx(model, target, dtype=options.dtype, X=X)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
         raise UsageError(one_line(error)) from None
     print(f"the model is written to {target} ({Path(target).stat().st_size:,} bytes)")
-
-
-def _export_pipeline(pipeline, target, dtype, X):
-    """Write a pipeline by skl2onnx."""
-    import fastmlp
-
-    try:
-        fastmlp.to_onnx(pipeline, target, dtype=dtype, X=X)
-    except (ImportError, OSError):
-        raise
-    except Exception as error:  # skl2onnx raises errors of many kinds
-        kinds = getattr(X, "dtypes", None)
-        texts = [] if kinds is None else [n for n in X if not _is_number(X[n])]
-        if texts:
-            raise UsageError(
-                "a pipeline that prepares columns of text or bools, such as "
-                f"{texts[0]!r}, cannot be converted to ONNX. Fit on columns of "
-                "numbers, or prepare the columns in the service and export the model "
-                f"alone. The converter said: {one_line(error)}"
-            ) from None
-        raise UsageError(
-            f"skl2onnx cannot convert this pipeline: {one_line(error)}"
-        ) from None
-
-
-def _is_number(column):
-    """Whether a column of a table holds numbers."""
-    return getattr(column.dtype, "kind", "O") in "iuf"
 
 
 def _check_target(option, path, options):

@@ -81,8 +81,9 @@ def save_model(estimator, path, *, optimizer=False):
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
-        Fitted, or with weights put in by hand.
+    estimator : MLPClassifier, MLPRegressor or Pipeline
+        Fitted, or with weights put in by hand. Of a pipeline of scalers and an MLP the
+        file holds the model that `fold_scalers` makes of it.
     path : str or path-like
         Where to write; the customary suffix is ``.safetensors``. Of a symbolic link
         the target is replaced, and the link stays.
@@ -97,6 +98,8 @@ def save_model(estimator, path, *, optimizer=False):
     TypeError
         If it is no estimator of fastmlp, if ``path`` is no path, or if a parameter or
         attribute is of a type that the format does not know, such as a function.
+    ValueError
+        If a step of a pipeline cannot be folded into the weights.
     OSError
         If the file cannot be written; an earlier one is left as it was.
 
@@ -115,6 +118,9 @@ def save_model(estimator, path, *, optimizer=False):
     >>> load_model(path).predict([[2.0]]).round(2)
     array([5.])
     """
+    from fastmlp._pipeline import as_model
+
+    estimator = as_model(estimator)
     kind = _kind_of(estimator)
     snapshot = estimator._snapshot()
     params = estimator.get_params(deep=False)
@@ -165,15 +171,10 @@ def _storable(activation):
 
 def _kind_of(estimator):
     """The name of the estimator's public class."""
-    from fastmlp import MLPClassifier, MLPRegressor
+    from fastmlp import MLPClassifier
 
-    for kind in (MLPClassifier, MLPRegressor):
-        if isinstance(estimator, kind):
-            return kind.__name__
-    raise TypeError(
-        f"expected a fastmlp.MLPClassifier or MLPRegressor, got {type(estimator)!r}. "
-        "Of a Pipeline save the last step, pipeline[-1]."
-    )
+    is_classifier = isinstance(estimator, MLPClassifier)
+    return "MLPClassifier" if is_classifier else "MLPRegressor"
 
 
 def _is_stored(name, params, optimizer):

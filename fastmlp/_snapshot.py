@@ -136,11 +136,11 @@ class Snapshot(NamedTuple):
 
 
 def snapshot(estimator):
-    """Take the snapshot of a fitted estimator; its arrays are not copied.
+    """Take the snapshot of a fitted estimator; the arrays of an MLP are not copied.
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
+    estimator : MLPClassifier, MLPRegressor, or what ``fold_scalers`` takes
 
     Raises
     ------
@@ -149,17 +149,12 @@ def snapshot(estimator):
     NotFittedError
         If it has no weights.
     ValueError
-        If an output activation or several outputs per target cannot be exported.
+        If an output activation or several outputs per target cannot be exported, or if
+        a step of a pipeline cannot be folded.
     """
-    from fastmlp._mlp import MLPClassifier, MLPRegressor
+    from fastmlp._pipeline import as_model
 
-    if not isinstance(estimator, MLPClassifier | MLPRegressor):
-        raise TypeError(
-            "expected a fastmlp.MLPClassifier or MLPRegressor, got "
-            f"{type(estimator)!r}. Of a Pipeline take the last step, pipeline[-1]; a "
-            "model of scikit-learn converts with fastmlp.from_sklearn."
-        )
-    taken = estimator._snapshot()
+    taken = as_model(estimator)._snapshot()
     if taken.objective is not None:
         raise ValueError(
             "an export knows one output per target with the output activation identity "

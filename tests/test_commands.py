@@ -80,15 +80,30 @@ def test_predict_with_what_the_fit_saved(tmp_path, kind, capsys):
         np.testing.assert_allclose(got, expected, rtol=1e-12)
     assert main(["export", str(saved), "--c", str(tmp_path / "m.h")]) == 2
     err = capsys.readouterr().err
-    assert "--c takes a model alone" in err and "export it by --onnx" in err
+    assert "the step 'prepare', ColumnTransformer, cannot be folded" in err
+    assert "would be lost" in err and "to_onnx" in err
     call = ["export", str(saved), "--onnx", str(tmp_path / "m.onnx")]
     assert main(call) == 2
     assert "a pipeline needs --data TABLE" in capsys.readouterr().err
-    pytest.importorskip("skl2onnx")
-    assert main([*call, "--data", str(path)]) == 2
-    err = capsys.readouterr().err
-    assert "columns of text or bools, such as 'kind', cannot be converted" in err
     assert not (tmp_path / "m.onnx").exists()
+    pytest.importorskip("skl2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    frame.loc[3, "a"], frame.loc[4, "kind"] = np.nan, None
+    for dtype in ("float32", "float64"):
+        assert main([*call, "--data", str(path), "--dtype", dtype]) == 0
+        session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+        feed = {
+            i.name: frame[[i.name]].to_numpy(object if "string" in i.type else dtype)
+            for i in session.get_inputs()
+        }
+        assert set(feed) == {"a", "b", "c", "kind"}
+        outputs = session.run(None, feed)
+        model = joblib.load(saved)
+        expected = getattr(model, "predict_proba", model.predict)(frame)
+        limit = 1e-4 if dtype == "float32" else 1e-9
+        np.testing.assert_allclose(
+            outputs[-1].reshape(expected.shape), expected, rtol=limit, atol=limit
+        )
 
 
 @pytest.mark.parametrize("task", ["multilabel", "multioutput"])
@@ -170,6 +185,9 @@ def test_export_of_a_pipeline(tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     (got,) = session.run(None, {session.get_inputs()[0].name: X})
     np.testing.assert_allclose(got, pipeline.predict(X), rtol=1e-9)
+    call = ["export", str(tmp_path / "m.joblib"), "--c", str(tmp_path / "m.h")]
+    assert main([*call, "--data", str(tmp_path / "d.csv")]) == 0
+    assert (tmp_path / "m.h").read_text() == fastmlp.to_c(pipeline, name="m", X=X)
 
 
 def test_errors_are_one_line(tmp_path, named, capsys):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp._pipeline import as_model
 from fastmlp._safetensors import atomic_write, check_path
 from fastmlp._snapshot import check_precision, snapshot
 from fastmlp.export import _c_template as template
@@ -29,8 +30,9 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
-        Fitted.
+    estimator : MLPClassifier, MLPRegressor or Pipeline
+        Fitted. A pipeline of scalers and an MLP becomes the model that `fold_scalers`
+        makes of it.
     path : str or path-like, default=None
         Where to write the header; None writes none.
     dtype : {"float32", "float64", "int8"}, default=None
@@ -58,12 +60,13 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
     TypeError
         If ``path`` is no path.
     ValueError
-        If a weight or an output is not finite in the precision of the header, if the
-        columns of ``X`` are not those of the fit, or if ``dtype``, ``name``, ``X`` or
-        the classes have no form in C.
+        If a step of a pipeline cannot be folded, if a weight or an output is not finite
+        in the precision of the header, if the columns of ``X`` are not those of the
+        fit, or if ``dtype``, ``name``, ``X`` or the classes have no form in C.
     """
     if path is not None:
         check_path(path)
+    estimator = as_model(estimator)
     model = snapshot(estimator)
     dtype = str(dtype or model.coefs[0].dtype)
     if dtype not in _DTYPES:

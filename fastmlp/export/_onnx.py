@@ -7,7 +7,9 @@ Where a runtime lacks an operator for float64, the graph is composed of simpler 
 from __future__ import annotations
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
+from fastmlp._pipeline import fold_targets, is_model
 from fastmlp._rows import checked_rows
 from fastmlp._safetensors import atomic_write, check_path
 from fastmlp._snapshot import check_precision, snapshot
@@ -40,16 +42,22 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
 
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor or Pipeline
-        Fitted. A pipeline is converted by skl2onnx, with the converter of
-        `register_skl2onnx` for the steps that are models of fastmlp; its inputs and
-        outputs are then those of skl2onnx.
+    estimator : MLPClassifier, MLPRegressor, Pipeline or another estimator
+        Fitted. What is not a model of fastmlp itself is converted by skl2onnx, with the
+        converter of `register_skl2onnx` for the models of fastmlp in it and with
+        converters of fastmlp for imputers and encoders; its outputs are then those of
+        skl2onnx. A search stands for its ``best_estimator_``.
     path : str or path-like, default=None
         Where to write the file; None writes none.
     dtype : {"float32", "float64"}, default=None
         Of input, weights and arithmetic; None takes that of the weights.
     X : array-like or DataFrame, default=None
-        A few rows of input, needed for a pipeline to tell the types of its columns.
+        A few rows of input, needed for a pipeline to tell the types of its columns. A
+        DataFrame gives one input of shape (n_samples, 1) for each column, under its
+        name, and so do lists and arrays that mix numbers and texts (``x0``, ``x1``,
+        ...); others give the one input ``X``. Texts are strings, everything else is of
+        ``dtype``. A missing text is an empty string, or "nan" or "<NA>", which
+        onnxruntime makes of NaN and pandas.NA, unless a category has that name.
 
     Returns
     -------
@@ -62,8 +70,8 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
     TypeError
         If ``path`` is no path.
     ValueError
-        If the classes have no type in ONNX, if a weight is not finite in ``dtype``, or
-        if the columns of ``X`` are not those of the fit.
+        If the classes have no type in ONNX, if a weight is not finite in ``dtype``, if
+        ``X`` does not fit the estimator, or if a step has no form in ONNX.
 
     References
     ----------
@@ -71,37 +79,25 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
     """
     if path is not None:
         check_path(path)
-    if hasattr(estimator, "steps") or hasattr(estimator, "transformer_"):
-        model = _convert_pipeline(estimator, dtype, X)
-    else:
+    estimator = fold_targets(estimator)
+    if is_model(estimator) or not isinstance(estimator, BaseEstimator):
         fitted = snapshot(estimator)
         if X is not None:
             checked_rows(X, fitted.feature_names, fitted.units[0], "to_onnx")
         model = _model_of(fitted, dtype)
+    else:
+        from fastmlp.export._onnx_pipeline import convert
+
+        model = convert(estimator, dtype, X)
     if path is not None:
         atomic_write(path, [model.SerializeToString()])
     return model
 
 
-def _convert_pipeline(pipeline, dtype, X):
-    """A pipeline through skl2onnx."""
-    skl2onnx = needs_onnx("skl2onnx")
-    from fastmlp.export._skl2onnx import register_skl2onnx
-
-    register_skl2onnx()
-    if X is None:
-        raise ValueError(
-            "a pipeline needs X, a few rows of its input: they tell the types of the "
-            "columns."
-        )
-    if dtype is not None:
-        X = X.astype(dtype)
-    options = {id(pipeline): {"zipmap": False}} if hasattr(pipeline, "classes_") else {}
-    return skl2onnx.to_onnx(pipeline, X[:1], options=options)
-
-
 class _Helper:
     """Collects nodes and constants for ``onnx.helper``."""
+
+    opset = OPSET
 
     def __init__(self):
         self.onnx = needs_onnx()
@@ -194,7 +190,7 @@ def add_network(graph, model, x, outputs, dtype, flat=True):
     Parameters
     ----------
     graph : object
-        With the methods ``node`` and ``constant`` of ``_Helper``.
+        With ``node``, ``constant`` and ``opset`` of ``_Helper``.
     model : Snapshot
     x : str
         Name of the input.
@@ -216,8 +212,7 @@ def add_network(graph, model, x, outputs, dtype, flat=True):
         if not flat or model.units[-1] > 1:
             graph.node(kind, [x], outputs[0])
             return
-        axis = graph.constant(np.array([1], np.int64))
-        graph.node("Squeeze", [graph.node(kind, [x]), axis], outputs[0])
+        _squeeze(graph, graph.node(kind, [x]), outputs[0])
     elif model.out_activation == "softmax":
         p = graph.node("Softmax", [x], outputs[1], axis=1)
         code = graph.node("ArgMax", [p], axis=1, keepdims=0)
@@ -227,6 +222,14 @@ def add_network(graph, model, x, outputs, dtype, flat=True):
     else:
         p = graph.node("Sigmoid", [x], outputs[1])
         graph.node("Cast", [_is_likely(graph, p, dtype)], outputs[0], to=7)  # int64
+
+
+def _squeeze(graph, x, output=None):
+    """Take the second axis away, which is an input of the node from opset 13 on."""
+    if graph.opset < 13:
+        return graph.node("Squeeze", [x], output, axes=[1])
+    axis = graph.constant(np.array([1], np.int64))
+    return graph.node("Squeeze", [x, axis], output)
 
 
 def _is_likely(graph, p, dtype):
@@ -244,8 +247,7 @@ def _add_binary(graph, model, p, outputs, dtype):
         code = graph.node("ArgMax", [p], axis=1, keepdims=0)
     else:
         graph.node("Concat", [graph.node("Sub", [one, p]), p], outputs[1], axis=1)
-        axis = graph.constant(np.array([1], np.int64))
-        flat = graph.node("Squeeze", [_is_likely(graph, p, dtype), axis])
+        flat = _squeeze(graph, _is_likely(graph, p, dtype))
         code = graph.node("Cast", [flat], to=7)
     graph.node("Gather", [classes, code], outputs[0])
 

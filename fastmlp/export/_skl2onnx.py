@@ -14,12 +14,15 @@ from fastmlp.export._onnx import (
     needs_onnx,
 )
 
+OLDEST_OPSET = 9  # the first with Where
+ML_OPSET = 2  # of the operators of ai.onnx.ml
+
 
 def register_skl2onnx():
     """Teach skl2onnx to convert MLPClassifier and MLPRegressor of fastmlp.
 
-    Afterwards ``skl2onnx.to_onnx`` converts a pipeline with them. Calling it again does
-    no harm.
+    Afterwards ``skl2onnx.to_onnx`` converts a pipeline with them, for a
+    ``target_opset`` of 9 or newer. Calling it again does no harm.
 
     Raises
     ------
@@ -43,11 +46,11 @@ def register_skl2onnx():
 
 
 def _real_type(operator):
-    """The tensor type of the arithmetic: float64 only for float64 input."""
+    """The tensor type of the arithmetic: float64 only if some input is float64."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    is_double = isinstance(operator.inputs[0].type, DoubleTensorType)
-    return DoubleTensorType if is_double else FloatTensorType
+    are_double = [isinstance(v.type, DoubleTensorType) for v in operator.inputs]
+    return DoubleTensorType if any(are_double) else FloatTensorType
 
 
 def _classifier_shapes(operator):
@@ -80,20 +83,27 @@ def _regressor_shapes(operator):
     operator.outputs[0].type = _real_type(operator)([n_rows, n_outputs])
 
 
-class _Container:
-    """The ``node`` and ``constant`` of a graph over a container of skl2onnx."""
+class Container:
+    """The ``node``, ``constant`` and ``opset`` of a graph over one of skl2onnx."""
 
     def __init__(self, scope, container):
         self.scope, self.container = scope, container
+        self.opset = min(OPSET, container.target_opset)
+        if self.opset < OLDEST_OPSET:
+            raise ValueError(
+                f"models of fastmlp need target_opset >= {OLDEST_OPSET}, got "
+                f"{container.target_opset}."
+            )
 
-    def node(self, kind, inputs, output=None, **attributes):
+    def node(self, kind, inputs, output=None, domain="", **attributes):
         """Add a node; returns the name of its output."""
         output = output or self.scope.get_unique_variable_name(kind.lower())
         self.container.add_node(
             kind,
             inputs,
             [output],
-            op_version=OPSET,
+            op_domain=domain,
+            op_version=ML_OPSET if domain else self.opset,
             name=self.scope.get_unique_operator_name(kind),
             **attributes,
         )
@@ -116,12 +126,18 @@ class _Container:
 
 def _convert(scope, operator, container):
     """Add the nodes of a model to the container."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+    from skl2onnx.common.data_types import DoubleTensorType
 
-    graph = _Container(scope, container)
-    x = operator.inputs[0].full_name
-    dtype = np.float64 if _real_type(operator) is DoubleTensorType else np.float32
-    if not isinstance(operator.inputs[0].type, DoubleTensorType | FloatTensorType):
-        x = graph.node("Cast", [x], to=1)  # integers to float32
+    graph = Container(scope, container)
+    kind = _real_type(operator)
+    dtype = np.float64 if kind is DoubleTensorType else np.float32
+    element = 11 if dtype == np.float64 else 1
+    inputs = [
+        variable.full_name
+        if isinstance(variable.type, kind)
+        else graph.node("Cast", [variable.full_name], to=element)
+        for variable in operator.inputs
+    ]
+    x = graph.node("Concat", inputs, axis=1) if len(inputs) > 1 else inputs[0]
     names = [output.full_name for output in operator.outputs]
     add_network(graph, snapshot(operator.raw_operator), x, names, dtype, flat=False)

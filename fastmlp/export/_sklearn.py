@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import reprlib
+import warnings
 
 import numpy as np
 import sklearn
 from sklearn import neural_network
+from sklearn.base import BaseEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._core.kernels import loss_outputs
+from fastmlp._mlp import MLPClassifier, MLPRegressor
 from fastmlp._optimizers import AdamOptimizer, SGDOptimizer
+from fastmlp._representation import HiddenFeatures
+from fastmlp._rules import hidden_activations, hidden_sizes
 from fastmlp._snapshot import snapshot
+from fastmlp.export._nested import contained, replaced
 
 _NOT_COPIED = (
     "_optimizer",
@@ -25,6 +35,11 @@ _NOT_COPIED = (
     "validation_loss_curve_",
 )
 _MOMENTS = {"adam": ("ms", "vs"), "sgd": ("velocities",)}
+_OURS = (MLPClassifier, MLPRegressor)
+_THEIRS = (neural_network.MLPClassifier, neural_network.MLPRegressor)
+_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
+# Parameters that scikit-learn lacks and that say nothing of the model that is trained.
+_OF_THE_RUN = ("dtype", "n_threads", "max_time", "on_divergence", "random_stream")
 
 
 def _copied_state(source, target):
@@ -40,35 +55,44 @@ def from_sklearn(estimator):
 
     Parameters
     ----------
-    estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
-        Fitted or not.
+    estimator : estimator
+        A sklearn.neural_network.MLPClassifier or MLPRegressor, fitted or not, or a
+        pipeline, search or other wrapper that holds such models.
 
     Returns
     -------
-    model : fastmlp.MLPClassifier or fastmlp.MLPRegressor
+    model : estimator
         With the same parameters and, if fitted, copies of weights and history;
-        ``partial_fit`` goes on with the moments of the solver.
+        ``partial_fit`` goes on with the moments of the solver. Of a wrapper, a copy in
+        which the models are replaced.
 
     Raises
     ------
     TypeError
         If it is something else.
     """
-    import fastmlp
-
-    for kind in ("MLPClassifier", "MLPRegressor"):
-        if isinstance(estimator, getattr(neural_network, kind)):
-            known = getattr(fastmlp, kind)._get_param_names()
-            params = estimator.get_params(deep=False)
-            model = getattr(fastmlp, kind)(
-                **{name: params[name] for name in params if name in known}
-            )
-            break
-    else:
+    if isinstance(estimator, _THEIRS):
+        return _ours_of(estimator)
+    found = contained(estimator, _THEIRS) if _is_estimator(estimator) else []
+    if not found:
         raise TypeError(
-            "expected a sklearn.neural_network.MLPClassifier or MLPRegressor, got "
-            f"{type(estimator)!r}."
+            "expected a sklearn.neural_network.MLPClassifier or MLPRegressor, or an "
+            f"estimator that holds one, got {type(estimator)!r}."
         )
+    return replaced(estimator, found, _ours_of)
+
+
+def _is_estimator(value):
+    """Whether this is an estimator, and no class of one."""
+    return isinstance(value, BaseEstimator)
+
+
+def _ours_of(estimator):
+    """The model of fastmlp of one of scikit-learn."""
+    kind = _OURS[isinstance(estimator, _THEIRS[1])]
+    known = kind._get_param_names()
+    params = estimator.get_params(deep=False)
+    model = kind(**{name: params[name] for name in params if name in known})
     _copied_state(estimator, model)
     if hasattr(model, "_label_binarizer") and hasattr(model, "classes_"):
         model.classes_ = model._label_binarizer.classes_  # by which theirs predicts
@@ -129,45 +153,96 @@ def to_sklearn(estimator):
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
-        Fitted.
+    estimator : estimator
+        A fitted MLPClassifier or MLPRegressor, or a fitted pipeline, search or other
+        wrapper that holds such models.
 
     Returns
     -------
-    model : sklearn.neural_network.MLPClassifier or MLPRegressor
-        With copies of weights and history; ``partial_fit`` starts the moments of the
-        solver anew. Classes are in sorted order, as scikit-learn needs them, and the
-        outputs with them. Parameters that scikit-learn lacks are left out; a loss that
-        it lacks becomes squared_error, or poisson if predictions are exp of an output.
+    model : estimator
+        A sklearn.neural_network.MLPClassifier or MLPRegressor with copies of weights
+        and history; ``partial_fit`` starts the moments of the solver anew. Classes are
+        in sorted order, as scikit-learn needs them, and the outputs with them. Of a
+        wrapper, a copy in which the models are replaced, those that are not fitted too.
+        Its predictions are the same. A loss that scikit-learn lacks becomes
+        squared_error, or poisson if predictions are exp of an output; other options
+        that it lacks get its default or are left out.
+
+    Warns
+    -----
+    UserWarning
+        If scikit-learn lacks options of the training, so that another ``fit`` of the
+        result would train in another way; they are named.
 
     Raises
     ------
+    TypeError
+        If there is no model of fastmlp.
     ValueError
-        If scikit-learn lacks the activation or the loss.
+        If scikit-learn lacks the activation or the loss, or a parameter that a search
+        varies.
     NotFittedError
         If the estimator has no weights.
     """
-    fitted = snapshot(estimator)
-    names = {name for name, _ in fitted.activations}
-    known = ("identity", "logistic", "tanh", "relu")
-    if len(names) > 1 or not names <= set(known):
-        raise ValueError(
-            f"scikit-learn has the activations {known}, one for all hidden layers; the "
-            f"model has {sorted(map(str, names))}."
+    if isinstance(estimator, _OURS):
+        found = [estimator]
+    else:
+        found = contained(estimator, _OURS) if _is_estimator(estimator) else []
+    if not found:
+        raise TypeError(
+            "expected a fastmlp.MLPClassifier or MLPRegressor, or an estimator that "
+            f"holds one, got {type(estimator)!r}."
         )
-    name = "MLPClassifier" if fitted.is_classifier else "MLPRegressor"
-    kind = getattr(neural_network, name)
+    if contained(estimator, (HiddenFeatures,)):
+        raise ValueError("scikit-learn has no HiddenFeatures.")
+    if not any(hasattr(model, "coefs_") for model in found):
+        check_is_fitted(estimator, "coefs_" if isinstance(estimator, _OURS) else None)
+    lost = set()
+    copied = replaced(estimator, found, lambda model: _theirs_of(model, lost))
+    for search in contained(copied, (BaseSearchCV,)):
+        _check_search(search)
+    if lost:
+        warnings.warn(
+            f"scikit-learn lacks {', '.join(sorted(lost))}: the copy predicts the "
+            "same, but another fit of it trains without that.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return copied
+
+
+def _theirs_of(estimator, lost):
+    """The model of scikit-learn of one of fastmlp; adds options it lacks to a set."""
+    is_fitted = hasattr(estimator, "coefs_")
+    kind = _THEIRS[isinstance(estimator, MLPRegressor)]
     params = estimator.get_params(deep=False)
-    params["activation"] = next(iter(names), "identity")
-    if not fitted.is_classifier:
-        params["loss"] = fitted.loss
-    known = kind._get_param_names()
-    if fitted.out_activation == "exp" and "loss" not in known:
+    if is_fitted:
+        fitted = snapshot(estimator)
+        activations, output = fitted.activations, fitted.out_activation
+    else:
+        n_hidden = len(hidden_sizes(estimator))
+        activations = hidden_activations(estimator, n_hidden)
+        output = loss_outputs.get(str(params["loss"]))
+    names = {name for name, _ in activations}
+    if len(names) > 1 or not names <= set(_ACTIVATIONS):
         raise ValueError(
-            f"scikit-learn {sklearn.__version__} has no poisson loss; 1.7 has."
+            f"scikit-learn has the activations {_ACTIVATIONS}, one for all hidden "
+            f"layers; the model has {sorted(map(str, names))}."
         )
-    model = kind(**{name: params[name] for name in params if name in known})
-    check_is_fitted(estimator, "coefs_")
+    params["activation"] = next(iter(names), "identity")
+    known = kind._get_param_names()
+    if kind is _THEIRS[1]:
+        if output == "exp" and "loss" not in known:
+            raise ValueError(
+                f"scikit-learn {sklearn.__version__} has no poisson loss; 1.7 has."
+            )
+        loss = "poisson" if output == "exp" else "squared_error"
+        if params["loss"] != loss:
+            lost.add(f"loss={params['loss']!r}")
+        params["loss"] = loss
+    model = kind(**_known_params(kind, params, estimator, lost))
+    if not is_fitted:
+        return model
     _copied_state(estimator, model)
     model.coefs_ = [np.array(w) for w in fitted.coefs]
     model.intercepts_ = [np.array(b) for b in fitted.intercepts]
@@ -179,3 +254,59 @@ def to_sklearn(estimator):
         model._label_binarizer = LabelBinarizer().fit(model.classes_)
     model.n_layers_, model.n_outputs_ = len(fitted.units), fitted.units[-1]
     return model
+
+
+def _known_params(kind, params, estimator, lost):
+    """Parameters of a class of scikit-learn, its default for a value it refuses."""
+    known = {}
+    for name, value in params.items():
+        if name in kind._get_param_names():
+            if _takes(kind, name, value):
+                known[name] = value
+            else:
+                lost.add(f"{name}={reprlib.repr(value)}")
+        elif name not in _OF_THE_RUN and not _is_default(estimator, name, value):
+            lost.add(f"{name}={reprlib.repr(value)}")
+    return known
+
+
+def _takes(kind, name, value):
+    """Whether a class of scikit-learn takes a value, by its own check."""
+    try:
+        kind(**{name: value})._validate_params()
+    except ValueError:
+        return False
+    return True
+
+
+def _is_default(estimator, name, value):
+    """Whether a parameter has the default of its class."""
+    default = inspect.signature(type(estimator)).parameters[name].default
+    return type(value) is type(default) and value == default
+
+
+def _check_search(search):
+    """Raise ValueError if a search varies what scikit-learn's model lacks."""
+    varied = getattr(search, "param_grid", None) or getattr(
+        search, "param_distributions", {}
+    )
+    known = search.estimator.get_params()
+    for grid in [varied] if isinstance(varied, dict) else varied:
+        for path, values in grid.items():
+            owner, _, name = path.rpartition("__")
+            model = known.get(owner) if owner else search.estimator
+            if not isinstance(model, _THEIRS):
+                continue
+            if name not in model.get_params():
+                raise ValueError(
+                    f"the search varies {path!r}, and {type(model).__name__} of "
+                    f"scikit-learn has no {name!r}. Convert its best_estimator_."
+                )
+            values = values if isinstance(values, list | tuple | np.ndarray) else []
+            refused = [v for v in values if not _takes(type(model), name, v)]
+            if refused:
+                raise ValueError(
+                    f"the search varies {path!r}, and {type(model).__name__} of "
+                    f"scikit-learn has no {name}={refused[0]!r}. Convert its "
+                    "best_estimator_."
+                )

@@ -43,8 +43,9 @@ def to_torch(estimator, *, logits=False):
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
-        Fitted.
+    estimator : MLPClassifier, MLPRegressor or Pipeline
+        Fitted. A pipeline of scalers and an MLP becomes the model that `fold_scalers`
+        makes of it.
     logits : bool, default=False
         Whether to leave out the output activation (softmax, sigmoid or exp), as the
         losses of PyTorch want it for further training.
@@ -61,7 +62,8 @@ def to_torch(estimator, *, logits=False):
     ImportError
         If torch is not installed.
     ValueError
-        If the model knows a single class, or if an activation has no module.
+        If the model knows a single class, if an activation has no module, or if a step
+        of a pipeline cannot be folded.
     """
     torch = _torch()
     model = snapshot(estimator)
