@@ -171,7 +171,6 @@ def standardizable(objective):
     return (
         objective.loss in LOCATION_LOSSES
         and objective.output is None
-        and not objective.is_monotone
     )
 
 

@@ -302,7 +302,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             if options.checkpoint is not None:
                 options.checkpoint.begin(task)
             hold_out(task)
-            standardize(task, is_raw=options.gives_weights or not cold)
+            standardize(task, is_cold=cold)
             regularization.smooth(task)
             _history.begin(self, task)
             train = fit_stochastic if self.solver in OPTIMIZERS else fit_lbfgs
@@ -442,9 +442,23 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"activation {self.out_activation_!r}, but loss={self.loss!r} needs "
                 f"{output!r}. Fit a new estimator, or set warm_start=False."
             )
+        self._keep_step_scale(network, method)
         self._take_objective(network.objective)
         self.n_layers_ = len(known)
         self.t_ = getattr(self, "t_", 0)
+
+    def _keep_step_scale(self, network, method):
+        """Let monotone quantiles go on in the units that they were fitted with."""
+        units = (getattr(self, "_objective", None) or {}).get("step_scale")
+        if units is None or not network.objective.is_monotone:
+            return
+        if len(units) != network.n_targets:
+            raise ValueError(
+                f"{method} cannot change the number of targets or quantiles: the "
+                f"fitted model has {len(units)} target(s), y has {network.n_targets}. "
+                "Fit a new estimator, or set warm_start=False."
+            )
+        network.set_objective(network.objective._replace(step_scale=units))
 
     def _take_objective(self, objective):
         """Record the loss that the weights are trained for."""
@@ -2144,9 +2158,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         return False
 
     def _validation_score(self, y, outputs, sample_weight):
-        """The score of the model, or NaN where the outputs are not finite."""
-        if not np.isfinite(outputs).all():
-            return np.nan
+        """The score of the model for finite outputs."""
         return _losses.score(y, outputs, self._wanted_objective(), sample_weight)
 
     @available_if(_solver_is_stochastic)
