@@ -109,8 +109,10 @@ class Monitor:
             self.task.averaging.epoch_ends(epoch, self.first_epoch + estimator.n_iter_)
         improved, score = self._judged(loss)
         if not self.stops_by_score:
-            improved = loss < np.inf and loss <= estimator.best_loss_ - estimator.tol
+            # NaN is no improvement, but nothing ends a fit before a loss was a number
+            improved = loss <= estimator.best_loss_ - estimator.tol
             estimator.best_loss_ = min(estimator.best_loss_, loss)
+            improved = improved or estimator.best_loss_ == np.inf
         optimizer.epoch_ends(epoch, estimator.t_)
         count = 0 if improved else estimator._no_improvement_count + 1
         estimator._no_improvement_count = count
@@ -232,7 +234,6 @@ class Monitor:
             estimator.best_validation_score_ = score
             if self.stops_by_score:
                 self.holdout.keep()
-        # no score ends a fit before one of them was a number
         return improved or not self.holdout.has_score, score
 
     def _recorded(self, loss, score, rate):
