@@ -9,6 +9,7 @@ better than the best one, so a model that does not beat these does not beat that
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import logit
 
 from fastmlp._core.kernels import loss_outputs
@@ -213,6 +214,15 @@ def _remedy_of_features(task):
     """What to do about the scale of the features, if anything."""
     if task.estimator.standardize_X:
         return
-    largest = task.largest_feature()
-    if largest > USUAL:
-        yield f"|X| reaches {largest:.3g}: set standardize_X=True."
+    X = task.training_part()[0]
+    with np.errstate(over="ignore"):
+        if issparse(X):
+            squares = np.bincount(X.indices, X.data.astype(np.float64) ** 2)
+        else:
+            squares = np.einsum("ij,ij->j", X, X, dtype=np.float64)
+    largest = np.sqrt(squares.max(initial=0) / X.shape[0])
+    if not 1 / USUAL <= largest <= USUAL:
+        yield (
+            f"The root mean squares of the features reach {largest:.3g}: set "
+            "standardize_X=True."
+        )

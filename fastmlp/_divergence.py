@@ -83,8 +83,15 @@ class Divergence:
                 f"The loss of the trained model is {loss:g}: it is beyond the numbers "
                 f"of {self.task.params.dtype}, where {self.task.scale_of_data()}. "
                 "Scale X and y, for example with standardize_X=True and, for "
-                "regression, standardize_y=True."
+                f"regression, standardize_y=True{self._or_lower_the_rate()}."
             )
+
+    def _or_lower_the_rate(self):
+        """The other remedy, where the solver has a rate."""
+        estimator = self.task.estimator
+        if estimator.solver == "lbfgs":
+            return ""
+        return f", or lower learning_rate_init (now {estimator.learning_rate_init:g})"
 
     def _warn(self, message):
         self.has_warned = True

@@ -161,10 +161,6 @@ class Task:
 
     def scale_of_data(self):
         """The largest magnitudes in X and y, in words."""
-        y = np.abs(self.y).max(initial=0)
-        return f"|X| reaches {self.largest_feature():.3g} and |y| {y:.3g}"
-
-    def largest_feature(self):
-        """The largest magnitude in X."""
         values = self.X.data if issparse(self.X) else self.X
-        return np.abs(values).max(initial=0)
+        x, y = (np.abs(a).max(initial=0) for a in (values, self.y))
+        return f"|X| reaches {x:.3g} and |y| {y:.3g}"
