@@ -153,7 +153,7 @@ def _before_activation(objective, values, tiny):
 
 
 def _softplus_inverse(values, tiny):
-    """z with softplus(z) the values, or the nearest that a float holds."""
+    """Outputs z with softplus(z) the values, or the nearest that a float holds."""
     values = np.maximum(values, tiny)
     return values + np.log(-np.expm1(-values))
 
@@ -202,12 +202,12 @@ def _remedy_of_targets(task, rows):
     mean, spread = mean[worst], spread[worst]
     if max(abs(mean), spread) <= USUAL and spread >= 1 / USUAL:
         return
-    scale = f"y has the mean {mean:.4g} and the standard deviation {spread:.4g}"
+    scale = f"y has the mean {mean:.4g} and the standard deviation {spread:.4g}, but"
     output = objective.output or loss_outputs[objective.loss]
     if objective.loss in LOCATION_LOSSES and output == "identity":
-        yield f"{scale}, but training starts from outputs near 0: set standardize_y=True."
+        yield f"{scale} training starts from outputs near 0: set standardize_y=True."
     elif output in ("exp", "softplus"):
-        yield f"{scale}, but training starts from outputs near 1: divide y by its mean."
+        yield f"{scale} training starts from outputs near 1: divide y by its mean."
 
 
 def _remedy_of_features(task):

@@ -15,9 +15,9 @@ REDUCTION, MOST_REDUCTIONS = 0.1, 10
 class Divergence:
     """Watches the weights of a task.
 
-    With "raise" it only looks when the loss is not finite. A run that stops by its score
-    keeps the weights of its best epoch, if there is one. With "warn" and "reduce_lr" it
-    keeps a copy of the weights after the epoch with the smallest loss.
+    With "raise" it only looks when the loss is not finite. A run that stops by its
+    score keeps the weights of its best epoch, if there is one. With "warn" and
+    "reduce_lr" it keeps a copy of the weights after the epoch with the smallest loss.
     """
 
     def __init__(self, task):

@@ -14,7 +14,6 @@ from fastmlp._core.network import Data, Layers
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
 from fastmlp._validation import check_some_weight
 
-
 # Scores of a regression that compare its errors with those of a constant.
 _BESIDE_A_CONSTANT = (None, "r2", "explained_variance", "d2_absolute_error_score")
 

@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+
 from fastmlp._checkpoint_states import LbfgsState
 from fastmlp._core.batch import BatchSum, DeadlineError
 from fastmlp._core.curvature import Curvature, dot

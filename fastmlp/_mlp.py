@@ -239,15 +239,18 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         ------
         ValueError
             If a parameter or the data are not valid, if the weights do not stay finite,
-            or if ``resume`` is the file of another fit. An earlier fit is then left as
-            it was.
+            if the score that decides is NaN for any model, or if ``resume`` is the file
+            of another fit. An earlier fit is then left as it was.
         TypeError
             If ``callback`` returns anything but None or a bool.
 
         Warns
         -----
         ConvergenceWarning
-            If the solver has not converged after ``max_iter``.
+            If the solver has not converged after ``max_iter``, if the loss of the model
+            on the training data is no better than that of the best constant prediction,
+            or if ``max_time``, a divergence or a score without a finite value ended the
+            fit.
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
@@ -1041,7 +1044,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     scoring : str, callable or None, default=None
         Score of the validation data: None is accuracy (classifier) or R2
         (regressor), "loss" minus the validation loss, else a name or a callable
-        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
+        never the best one.
 
     target_score : float or None, default=None
         Validation score at which training stops; 1.0 is a perfect accuracy or R2.
@@ -1052,16 +1056,16 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
         What to do when the weights are no longer finite: "raise" an error (with
-        ``early_stopping`` train on and keep the best weights); "warn" and keep the
-        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
-        learning rate, at most ten times.
+        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
+        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
+        go on from them at a tenth of the learning rate, at most ten times.
 
     standardize_X : bool, default=False
         Whether training sees each feature with mean 0 and variance 1 (sparse X:
         variance only; so too without intercepts), by the weighted statistics of the
         training rows of the first fit. The weights that result are folded into the
         first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
-        of X.
+        of X; sparse rows become dense in it where the first fit was on dense X.
 
     random_stream : {"restart", "continue"}, default="restart"
         What an int in ``random_state`` means for ``partial_fit`` and warm starts:
@@ -1768,7 +1772,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     scoring : str, callable or None, default=None
         Score of the validation data: None is accuracy (classifier) or R2
         (regressor), "loss" minus the validation loss, else a name or a callable
-        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
+        never the best one.
 
     target_score : float or None, default=None
         Validation score at which training stops; 1.0 is a perfect accuracy or R2.
@@ -1779,16 +1784,16 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
         What to do when the weights are no longer finite: "raise" an error (with
-        ``early_stopping`` train on and keep the best weights); "warn" and keep the
-        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
-        learning rate, at most ten times.
+        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
+        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
+        go on from them at a tenth of the learning rate, at most ten times.
 
     standardize_X : bool, default=False
         Whether training sees each feature with mean 0 and variance 1 (sparse X:
         variance only; so too without intercepts), by the weighted statistics of the
         training rows of the first fit. The weights that result are folded into the
         first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
-        of X.
+        of X; sparse rows become dense in it where the first fit was on dense X.
 
     standardize_y : bool, default=False
         The same for the targets, folded into the last layer; for the losses whose
@@ -1811,7 +1816,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     monotone_quantiles : bool, default=False
         Whether several quantiles must not cross. The lowest is then an output of the
-        network and each further one the one below plus softplus of an output [8]_.
+        network and each further one the one below plus softplus of an output [8]_
+        (with ``standardize_y`` in units of the standard deviation of the target).
 
     tweedie_power : float, default=1.5
         Power p of the variance function of tweedie, ``variance ~ mean ** p``, in

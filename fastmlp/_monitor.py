@@ -161,9 +161,8 @@ class Monitor:
         """
         if self.task.averaging is not None:
             self.task.averaging.finish(may_go_on=not self.stops_by_score)
-        if self.stops_by_score and self.estimator.n_iter_ > 0:
-            if self.holdout.has_score:
-                self.task.params[:] = self.holdout.best_params
+        if self.stops_by_score and self.holdout.has_score:
+            self.task.params[:] = self.holdout.best_params
         if self.optimizer is not None:
             self.estimator._optimizer_state = vars(self.optimizer)
         if not self.is_interrupted:

@@ -170,9 +170,7 @@ OBJECTIVES = {
         Objective("quantile", levels=(0.3,)),
         Objective("quantile", levels=LEVELS),
         Objective("quantile", levels=LEVELS, is_monotone=True),
-        Objective(
-            "quantile", levels=LEVELS, is_monotone=True, step_scale=(0.25, 3.0)
-        ),
+        Objective("quantile", levels=LEVELS, is_monotone=True, step_scale=(0.25, 3.0)),
         Objective("quantile", "softplus", levels=LEVELS),
         Objective("quantile", "softplus", levels=LEVELS, is_monotone=True),
         Objective("gaussian_nll"),

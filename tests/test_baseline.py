@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import reference_losses
+from fastmlp._core.network import Data, Network, Objective
 from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.base import clone
@@ -14,7 +15,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from fastmlp import Activation, Loss, MLPClassifier, MLPRegressor, _baseline
-from fastmlp._core.network import Data, Network, Objective
 
 RNG = np.random.RandomState(0)
 X = RNG.randn(500, 5)

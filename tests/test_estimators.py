@@ -309,9 +309,11 @@ def test_early_stopping_outlives_a_divergence():
     )
     np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0])
     # where no epoch has a score, the initial weights are no model
-    with pytest.warns(ConvergenceWarning, match="diverged in epoch 1"):
-        with pytest.raises(ValueError, match="non-finite parameter weights"):
-            ours.set_params(learning_rate_init=0.5).fit(X, y)
+    with (
+        pytest.warns(ConvergenceWarning, match="diverged in epoch 1"),
+        pytest.raises(ValueError, match="non-finite parameter weights"),
+    ):
+        ours.set_params(learning_rate_init=0.5).fit(X, y)
 
 
 def test_an_interrupt_before_the_first_step_keeps_the_optimizer():

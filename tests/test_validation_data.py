@@ -368,7 +368,9 @@ def _scripted(scores):
 def test_without_any_score_the_last_weights_are_kept(score, solver):
     clf = clone(CLF).set_params(solver=solver, early_stopping=True, n_iter_no_change=2)
     clf.set_params(scoring=_scripted([score]))
-    with pytest.warns(ConvergenceWarning, match="scoring=<function .* was not a finite"):
+    with pytest.warns(
+        ConvergenceWarning, match="scoring=<function .* was not a finite"
+    ):
         clf.fit(X, Y, X_val=X[:20], y_val=Y[:20])
     plain = clone(CLF).set_params(solver=solver).fit(X, Y)
     assert clf.n_iter_ == plain.n_iter_ == 30

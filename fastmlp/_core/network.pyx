@@ -63,8 +63,8 @@ def address_of_function(Function function):
 # What is minimised: the name of a loss and of the output activation (None for its own),
 # the parameter of the loss (delta of huber, power of tweedie, gamma of the focal ones),
 # the range of a logistic output, the levels of quantiles and whether they must not
-# cross, the weights of the positive terms of a binary loss (None for ones), and the unit
-# of each target in which the steps between its quantiles are taken (None for ones).
+# cross, the weights of the positive terms of a binary loss (None for ones), and for
+# each target the unit of the steps between its quantiles (None for ones).
 Objective = namedtuple(
     "Objective",
     (
