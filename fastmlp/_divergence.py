@@ -15,10 +15,9 @@ REDUCTION, MOST_REDUCTIONS = 0.1, 10
 class Divergence:
     """Watches the weights of a task.
 
-    With "raise" it only looks when the loss is not finite, and leaves a run that stops
-    by its score alone, since that keeps the best weights as scikit-learn does. With
-    "warn" and "reduce_lr" it keeps a copy of the weights after the epoch with the
-    smallest loss.
+    With "raise" it only looks when the loss is not finite. A run that stops by its
+    score keeps the weights of its best epoch, if there is one. With "warn" and
+    "reduce_lr" it keeps a copy of the weights after the epoch with the smallest loss.
     """
 
     def __init__(self, task):
@@ -34,7 +33,7 @@ class Divergence:
 
     def stops(self, loss, optimizer):
         """Whether training stops after an epoch of this loss."""
-        if self.mode == "raise" and (math.isfinite(loss) or self.task.stops_by_score):
+        if self.mode == "raise" and math.isfinite(loss):
             return False
         if np.isfinite(self.task.params).all():
             if self.best is not None and loss < self.best_loss:
@@ -59,9 +58,14 @@ class Divergence:
         remedy = "Lower learning_rate_init or scale the data (standardize_X=True)."
         if self.mode != "raise":
             self.restore()
+        if self.mode != "raise" or self._keeps_an_epoch():
             remedy = f"The best weights so far are kept. {remedy}"
         self._warn(f"{what} {remedy}")
         return True
+
+    def _keeps_an_epoch(self):
+        """Whether the held-out rows have chosen weights."""
+        return self.task.stops_by_score and self.task.holdout.has_score
 
     def restore(self):
         """Put the best weights so far in place."""
@@ -79,8 +83,15 @@ class Divergence:
                 f"The loss of the trained model is {loss:g}: it is beyond the numbers "
                 f"of {self.task.params.dtype}, where {self.task.scale_of_data()}. "
                 "Scale X and y, for example with standardize_X=True and, for "
-                "regression, standardize_y=True."
+                f"regression, standardize_y=True{self._or_lower_the_rate()}."
             )
+
+    def _or_lower_the_rate(self):
+        """The other remedy, where the solver has a rate."""
+        estimator = self.task.estimator
+        if estimator.solver == "lbfgs":
+            return ""
+        return f", or lower learning_rate_init (now {estimator.learning_rate_init:g})"
 
     def _warn(self, message):
         self.has_warned = True

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
 
 from fastmlp._core.network import Data, Layers
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
 from fastmlp._validation import as_array, check_some_weight
+
+# Scores of a regression that compare its errors with those of a constant.
+_BESIDE_A_CONSTANT = (None, "r2", "explained_variance", "d2_absolute_error_score")
 
 
 def hold_out(task):
@@ -46,6 +51,8 @@ def hold_out(task):
             f"{name} needs validation data: pass X_val and y_val, set validation_split"
             " or, for sgd and adam, early_stopping=True."
         )
+    if task.holdout is not None:
+        task.holdout.check_targets()
 
 
 def _given(task, X, y, sample_weight):
@@ -167,20 +174,74 @@ class Holdout:
             self.judged = params
         z = predict(self.network, self.data, self.layers, self.rows, activated=False)
         loss = mean_loss(self.network, z.copy(), self.targets, self.sample_weight)
-        estimator = self.task.estimator
-        if estimator.scoring == "loss":
+        if self.task.estimator.scoring == "loss":
             return loss, -loss
         activate_outputs(self.network, z)
-        if self.scorer is None:
-            return loss, estimator._validation_score(
-                self.targets, z, self.sample_weight
-            )
         if not np.isfinite(z).all():
             return loss, np.nan
+        score = self._score(z)
+        if math.isnan(score):
+            self._check_can_judge()
+        return loss, score
+
+    def _score(self, outputs):
+        """The score of finite outputs."""
+        estimator = self.task.estimator
+        if self.scorer is None:
+            return estimator._validation_score(
+                self.targets, outputs, self.sample_weight
+            )
         fitted = self.task.fitted_copy()
         vars(fitted).pop("feature_names_in_", None)  # X is an array by now
-        y = estimator._decoded(self.y)
-        return loss, float(self.scorer(fitted, self.X, y))
+        return float(self.scorer(fitted, self.X, estimator._decoded(self.y)))
+
+    @property
+    def has_score(self):
+        """Whether the score was a number after some epoch of this fit."""
+        return self.task.estimator.best_validation_score_ > -np.inf
+
+    def _check_can_judge(self):
+        """Raise ValueError where a score that decides is NaN for any model.
+
+        The scores of scikit-learn are NaN because of the targets alone. One of a
+        function may be so for some predictions only, and the fit goes on.
+        """
+        if self.decides and not callable(self.task.estimator.scoring):
+            raise self._cannot_judge("NaN")
+
+    def check_targets(self):
+        """Raise ValueError where the score that decides is the same for any model.
+
+        That is 0 where it compares the model with a constant that is perfect.
+        """
+        estimator = self.task.estimator
+        if estimator.scoring not in _BESIDE_A_CONSTANT or is_classifier(estimator):
+            return
+        y = self.task.training_part()[1]
+        if not self.decides or len(self.y) < 2 or np.ptp(self.y, axis=0).any():
+            return
+        if np.ptp(y, axis=0).any():  # else there is nothing to learn
+            raise self._cannot_judge("0 for every model but a perfect one")
+
+    @property
+    def decides(self):
+        """Whether the score ends a fit, or chooses the weights."""
+        task = self.task
+        return task.stops_by_score or task.estimator.target_score is not None
+
+    def _cannot_judge(self, value):
+        """The error about a score that is the same for all epochs."""
+        y = self.task.estimator._decoded(self.y)
+        values = np.unique(y)
+        held = f"{len(values)} different values"
+        if len(values) == 1:
+            held = f"only the value {values[0]!s}"
+        return ValueError(
+            f"{named_score(self.task.estimator)} is {value} on the validation data, so "
+            f"it cannot judge the epochs: the targets of their {len(y)} row(s) hold "
+            f"{held}. Pass validation data for which it is defined, or set "
+            "scoring='loss'."
+        )
 
     def standardize(self, scaling):
         """Take the data in the units of training; scorers still see the raw ones."""
@@ -194,6 +255,13 @@ class Holdout:
     def keep(self):
         """Remember the current weights as the best so far."""
         self.best_params = self.task.current_params.copy()
+
+
+def named_score(estimator):
+    """The score of the validation data in words."""
+    if estimator.scoring is not None:
+        return f"scoring={estimator.scoring!r}"
+    return "The accuracy" if is_classifier(estimator) else "The R2 or D2 score"
 
 
 def _scorer(estimator, sample_weight):

@@ -11,7 +11,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._checkpoint_states import LbfgsState
 from fastmlp._core.batch import BatchSum, DeadlineError
@@ -85,17 +84,18 @@ def fit_lbfgs(task):
     ):
         objective.take_best()
         estimator.loss_ = objective.best_loss
-    monitor.finish()
+    limit = None
     if end.status > 0:
         more = ""
         if estimator.n_iter_ >= estimator.max_iter:
             more = f" Increase max_iter (now {estimator.max_iter})."
-        warn(
+        limit = (
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
             f"(status={end.status}): {end.message}.{more} Scaling the data may "
-            "also help, for example with sklearn.preprocessing.StandardScaler.",
-            ConvergenceWarning,
+            "also help, for example with sklearn.preprocessing.StandardScaler."
         )
+    monitor.has_ended = monitor.has_ended or end is not STOPPED
+    monitor.finish(limit)
 
 
 class End(NamedTuple):

@@ -168,11 +168,7 @@ def is_plain(objective):
 
 def standardizable(objective):
     """Whether targets may be standardised: shift and scale fold into the last layer."""
-    return (
-        objective.loss in LOCATION_LOSSES
-        and objective.output is None
-        and not objective.is_monotone
-    )
+    return objective.loss in LOCATION_LOSSES and objective.output is None
 
 
 def check_target_range(y, dtype, objective):

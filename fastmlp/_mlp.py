@@ -240,15 +240,18 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         ------
         ValueError
             If a parameter or the data are not valid, if the weights do not stay finite,
-            or if ``resume`` is the file of another fit. An earlier fit is then left as
-            it was.
+            if the score that decides is NaN for any model, or if ``resume`` is the file
+            of another fit. An earlier fit is then left as it was.
         TypeError
             If ``callback`` returns anything but None or a bool.
 
         Warns
         -----
         ConvergenceWarning
-            If the solver has not converged after ``max_iter``.
+            If the solver has not converged after ``max_iter``, if the loss of the model
+            on the training data is no better than that of the best constant prediction,
+            or if ``max_time``, a divergence or a score without a finite value ended the
+            fit.
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
@@ -304,7 +307,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             if options.checkpoint is not None:
                 options.checkpoint.begin(task)
             hold_out(task)
-            standardize(task, is_raw=options.gives_weights or not cold)
+            standardize(task, is_cold=cold)
             regularization.smooth(task)
             _history.begin(self, task)
             train = fit_stochastic if self.solver in OPTIMIZERS else fit_lbfgs
@@ -444,9 +447,23 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"activation {self.out_activation_!r}, but loss={self.loss!r} needs "
                 f"{output!r}. Fit a new estimator, or set warm_start=False."
             )
+        self._keep_step_scale(network, method)
         self._take_objective(network.objective)
         self.n_layers_ = len(known)
         self.t_ = getattr(self, "t_", 0)
+
+    def _keep_step_scale(self, network, method):
+        """Let monotone quantiles go on in the units that they were fitted with."""
+        units = (getattr(self, "_objective", None) or {}).get("step_scale")
+        if units is None or not network.objective.is_monotone:
+            return
+        if len(units) != network.n_targets:
+            raise ValueError(
+                f"{method} cannot change the number of targets or quantiles: the "
+                f"fitted model has {len(units)} target(s), y has {network.n_targets}. "
+                "Fit a new estimator, or set warm_start=False."
+            )
+        network.set_objective(network.objective._replace(step_scale=units))
 
     def _take_objective(self, objective):
         """Record the loss that the weights are trained for."""
@@ -1034,7 +1051,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     scoring : str, callable or None, default=None
         Score of the validation data: None is accuracy (classifier) or R2
         (regressor), "loss" minus the validation loss, else a name or a callable
-        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
+        never the best one.
 
     target_score : float or None, default=None
         Validation score at which training stops; 1.0 is a perfect accuracy or R2.
@@ -1045,16 +1063,16 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
         What to do when the weights are no longer finite: "raise" an error (with
-        ``early_stopping`` train on and keep the best weights); "warn" and keep the
-        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
-        learning rate, at most ten times.
+        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
+        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
+        go on from them at a tenth of the learning rate, at most ten times.
 
     standardize_X : bool, default=False
         Whether training sees each feature with mean 0 and variance 1 (sparse X:
         variance only; so too without intercepts), by the weighted statistics of the
         training rows of the first fit. The weights that result are folded into the
         first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
-        of X.
+        of X; sparse rows become dense in it where the first fit was on dense X.
 
     random_stream : {"restart", "continue"}, default="restart"
         What an int in ``random_state`` means for ``partial_fit`` and warm starts:
@@ -1761,7 +1779,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     scoring : str, callable or None, default=None
         Score of the validation data: None is accuracy (classifier) or R2
         (regressor), "loss" minus the validation loss, else a name or a callable
-        ``(estimator, X, y)`` of :mod:`sklearn.metrics`.
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
+        never the best one.
 
     target_score : float or None, default=None
         Validation score at which training stops; 1.0 is a perfect accuracy or R2.
@@ -1772,16 +1791,16 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
         What to do when the weights are no longer finite: "raise" an error (with
-        ``early_stopping`` train on and keep the best weights); "warn" and keep the
-        weights of the best epoch; or "reduce_lr": go on from them at a tenth of the
-        learning rate, at most ten times.
+        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
+        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
+        go on from them at a tenth of the learning rate, at most ten times.
 
     standardize_X : bool, default=False
         Whether training sees each feature with mean 0 and variance 1 (sparse X:
         variance only; so too without intercepts), by the weighted statistics of the
         training rows of the first fit. The weights that result are folded into the
         first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
-        of X.
+        of X; sparse rows become dense in it where the first fit was on dense X.
 
     standardize_y : bool, default=False
         The same for the targets, folded into the last layer; for the losses whose
@@ -1804,7 +1823,8 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     monotone_quantiles : bool, default=False
         Whether several quantiles must not cross. The lowest is then an output of the
-        network and each further one the one below plus softplus of an output [8]_.
+        network and each further one the one below plus softplus of an output [8]_
+        (with ``standardize_y`` in units of the standard deviation of the target).
 
     tweedie_power : float, default=1.5
         Power p of the variance function of tweedie, ``variance ~ mean ** p``, in
@@ -2151,9 +2171,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         return False
 
     def _validation_score(self, y, outputs, sample_weight):
-        """The score of the model, or NaN where the outputs are not finite."""
-        if not np.isfinite(outputs).all():
-            return np.nan
+        """The score of the model for finite outputs."""
         return _losses.score(y, outputs, self._wanted_objective(), sample_weight)
 
     @available_if(_solver_is_stochastic)

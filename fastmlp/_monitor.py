@@ -8,9 +8,13 @@ from time import perf_counter
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastmlp._baseline import shortfall
 from fastmlp._divergence import Divergence
+from fastmlp._functions import is_from_function
+from fastmlp._holdout import named_score
 from fastmlp._progress import EpochRecord, reporter
 from fastmlp._schedules import schedule
+from fastmlp._task import INTERRUPTED
 from fastmlp._warnings import warn
 
 
@@ -50,6 +54,7 @@ class Monitor:
         self.count = 0  # iterations of lbfgs without improvement
         self.clock = perf_counter()
         self.is_interrupted = False
+        self.has_ended = False  # by a rule of the solver, not one of the user
         self.open_books()
 
     def open_books(self):
@@ -104,8 +109,10 @@ class Monitor:
             self.task.averaging.epoch_ends(epoch, self.first_epoch + estimator.n_iter_)
         improved, score = self._judged(loss)
         if not self.stops_by_score:
-            improved = not loss > estimator.best_loss_ - estimator.tol
+            # NaN is no improvement, but nothing ends a fit before a loss was a number
+            improved = loss <= estimator.best_loss_ - estimator.tol
             estimator.best_loss_ = min(estimator.best_loss_, loss)
+            improved = improved or estimator.best_loss_ == np.inf
         optimizer.epoch_ends(epoch, estimator.t_)
         count = 0 if improved else estimator._no_improvement_count + 1
         estimator._no_improvement_count = count
@@ -115,6 +122,7 @@ class Monitor:
             return True
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             if optimizer.trigger_stopping(self._say_why):
+                self.has_ended = True
                 return True
             estimator._no_improvement_count = 0
         return False
@@ -129,6 +137,7 @@ class Monitor:
         flat = self.stops_by_score and self.count > self.estimator.n_iter_no_change
         if flat:
             self._say_why("Stopping.")
+            self.has_ended = not stops
         return stops or flat
 
     def interrupted(self, epoch=None):
@@ -142,18 +151,62 @@ class Monitor:
             self.task.averaging.interrupted(epoch)
         self.estimator.loss_ = epoch.loss
 
-    def finish(self):
-        """Put the best weights in place, and keep the state of the optimizer."""
+    def finish(self, limit=None):
+        """Put the best weights in place, and keep the state of the optimizer.
+
+        Parameters
+        ----------
+        limit : str or None
+            A warning about the limit at which training ended, if it was one.
+        """
         if self.task.averaging is not None:
             self.task.averaging.finish(may_go_on=not self.stops_by_score)
-        if self.stops_by_score and self.estimator.n_iter_ > 0:
+        if self.stops_by_score and self.holdout.has_score:
             self.task.params[:] = self.holdout.best_params
         if self.optimizer is not None:
             self.estimator._optimizer_state = vars(self.optimizer)
         if not self.is_interrupted:
             self.divergence.training_ends(self.estimator.loss_)
+            self._warn_of_scores()
+        self.has_ended = self.has_ended or limit is not None
+        messages = [m for m in (limit, self._shortfall()) if m is not None]
+        if messages:
+            warn(" ".join(messages), ConvergenceWarning)
         if self.report is not None:
             self.report.close()
+
+    def _warn_of_scores(self):
+        """Warn where a score that decides was not a number after any epoch."""
+        if self.holdout is None or not self.holdout.decides:
+            return
+        if self.holdout.has_score or self.divergence.has_warned:
+            return
+        warn(
+            f"{named_score(self.estimator)} was not a finite number after any epoch, "
+            "so it could decide nothing: the weights of the last epoch are kept. "
+            "Check the validation data and the score, or set scoring='loss'.",
+            ConvergenceWarning,
+        )
+
+    def _shortfall(self):
+        """What a model lacks that is no better than a constant, or None.
+
+        A call of ``partial_fit`` sees a part of the data, and where a rule of the user
+        ended a fit, that was short on purpose.
+        """
+        if not self.has_ended or self.is_interrupted or self.divergence.has_warned:
+            return None
+        if self.task.options.incremental or not np.isfinite(self.task.params).all():
+            return None
+        try:
+            return shortfall(self.task)
+        except KeyboardInterrupt:
+            warn(INTERRUPTED)
+        except Exception as error:
+            if not is_from_function(error):
+                raise
+            self.task.error = error
+        return None
 
     def time_is_up(self):
         """Whether ``max_time`` is over; warns if so."""
@@ -175,12 +228,12 @@ class Monitor:
         self.validation_loss, score = self.holdout.judge()
         estimator.validation_loss_curve_.append(self.validation_loss)
         estimator.validation_scores_.append(score)
-        improved = not score < estimator.best_validation_score_ + estimator.tol
+        improved = score >= estimator.best_validation_score_ + estimator.tol
         if score > estimator.best_validation_score_:
             estimator.best_validation_score_ = score
             if self.stops_by_score:
                 self.holdout.keep()
-        return improved, score
+        return improved or not self.holdout.has_score, score
 
     def _recorded(self, loss, score, rate):
         """Add the row of an epoch, tell who listens; says whether they want to stop."""

@@ -17,7 +17,7 @@ from fastmlp._losses import LOCATION_LOSSES, outputs_per_target, standardizable
 from fastmlp._validation import as_array
 
 
-def standardize(task, is_raw):
+def standardize(task, is_cold):
     """Let a task train on standardised data, if its estimator asks for it.
 
     The statistics are those of the first fit of the model, over its training rows and
@@ -27,8 +27,9 @@ def standardize(task, is_raw):
     ----------
     task : Task
         With its training rows chosen.
-    is_raw : bool
-        Whether the weights at hand take raw data; random ones take standardised data.
+    is_cold : bool
+        Whether the fit begins anew: random weights take standardised data, while given
+        ones and those of an earlier fit take raw data.
     """
     estimator = task.estimator
     known = getattr(estimator, "_scaling", None) or {}
@@ -37,7 +38,7 @@ def standardize(task, is_raw):
         "y": getattr(estimator, "standardize_y", False),
     }
     if wanted["y"]:
-        _check_targets_scale(task.network.objective, estimator.fit_intercept)
+        _check_targets_scale(task.network.objective, estimator)
     estimator._scaling = {
         name: known.get(name) or _statistics(task, name)
         for name, is_wanted in wanted.items()
@@ -46,7 +47,9 @@ def standardize(task, is_raw):
     if not estimator._scaling:
         return
     scaling = task.scaling = Scaling(task.network, **estimator._scaling)
-    if is_raw:
+    if wanted["y"] and task.network.objective.is_monotone:
+        _scale_steps(task, scaling.y["scale"], is_cold)
+    if task.options.gives_weights or not is_cold:
         scaling.unfold(task.params)
     task.X, task.y = scaling.features(task.X), scaling.targets(task.y)
     task.data = Data(task.X, task.y, task.sample_weight)
@@ -54,22 +57,41 @@ def standardize(task, is_raw):
         task.holdout.standardize(scaling)
 
 
-def _check_targets_scale(objective, fit_intercept):
+def _check_targets_scale(objective, estimator):
     """Raise ValueError where the last layer cannot undo scaled targets."""
     if not standardizable(objective):
         losses = " or ".join(repr(loss) for loss in LOCATION_LOSSES)
         what = f"loss={objective.loss!r}"
         if objective.loss in LOCATION_LOSSES:
-            what = "out_activation or monotone_quantiles"
+            what = f"out_activation={estimator.out_activation!r}"
         raise ValueError(
-            f"standardize_y=True needs loss={losses} with out_activation=None and "
-            f"monotone_quantiles=False, got {what}: its targets must keep their units."
+            f"standardize_y=True needs loss={losses} with out_activation=None, got "
+            f"{what}: its targets must keep their units."
         )
-    if objective.loss == "gaussian_nll" and not fit_intercept:
+    if objective.loss == "gaussian_nll" and not estimator.fit_intercept:
         raise ValueError(
             "standardize_y=True with loss='gaussian_nll' needs fit_intercept=True: the "
             "scale goes into the intercept of the log variance."
         )
+
+
+def _scale_steps(task, scale, is_cold):
+    """Give the steps between monotone quantiles the units of raw and of scaled targets.
+
+    A step is u softplus(z / u) of an output z with a unit u for each target. Scaling u
+    like z scales the step, so the last layer and the units undo scaled targets. A new
+    model steps in standard deviations; one that goes on keeps its units.
+    """
+    objective = task.network.objective
+    units = scale
+    if not is_cold:
+        known = objective.step_scale
+        units = np.ones_like(scale) if known is None else np.array(known)
+    for take, values in (
+        (task.estimator._take_objective, units),
+        (task.network.set_objective, units / scale),
+    ):
+        take(objective._replace(step_scale=tuple(values.tolist())))
 
 
 def _statistics(task, name):
@@ -112,10 +134,13 @@ class Scaling:
             shift = np.r_[rest, 2 * np.log(scale)]
             return np.r_[mean, rest], np.r_[scale, ones], shift
         n = outputs_per_target(objective)
-        return np.repeat(mean, n), np.repeat(scale, n), 0.0
+        means = np.repeat(mean, n)
+        if objective.is_monotone:  # the other outputs are steps, which do not shift
+            means = np.where(np.arange(len(means)) % n == 0, means, 0)
+        return means, np.repeat(scale, n), 0.0
 
     def features(self, X):
-        """Standardised features, in the dtype and kind of the raw ones."""
+        """Standardised features, in the dtype of the raw ones; dense if shifted."""
         return X if self.X is None else _standardized(as_array(X), **self.X)
 
     def targets(self, y):
@@ -149,7 +174,9 @@ class Scaling:
 
 
 def _standardized(values, mean, scale):
-    """(values - mean) / scale; sparse values have mean 0."""
+    """(values - mean) / scale; sparse values stay sparse where all means are 0."""
+    if issparse(values) and mean.any():  # the statistics are those of dense rows
+        values = values.toarray()
     if issparse(values):
         values = values.copy()
         values.data /= scale[values.indices]

@@ -41,7 +41,8 @@ def stored_objective(stored, is_classifier):
         If there can be none like that.
     """
     impossible = ValueError(f"it has the impossible _objective {str(stored)[:200]}.")
-    if not isinstance(stored, dict) or stored.keys() != set(Objective._fields):
+    needed = set(Objective._fields) - {"step_scale"}  # which older files lack
+    if not isinstance(stored, dict) or stored.keys() - {"step_scale"} != needed:
         raise impossible
     objective = Objective(**stored)
     loss, output = objective.loss, objective.output
@@ -63,6 +64,7 @@ def stored_objective(stored, is_classifier):
         and all(0 < level < 1 for level in objective.levels)
         and all(low < high for low, high in pairwise(objective.levels))
         and (objective.positive is None or _are_finite(objective.positive))
+        and (objective.step_scale is None or _are_positive(objective.step_scale))
     )
     if not sound:
         raise impossible
@@ -72,6 +74,11 @@ def stored_objective(stored, is_classifier):
 def _are_finite(values):
     """Whether these are numbers, at least one."""
     return isinstance(values, tuple) and len(values) > 0 and all(map(is_finite, values))
+
+
+def _are_positive(values):
+    """Whether these are numbers above 0, at least one."""
+    return _are_finite(values) and min(values) > 0
 
 
 class Snapshot(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sklearn.exceptions import ConvergenceWarning
-
 from fastmlp._averaging import begin_averaging
 from fastmlp._checkpoint_states import StochasticState
 from fastmlp._core.solvers import Epoch
@@ -34,6 +32,7 @@ def run_epochs(task, optimizer, epoch, order):
     checkpoint, state = task.options.checkpoint, StochasticState(monitor, order)
     if checkpoint is not None:
         checkpoint.restore(monitor, state)
+    limit = None
     in_order = not task.estimator.shuffle and task.rows is None
     try:
         for _ in range(task.estimator.n_iter_, task.n_epochs):
@@ -46,10 +45,9 @@ def run_epochs(task, optimizer, epoch, order):
                 checkpoint.epoch_ends(monitor, state)
         else:
             if not task.options.incremental:
-                warn(
+                limit = (
                     f"Stochastic Optimizer: Maximum iterations ({task.n_epochs}) "
-                    "reached and the optimization hasn't converged yet.",
-                    ConvergenceWarning,
+                    "reached and the optimization hasn't converged yet."
                 )
     except KeyboardInterrupt:
         monitor.interrupted(epoch)
@@ -60,7 +58,7 @@ def run_epochs(task, optimizer, epoch, order):
             raise
         monitor.interrupted(epoch)
         task.error = error
-    monitor.finish()
+    monitor.finish(limit)
 
 
 def _epoch(task, optimizer):

@@ -37,8 +37,9 @@ typedef struct {
     double low, high;     /* range of a logistic output */
     const double *levels; /* (n_levels,) of quantile */
     ptrdiff_t n_levels;
-    int is_monotone;         /* quantiles are sums of softplus steps */
-    const double *positive; /* (k,) weights of the positive term, or NULL for ones */
+    int is_monotone;          /* quantiles are sums of softplus steps */
+    const double *step_scale; /* (k / n_levels,) units of the steps, or NULL for ones */
+    const double *positive;   /* (k,) weights of the positive term, or NULL for ones */
 } fm_objective;
 
 #define FM_ENUM(name, vectors) FM_RULE_##name,

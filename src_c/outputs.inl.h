@@ -133,14 +133,18 @@ static void FN(to_canonical)(const fm_objective *o, real *restrict z,
     }
 }
 
-/* z := z_0, z_0 + softplus(z_1), z_0 + softplus(z_1) + softplus(z_2), ..: levels that
- * never cross; slope (n,) or NULL: the derivatives of the steps */
-static inline void FN(add_steps)(real *z, real *slope, ptrdiff_t n)
+/* z := z_0, z_0 + s(z_1), z_0 + s(z_1) + s(z_2), ..: levels that never cross, with
+ * s(z) = scale softplus(z / scale) of a target; slope (n,) or NULL: the derivatives of
+ * the steps */
+static inline void FN(add_steps)(const fm_objective *o, ptrdiff_t target, real *z,
+                                 real *slope)
 {
+    const real scale = o->step_scale ? (real)o->step_scale[target] : 1;
     if (slope) slope[0] = 1;
-    for (ptrdiff_t q = 1; q < n; ++q) {
-        if (slope) slope[q] = FN(sigmoid)(z[q]);
-        z[q] = z[q - 1] + FN(softplus_)(z[q]);
+    for (ptrdiff_t q = 1; q < o->n_levels; ++q) {
+        const real raw = z[q] / scale;
+        if (slope) slope[q] = FN(sigmoid)(raw);
+        z[q] = z[q - 1] + scale * FN(softplus_)(raw);
     }
 }
 
@@ -149,8 +153,10 @@ static void FN(output)(const fm_objective *o, real *z, ptrdiff_t n, ptrdiff_t k)
     const real low = (real)o->low, span = (real)(o->high - o->low);
     const ptrdiff_t size = n * k;
     if (o->loss == FM_LOSS_quantile && o->is_monotone)
-        for (ptrdiff_t i = 0; i + o->n_levels <= size; i += o->n_levels)
-            FN(add_steps)(z + i, NULL, o->n_levels);
+        for (ptrdiff_t i = 0, target = 0; i + o->n_levels <= size; i += o->n_levels) {
+            FN(add_steps)(o, target, z + i, NULL);
+            if (++target * o->n_levels >= k) target = 0;
+        }
     switch (o->output) {
         case FM_OUTPUT_identity: break;
         case FM_OUTPUT_exp:

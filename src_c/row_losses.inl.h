@@ -91,12 +91,13 @@ static double FN(focal_loss)(real *restrict z, ptrdiff_t y, real weight, real ga
 
 /* The pinball losses of one target: levels tau (n,), r (tau - [r < 0]) with r = y - a; the
  * derivative is 0 at r = 0 */
-static double FN(pinball)(const fm_objective *o, real *z, real y, real weight)
+static double FN(pinball)(const fm_objective *o, ptrdiff_t target, real *z, real y,
+                          real weight)
 {
     const ptrdiff_t n = o->n_levels;
     real step_slope[FM_MAX_LEVELS], slope[FM_MAX_LEVELS];
     double total = 0;
-    if (o->is_monotone) FN(add_steps)(z, step_slope, n);
+    if (o->is_monotone) FN(add_steps)(o, target, z, step_slope);
     if (o->output != FM_OUTPUT_identity) FN(to_canonical)(o, z, slope, n);
     for (ptrdiff_t q = 0; q < n; ++q) {
         const real tau = (real)o->levels[q], r = y - z[q];
@@ -159,7 +160,7 @@ static double FN(loss)(const fm_objective *o, const real *y, const real *w, real
         const ptrdiff_t n_targets = k / o->n_levels;
         for (ptrdiff_t i = 0; i < n; ++i)
             for (ptrdiff_t t = 0; t < n_targets; ++t)
-                total += FN(pinball)(o, z + i * k + t * o->n_levels,
+                total += FN(pinball)(o, t, z + i * k + t * o->n_levels,
                                      y[i * n_targets + t], w[i * w_step]);
     } else if (o->loss == FM_LOSS_gaussian_nll) {
         for (ptrdiff_t i = 0; i < n; ++i)

@@ -74,6 +74,11 @@ def _positive(q, p):
     )
 
 
+def _step_unit(o):
+    """The unit of the steps between the quantiles of each target."""
+    return 1 if o.step_scale is None else np.array(o.step_scale)[:, None]
+
+
 def outputs(o, z):
     """Predictions from raw outputs."""
     if o.loss in ("log_loss", "focal"):
@@ -81,7 +86,8 @@ def outputs(o, z):
     if o.loss == "quantile" and o.is_monotone:
         n = len(o.levels)
         groups = z.reshape(len(z), z.shape[1] // n, n).copy()
-        groups[:, :, 1:] = np.logaddexp(0, groups[:, :, 1:])
+        unit = _step_unit(o)
+        groups[:, :, 1:] = unit * np.logaddexp(0, groups[:, :, 1:] / unit)
         z = groups.cumsum(axis=2).reshape(z.shape)
     return OUTPUTS[o.output or OWN_OUTPUT.get(o.loss, "identity")][0](z, *o.bounds)
 
@@ -115,11 +121,12 @@ def losses_and_delta(o, z, y):
         value = np.where(r >= 0, levels * r, (levels - 1) * r)
         delta = np.where(r >= 0, -levels, 1 - levels)
         if o.is_monotone:
-            steps = np.logaddexp(0, raw)
+            unit = _step_unit(o)
+            steps = unit * np.logaddexp(0, raw / unit)
             steps[:, :, 0] = raw[:, :, 0]
             delta = delta * slope(steps.cumsum(axis=2), *o.bounds)
             delta = delta[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
-            delta[:, :, 1:] *= logistic(raw[:, :, 1:])
+            delta[:, :, 1:] *= logistic(raw[:, :, 1:] / unit)
         else:
             delta = delta * slope(raw, *o.bounds)
         return value.reshape(z.shape), delta.reshape(z.shape)
@@ -151,7 +158,7 @@ LEVELS = (0.1, 0.5, 0.75)
 # they fit 6 outputs
 OBJECTIVES = {
     f"{o.loss}-{o.output}{'-monotone' * o.is_monotone}{'-weighted' * bool(o.positive)}"
-    f"-{len(o.levels)}": o
+    f"{'-scaled' * bool(o.step_scale)}-{len(o.levels)}": o
     for o in (
         Objective("absolute_error"),
         Objective("huber", parameter=0.7),
@@ -163,6 +170,7 @@ OBJECTIVES = {
         Objective("quantile", levels=(0.3,)),
         Objective("quantile", levels=LEVELS),
         Objective("quantile", levels=LEVELS, is_monotone=True),
+        Objective("quantile", levels=LEVELS, is_monotone=True, step_scale=(0.25, 3.0)),
         Objective("quantile", "softplus", levels=LEVELS),
         Objective("quantile", "softplus", levels=LEVELS, is_monotone=True),
         Objective("gaussian_nll"),

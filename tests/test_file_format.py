@@ -218,6 +218,8 @@ NO_OBJECTIVES = {
     "levels out of range": stored_objective(levels={"$tuple": [0.1, 2.0]}),
     "is_monotone": stored_objective(is_monotone=1),
     "positive": stored_objective(positive={"$tuple": ["a"]}),
+    "step_scale": stored_objective(is_monotone=True, step_scale=0.5),
+    "negative steps": stored_objective(step_scale={"$tuple": [-1.0]}),
 }
 
 

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._scaling import Scaling
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -115,6 +116,79 @@ def test_sparse_features_are_scaled_without_a_shift(kind):
     np.testing.assert_allclose(
         a.predict_proba(dense), outside.predict_proba(dense), rtol=1e-6, atol=1e-9
     )
+
+
+SPARSE = {"csr": sparse.csr_array, "csc": sparse.csc_matrix, "dense": np.asarray}
+WARM = {"warm_start": True, "max_iter": 4}
+
+
+def _go_on(how, model, X_in, y):
+    """Train a fitted model on."""
+    if how == "partial_fit":
+        return model.partial_fit(X_in, y, n_epochs=4)
+    return model.set_params(**WARM).fit(X_in, y)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("second", SPARSE)
+@pytest.mark.parametrize("first", SPARSE)
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_validation_rows_of_any_kind(solver, first, second, intercept):
+    """The statistics are those of the rows of the fit, whatever those to be judged."""
+    params = {**PARAMS, "solver": solver, "fit_intercept": intercept, "max_iter": 10}
+    params |= {"early_stopping": True, "scoring": "neg_log_loss"}
+    X_in, X_val = SPARSE[first](X[::2]), X[1::2]
+    alike, other = (
+        MLPClassifier(standardize_X=True, **params).fit(
+            X_in, Y[::2], X_val=kind(X_val), y_val=Y[1::2]
+        )
+        for kind in (SPARSE[first], SPARSE[second])
+    )
+    np.testing.assert_allclose(
+        other.validation_loss_curve_, alike.validation_loss_curve_, rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        other.validation_scores_, alike.validation_scores_, rtol=1e-6
+    )
+    kept = int(np.argmax(alike.validation_scores_))  # judged by folded weights
+    judged = other.predict_proba(SPARSE[second](X_val))
+    score = np.log(judged[np.arange(len(judged)), Y[1::2]]).mean()
+    assert score == pytest.approx(alike.validation_scores_[kept], rel=1e-6)
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "warm start"])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("second", SPARSE)
+@pytest.mark.parametrize("first", SPARSE)
+@pytest.mark.parametrize("dtype, rtol", [("float64", 1e-7), ("float32", 2e-3)])
+def test_training_goes_on_with_rows_of_any_kind(
+    dtype, rtol, first, second, intercept, how
+):
+    params = {**PARAMS, "dtype": dtype, "fit_intercept": intercept, "max_iter": 10}
+    fitted = MLPClassifier(standardize_X=True, **params).fit(SPARSE[first](X), Y)
+    alike, other = (
+        _go_on(how, pickle.loads(pickle.dumps(fitted)), kind(X), Y)
+        for kind in (SPARSE[first], SPARSE[second])
+    )
+    np.testing.assert_allclose(
+        other.predict_proba(X), alike.predict_proba(X), rtol=rtol, atol=rtol / 10
+    )
+    # as outside, with a scaler that was fitted once
+    scaler = StandardScaler(with_mean=first == "dense" and intercept)
+    scaler.fit(SPARSE[first](X))
+    outside = MLPClassifier(**params).fit(scaler.transform(SPARSE[first](X)), Y)
+    scaled = (X - (scaler.mean_ if scaler.with_mean else 0)) / scaler.scale_
+    _go_on(how, outside, scaled, Y)
+    np.testing.assert_allclose(
+        other.predict_proba(X), outside.predict_proba(scaled), rtol=rtol, atol=rtol / 10
+    )
+
+
+def test_sparse_rows_without_a_shift_stay_sparse():
+    fitted = MLPClassifier(standardize_X=True, **PARAMS).fit(sparse.csr_array(X), Y)
+    wide = sparse.random(50_000, 13, density=1e-3, format="csr", random_state=0)
+    seen = Scaling(None, **fitted._scaling).features(wide)
+    assert sparse.issparse(seen) and seen.nnz == wide.nnz
 
 
 def test_without_intercepts_there_is_no_shift():

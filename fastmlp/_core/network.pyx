@@ -45,11 +45,21 @@ def address_of_function(Function function):
 # What is minimised: the name of a loss and of the output activation (None for its own),
 # the parameter of the loss (delta of huber, power of tweedie, gamma of the focal ones),
 # the range of a logistic output, the levels of quantiles and whether they must not
-# cross, and the weights of the positive terms of a binary loss (None for ones).
+# cross, the weights of the positive terms of a binary loss (None for ones), and for
+# each target the unit of the steps between its quantiles (None for ones).
 Objective = namedtuple(
     "Objective",
-    ("loss", "output", "parameter", "bounds", "levels", "is_monotone", "positive"),
-    defaults=(None, 0.0, (0.0, 1.0), (0.5,), False, None),
+    (
+        "loss",
+        "output",
+        "parameter",
+        "bounds",
+        "levels",
+        "is_monotone",
+        "positive",
+        "step_scale",
+    ),
+    defaults=(None, 0.0, (0.0, 1.0), (0.5,), False, None, None),
     module="fastmlp._core.network",
 )
 
@@ -129,7 +139,8 @@ cdef class Network:
 
     def set_objective(self, objective):
         """Take over the loss and its parameters."""
-        loss, output, parameter, bounds, levels, is_monotone, positive = objective
+        loss, output, parameter, bounds, levels, is_monotone = objective[:6]
+        positive, step_scale = objective.positive, objective.step_scale
         output = loss_outputs[loss] if output is None else output
         n_outputs = self.c.n_outputs
         levels = np.array(levels, dtype=np.float64)
@@ -154,7 +165,15 @@ cdef class Network:
             self.c.objective.positive = <const double *> address_of(
                 positive, np.float64
             )
-        self.owners += (levels, positive)
+        self.c.objective.step_scale = NULL
+        if step_scale is not None:
+            step_scale = np.array(step_scale, dtype=np.float64)
+            if not is_monotone or step_scale.shape != (self.n_targets,):
+                raise ValueError("step_scale needs one unit per target of quantiles")
+            self.c.objective.step_scale = <const double *> address_of(
+                step_scale, np.float64
+            )
+        self.owners += (levels, positive, step_scale)
 
     @property
     def output(self):

@@ -36,6 +36,7 @@ cdef extern from "fastmlp.h" nogil:
         const double *levels
         ptrdiff_t n_levels
         int is_monotone
+        const double *step_scale
         const double *positive
 
     ctypedef struct fm_csr_rows:

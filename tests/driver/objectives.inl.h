@@ -30,6 +30,12 @@ static double FN(slope_of)(const fm_objective *o, double z)
     }
 }
 
+/* What the steps between the quantiles of a target are measured in */
+static double FN(step_unit)(const fm_objective *o, ptrdiff_t target)
+{
+    return o->step_scale ? (double)(real)o->step_scale[target] : 1;
+}
+
 static double FN(log_or_0)(double y) { return y > 0 ? log(y) : 0; }
 
 /* One output: its loss and dloss/dz, and the sizes of the terms of both */
@@ -155,9 +161,12 @@ static double FN(reference_loss)(const fm_objective *o, const real *y, const rea
             const ptrdiff_t levels = o->n_levels, targets = k / levels;
             for (ptrdiff_t t = 0; t < targets; ++t) {
                 double eta[MOST], slope[MOST], above = 0, above_size = 0, steps = 0;
+                const double unit = FN(step_unit)(o, t);
                 for (ptrdiff_t q = 0; q < levels; ++q) {
-                    const double raw = (double)z[t * levels + q];
-                    const double step = q && o->is_monotone ? log1p(exp(raw)) : raw;
+                    const double z_q = (double)z[t * levels + q];
+                    const double raw = q && o->is_monotone ? z_q / unit : z_q;
+                    const double step =
+                        q && o->is_monotone ? unit * log1p(exp(raw)) : raw;
                     eta[q] = q && o->is_monotone ? eta[q - 1] + step : step;
                     slope[q] = q && o->is_monotone ? FN(logistic)(raw) : 1;
                     steps += fabs(step);
@@ -290,10 +299,10 @@ static const double FN(levels)[] = {0.1, 0.25, 0.5, 0.75, 0.9};
 /* The i-th combination of loss, output activation and the rest; 0 past the last */
 static int FN(objective)(int i, fm_objective *o)
 {
-    static double positive[4 * MOST];
+    static double positive[4 * MOST], step_scale[4 * MOST];
     for (int loss = 0; loss < FM_N_LOSSES; ++loss)
         for (int output = 0; output < FM_N_OUTPUTS; ++output)
-            for (int variant = 0; variant < 6; ++variant) {
+            for (int variant = 0; variant < 9; ++variant) {
                 const char *canonical = fm_loss_output(loss);
                 const char *name = fm_output_name(output);
                 const int is_own = !strcmp(canonical, name);
@@ -304,7 +313,7 @@ static int FN(objective)(int i, fm_objective *o)
                                 !strcmp(name, "softmax") || !strcmp(name, "identity") ||
                                 loss == FM_LOSS_gaussian_nll))
                     continue;
-                if (variant >= (is_quantile ? 6 : is_binary ? 2 : 1)) continue;
+                if (variant >= (is_quantile ? 9 : is_binary ? 2 : 1)) continue;
                 if (i--) continue;
                 memset(o, 0, sizeof(*o));
                 o->loss = (fm_loss)loss;
@@ -314,8 +323,12 @@ static int FN(objective)(int i, fm_objective *o)
                 o->low = is_binary ? 0 : 0.5;
                 o->high = is_binary ? 1 : 3;
                 o->levels = FN(levels);
-                o->n_levels = is_quantile ? (ptrdiff_t[]){1, 2, 5}[variant / 2] : 1;
-                o->is_monotone = is_quantile && variant % 2;
+                o->n_levels = is_quantile ? (ptrdiff_t[]){1, 2, 5}[variant / 3] : 1;
+                o->is_monotone = is_quantile && variant % 3;
+                if (is_quantile && variant % 3 == 2) {
+                    for (int j = 0; j < 4 * MOST; ++j) step_scale[j] = 0.25 + j % 5;
+                    o->step_scale = step_scale;
+                }
                 if (is_binary && variant) {
                     for (int j = 0; j < 4 * MOST; ++j) positive[j] = 0.5 + j % 7;
                     o->positive = positive;

@@ -12,9 +12,10 @@ static void FN(test_output)(const fm_objective *o, ptrdiff_t n, ptrdiff_t k)
             double raw = (double)z[j], size = fabs(raw);
             if (o->loss == FM_LOSS_quantile && o->is_monotone) {
                 const ptrdiff_t first = j - j % o->n_levels;
+                const double unit = FN(step_unit)(o, j / o->n_levels);
                 raw = (double)z[first];
                 for (ptrdiff_t q = first + 1; q <= j; ++q)
-                    raw += log1p(exp((double)z[q]));
+                    raw += unit * log1p(exp((double)z[q] / unit));
                 size = (1 + fabs((double)z[first]) + fabs(raw)) * (double)o->n_levels;
             }
             want[i * k + j] =
