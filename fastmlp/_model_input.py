@@ -8,7 +8,14 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 
-from fastmlp._columns import (
+from fastmlp._table import (
+    UsageError,
+    header_hint,
+    header_note,
+    parse_number,
+    read_table,
+)
+from fastmlp._table_columns import (
     BOOLS,
     CATEGORIES,
     NUMBERS,
@@ -19,13 +26,6 @@ from fastmlp._columns import (
     as_written,
     kind_of,
     texts_of,
-)
-from fastmlp._table import (
-    UsageError,
-    header_hint,
-    header_note,
-    parse_number,
-    read_table,
 )
 
 _WITH_ZERO = re.compile(r"[+-]?\d+\.0", re.ASCII)

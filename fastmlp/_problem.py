@@ -10,14 +10,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from fastmlp._columns import (
-    CATEGORIES,
-    NUMBERS,
-    as_categories,
-    as_numbers,
-    as_text,
-    kind_of,
-)
 from fastmlp._table import (
     MAX_SHOWN,
     UsageError,
@@ -26,6 +18,14 @@ from fastmlp._table import (
     header_note,
     read_table,
     some,
+)
+from fastmlp._table_columns import (
+    CATEGORIES,
+    NUMBERS,
+    as_categories,
+    as_numbers,
+    as_text,
+    kind_of,
 )
 from fastmlp._targets import REGRESSION, Targets
 

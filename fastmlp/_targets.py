@@ -8,7 +8,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from fastmlp._columns import (
+from fastmlp._table import UsageError, parse_number
+from fastmlp._table_columns import (
     BOOLS,
     NUMBER_MARKS,
     arrow_type,
@@ -18,7 +19,6 @@ from fastmlp._columns import (
     is_when,
     texts_of,
 )
-from fastmlp._table import UsageError, parse_number
 
 MAX_NUMERIC_CLASSES = 20
 REGRESSION = ("regression", "multi-output regression")

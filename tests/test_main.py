@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from fastmlp import MLPClassifier, _columns, _problem, _targets
+from fastmlp import MLPClassifier, _problem, _targets
 from fastmlp.__main__ import main
 
 QUICK = ["--max-iter", "3", "--hidden", "8"]
@@ -240,7 +240,7 @@ def test_saved_regression_predicts_in_units_of_the_target(
 
 def test_as_text():
     frame = pd.DataFrame({"a": [True, None], "b": pd.Series([1, pd.NA], dtype="Int64")})
-    cells = _columns.as_text(frame)
+    cells = _table_columns.as_text(frame)
     assert cells[0].tolist() == ["True", "1"]
     assert all(cell != cell for cell in cells[1])
 

@@ -6,7 +6,7 @@ import decimal
 import numpy as np
 import pytest
 
-from fastmlp import _columns
+from fastmlp import _table_columns
 from fastmlp.__main__ import main
 
 pd = pytest.importorskip("pandas")
@@ -48,7 +48,7 @@ def arrow(values, kind=None):
     ],
 )
 def test_kinds_of_texts(cells, kind, remark):
-    got, words = _columns.kind_of(column(*cells))
+    got, words = _table_columns.kind_of(column(*cells))
     assert got == kind
     assert (words is None) == (remark is None)
     if remark:
@@ -56,12 +56,12 @@ def test_kinds_of_texts(cells, kind, remark):
 
 
 def test_decimal_commas():
-    assert _columns.kind_of(column("1,5", "2"), ",") == ("numbers", None)
-    assert _columns.as_numbers("c", column("1,5", "-0,25"), ",").tolist() == [
+    assert _table_columns.kind_of(column("1,5", "2"), ",") == ("numbers", None)
+    assert _table_columns.as_numbers("c", column("1,5", "-0,25"), ",").tolist() == [
         1.5,
         -0.25,
     ]
-    kind, words = _columns.kind_of(column("1.234", "2,5", "3"), ",")
+    kind, words = _table_columns.kind_of(column("1.234", "2,5", "3"), ",")
     assert kind == "categories" and "'1.234'" in words
 
 
@@ -75,7 +75,10 @@ def test_decimal_commas():
     ],
 )  # fmt: skip
 def test_dates_and_times_of_texts(cell):
-    assert _columns.kind_of(column(cell, cell, "", "?")) == ("dates or times", None)
+    assert _table_columns.kind_of(column(cell, cell, "", "?")) == (
+        "dates or times",
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_dates_and_times_of_texts(cell):
      "May", "20200131"],
 )  # fmt: skip
 def test_texts_that_are_no_dates(cell):
-    assert _columns.kind_of(column(cell, cell))[0] != "dates or times"
+    assert _table_columns.kind_of(column(cell, cell))[0] != "dates or times"
 
 
 @pytest.mark.parametrize(
@@ -107,17 +110,17 @@ def test_texts_that_are_no_dates(cell):
     ],
 )
 def test_kinds_of_parquet(values, type_, kind):
-    got, _ = _columns.kind_of(arrow(values, type_))
+    got, _ = _table_columns.kind_of(arrow(values, type_))
     assert got.replace("element", "item") == kind
     if got == "numbers":
-        numbers = _columns.as_numbers("c", arrow(values, type_))
+        numbers = _table_columns.as_numbers("c", arrow(values, type_))
         assert numbers.dtype == np.float64
         expected = [np.nan if v is None else float(v) for v in values]
         np.testing.assert_array_equal(numbers, expected)
 
 
 def test_numbers_as_texts_of_parquet_are_told():
-    assert _columns.kind_of(arrow(["1", "2"])) == (
+    assert _table_columns.kind_of(arrow(["1", "2"])) == (
         "categories",
         "holds numbers as texts",
     )
@@ -126,12 +129,12 @@ def test_numbers_as_texts_of_parquet_are_told():
 @pytest.mark.parametrize("has_pyarrow", [True, False])
 def test_numbers_are_read_to_the_last_bit(monkeypatch, has_pyarrow):
     if not has_pyarrow:  # which a CSV file does not need
-        monkeypatch.setattr(_columns, "_plain_numbers", lambda *_: None)
+        monkeypatch.setattr(_table_columns, "_plain_numbers", lambda *_: None)
     rng = np.random.RandomState(0)
     values = np.r_[
         rng.normal(size=500) * 10.0 ** rng.randint(-300, 90, 500), 0.1, 1 / 3
     ]
-    read = _columns.as_numbers("c", column(*map(repr, values.tolist())))
+    read = _table_columns.as_numbers("c", column(*map(repr, values.tolist())))
     assert read.tobytes() == values.tobytes()
 
 
@@ -144,8 +147,8 @@ def test_numbers_are_read_to_the_last_bit(monkeypatch, has_pyarrow):
     ],
 )
 def test_errors_name_the_column(cells, message):
-    with pytest.raises(_columns.UsageError, match=message):
-        _columns.as_numbers("c", column(*cells))
+    with pytest.raises(_table_columns.UsageError, match=message):
+        _table_columns.as_numbers("c", column(*cells))
 
 
 def test_categories_are_the_same_whichever_way_a_frame_was_read():
@@ -160,9 +163,11 @@ def test_categories_are_the_same_whichever_way_a_frame_was_read():
         ),
     ]
     texts = [[["1", "True"], ["2", "False"], ["nan", "nan"], ["x", "True"]]] * 3
-    assert [_columns.as_text(frame).astype(str).tolist() for frame in frames] == texts
+    assert [
+        _table_columns.as_text(frame).astype(str).tolist() for frame in frames
+    ] == texts
     numbers = pd.DataFrame({"c": [decimal.Decimal("2.00"), 1.5, np.inf]})
-    assert _columns.as_text(numbers)[:, 0].tolist() == ["2", "1.5", "inf"]
+    assert _table_columns.as_text(numbers)[:, 0].tolist() == ["2", "1.5", "inf"]
 
 
 def fit(capsys, path, *options):
