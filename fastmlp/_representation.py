@@ -138,6 +138,10 @@ def _seeds(network, z, k, of, sign):
         seeds[:, k] = a[:, k]
     elif network.output == "softplus":
         seeds[:, k] = -np.expm1(-a[:, k])
+    elif network.output == "tanh":
+        seeds[:, k] = 1 - a[:, k] ** 2
+    elif network.output == "relu":
+        seeds[:, k] = a[:, k] > 0
     else:
         seeds[:, k] = 1
     seeds *= seeds.dtype.type(sign)

@@ -163,12 +163,29 @@ def check_predict_data(estimator, X, n_features):
             dtype=[np.float64, np.float32],
             reset=False,
         )
+    _check_width(estimator, X, n_features)
+    return native_rows(X)
+
+
+def plain_rows(estimator, X, n_features):
+    """X in native form, float32 or float64, which the caller has checked already."""
+    X = X if issparse(X) else np.asarray(X)
+    if X.dtype not in (np.float32, np.float64):
+        X = X.astype(np.float64)
+    if X.ndim != 2:
+        raise ValueError(f"X must be two-dimensional, got shape {X.shape}.")
+    _check_width(estimator, X, n_features)
+    check_raw(X, "X")
+    return native_rows(X)
+
+
+def _check_width(estimator, X, n_features):
+    """Raise ValueError for another number of features than the model has."""
     if X.shape[1] != n_features:
         raise ValueError(
             f"X has {X.shape[1]} features, but coefs_[0] of "
             f"{type(estimator).__name__} expects {n_features} features as input."
         )
-    return native_rows(X)
 
 
 def check_sample_weight(sample_weight, n_samples, dtype):
