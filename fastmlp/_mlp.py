@@ -224,8 +224,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             Called at the end of each epoch with a record: ``epoch``, ``loss``,
             ``validation_loss``, ``validation_score``, ``learning_rate``, ``seconds``
             and ``fitted_estimator()``, which gives a copy with the current weights.
-            Returning True stops the fit, None or False goes on; anything else is a
-            TypeError.
+            The estimator itself has them too, read-only. To end the fit, raise
+            StopIteration or call ``record.stop()``; what the callback returns does
+            not count.
         checkpoint : str or path-like, default=None
             File for the state of the fit, written as a whole after each
             ``checkpoint_every`` epochs, so that a fit that is killed can go on.
@@ -247,8 +248,6 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             If a parameter or the data are not valid, if the weights do not stay finite,
             or if ``resume`` is the file of another fit. An earlier fit is then left as
             it was.
-        TypeError
-            If ``callback`` returns anything but None or a bool.
 
         Warns
         -----
@@ -1018,7 +1017,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
           that share (0.3), then down to nearly 0;
         - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
-        - a callable: the rate as a function of the epoch, from 0 on.
+        - a callable: the rate as a function of the epoch, from 1 on.
 
     learning_rate_init : float, default=0.001
         Step size of the stochastic solvers at the start.
@@ -1261,6 +1260,13 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     n_iter_ : int
         Epochs or iterations of the last fit.
+
+    stop_reason_ : str
+        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
+        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
+        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
+        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
+        user-defined function, after some steps).
 
     t_ : int
         Training samples seen; 0 for lbfgs.
@@ -1773,7 +1779,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
           that share (0.3), then down to nearly 0;
         - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
-        - a callable: the rate as a function of the epoch, from 0 on.
+        - a callable: the rate as a function of the epoch, from 1 on.
 
     learning_rate_init : float, default=0.001
         Step size of the stochastic solvers at the start.
@@ -2025,6 +2031,13 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     n_iter_ : int
         Epochs or iterations of the last fit.
+
+    stop_reason_ : str
+        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
+        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
+        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
+        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
+        user-defined function, after some steps).
 
     t_ : int
         Training samples seen; 0 for lbfgs.
