@@ -704,7 +704,13 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
 
     def summary(self):
-        """Print the table of the layers: units, activations, parameters.
+        """Table of the layers: units, activations, parameters.
+
+        Returns
+        -------
+        table : str
+            An interactive session shows it as it is, a script prints it:
+            ``print(model.summary())``.
 
         Examples
         --------
@@ -721,7 +727,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         ------------------------------------------------
         13 parameters in float64, 104 bytes
         """
-        print(summary(self))
+        return summary(self)
 
     def trace_step(self, x, y, *, learning_rate=None):
         """Follow one sample forward and backward, and take a step, gate by gate.

@@ -17,8 +17,9 @@ from sklearn.utils.multiclass import (
     is_multilabel,
     unique_labels,
 )
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _num_samples, validate_data
 
+from fastmlp._columns import check_dates, gap_fault, text_fault
 from fastmlp._core.network import CastRows
 from fastmlp._losses import check_target_range
 from fastmlp._rows import check_indices
@@ -65,6 +66,52 @@ def named(name):
         raise kind(f"{known}: {message}") from error
 
 
+@contextmanager
+def explained(estimator, X, y, reset, for_x):
+    """Say of an error about data whether X or y is at fault, and what to do about X.
+
+    Parameters
+    ----------
+    estimator : _BaseMLP
+    X, y : object
+        As they were passed; y is None where there is none.
+    reset : bool
+        Whether the names of the features are taken over.
+    for_x : dict
+        How ``check_array`` checks X.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = type(error)
+        if kind not in (TypeError, ValueError):
+            raise
+        name, fault = _culprit(estimator, X, y, reset, for_x)
+        if fault is not None:
+            raise kind(fault) from error
+        with named(name):
+            raise
+
+
+def _culprit(estimator, X, y, reset, for_x):
+    """The argument at fault, and what to say of it where we know better, or None."""
+    try:  # names and number of the features
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    except (TypeError, ValueError):
+        return "X", None
+    try:
+        check_array(X, **for_x)
+    except (TypeError, ValueError):
+        try:
+            array = check_array(X, ensure_all_finite=False, **for_x)
+        except (TypeError, ValueError):
+            return "X", text_fault(X)
+        return "X", gap_fault(array, X)
+    if y is None or not np.ndim(y):
+        return "X" if y is None else "y", None
+    return ("y" if _num_samples(X) == np.size(y, 0) else "X and y"), None
+
+
 def check_raw(array, name):
     """Raise ValueError for what scikit-learn would let pass.
 
@@ -73,14 +120,7 @@ def check_raw(array, name):
     if issparse(array):
         with named(name):
             check_indices(array)
-    is_frame = not hasattr(array, "dtype")
-    kinds = getattr(array, "dtypes", ()) if is_frame else [array.dtype]
-    dates = [kind for kind in kinds if getattr(kind, "kind", "") in ("m", "M")]
-    if dates:
-        raise ValueError(
-            f"{name} must hold real numbers, got dtype {dates[0]}; convert dates, for "
-            "example to days since a first one."
-        )
+    check_dates(array, name)
 
 
 def native_rows(X):
@@ -106,15 +146,11 @@ def check_fit_data(estimator, X, y, reset, dtype, **options):
     check_raw(y, "y")
     for_x = {"accept_sparse": ["csr", "csc"], "dtype": dtype}
 
-    def culprit():
-        try:
-            check_array(X, **for_x)
-        except (TypeError, ValueError):
-            return "X"
-        return "y"
-
     # A cast to float32 may overflow; the check of finiteness then says so.
-    with np.errstate(over="ignore", invalid="ignore"), named(culprit):
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        explained(estimator, X, y, reset, for_x),
+    ):
         X, y = validate_data(
             estimator, X, y, multi_output=True, reset=reset, **for_x, **options
         )
@@ -155,14 +191,12 @@ def cast_rows(X, dtype):
 def check_predict_data(estimator, X, n_features):
     """Validate X for prediction; returns it in native form, float32 or float64."""
     check_raw(X, "X")
-    with np.errstate(over="ignore", invalid="ignore"), named("X"):
-        X = validate_data(
-            estimator,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            reset=False,
-        )
+    for_x = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        explained(estimator, X, None, False, for_x),
+    ):
+        X = validate_data(estimator, X, reset=False, **for_x)
     _check_width(estimator, X, n_features)
     return native_rows(X)
 
