@@ -60,12 +60,15 @@ def text_fault(X):
                 continue
             try:
                 float(value)
-            except (TypeError, ValueError, OverflowError):
+            except (TypeError, ValueError, OverflowError) as error:
                 kind = type(value).__name__
-                what = "texts" if isinstance(value, str | bytes) else f"{kind} objects"
+                example = repr(str(value)[:40])
+                what = f"texts such as {example}"
+                if not isinstance(value, str | bytes):
+                    what = f"{kind} objects such as {example}: {error}"
                 return (
-                    f"X must hold real numbers, but column {label!r} holds {what} such "
-                    f"as {str(value)[:40]!r}. {_DAYS if _DATES.match(kind) else _CODES}"
+                    f"X must hold real numbers, but column {label!r} holds {what}. "
+                    f"{_DAYS if _DATES.match(kind) else _CODES}"
                 )
     return None
 
