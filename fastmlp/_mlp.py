@@ -587,6 +587,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._is_multilabel(),
         )
 
+    @suggests_keywords
     def compile(self, *, n_threads=None):
         """Freeze the fitted model for fast prediction.
 
@@ -609,6 +610,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         _rules.check_parameters(asked, {"n_threads": _rules.RULES["n_threads"]})
         return make_predictor(self._snapshot(), allowed_threads(n_threads))
 
+    @suggests_keywords
     def hidden_activations(self, X, layer=-1):
         """Activations of a hidden layer.
 
@@ -633,6 +635,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """
         return _representation.hidden_activations(self, X, layer)
 
+    @suggests_keywords
     def input_gradient(self, X, output=None, *, of="output"):
         """Derivatives of the outputs with respect to the features.
 
@@ -666,6 +669,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """
         return _representation.input_gradient(self, X, output, of)
 
+    @suggests_keywords
     def integrated_gradients(
         self, X, baseline=None, output=None, *, of="output", n_steps=50
     ):
@@ -729,6 +733,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """
         return summary(self)
 
+    @suggests_keywords
     def trace_step(self, x, y, *, learning_rate=None):
         """Follow one sample forward and backward, and take a step, gate by gate.
 
@@ -778,6 +783,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Name and parameter of the activation of each hidden layer."""
         return _rules.hidden_activations(self, len(network.units) - 2)
 
+    @suggests_keywords
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.
 
@@ -2372,6 +2378,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         quantiles = outputs[:, 0] if outputs.shape[1] == 1 else outputs
         return quantiles[..., 0] if outputs.shape[2] == 1 else quantiles
 
+    @suggests_keywords
     def predict_interval(self, X, coverage=0.9):
         """Predict central intervals that hold the target with a given probability.
 

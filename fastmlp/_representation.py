@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._core import gradients
 from fastmlp._core.network import Data
 from fastmlp._core.prediction import activate_outputs, predict
+from fastmlp._spelling import suggests_keywords
 
 MOST_STEPS = 1000  # of the quadrature: its nodes are eigenvalues, of cubic cost
 
@@ -192,6 +193,7 @@ class HiddenFeatures(
     >>> model = make_pipeline(HiddenFeatures(mlp), KNeighborsClassifier()).fit(X, y)
     """
 
+    @suggests_keywords
     def __init__(self, estimator, layer=-1):
         self.estimator = estimator
         self.layer = layer

@@ -95,10 +95,11 @@ def explained(estimator, X, y, reset, for_x):
 
 def _culprit(estimator, X, y, reset, for_x):
     """The argument at fault, and what to say of it where we know better, or None."""
-    try:  # names and number of the features
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    except (TypeError, ValueError):
-        return "X", None
+    if hasattr(X, "shape"):
+        try:  # names and number of the features
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        except (TypeError, ValueError):
+            return "X", None
     try:
         check_array(X, **for_x)
     except (TypeError, ValueError):
@@ -107,9 +108,13 @@ def _culprit(estimator, X, y, reset, for_x):
         except (TypeError, ValueError):
             return "X", text_fault(X)
         return "X", gap_fault(array, X)
-    if y is None or not np.ndim(y):
-        return "X" if y is None else "y", None
-    return ("y" if _num_samples(X) == np.size(y, 0) else "X and y"), None
+    if y is None:
+        return "X", None
+    try:
+        fits = _num_samples(X) == _num_samples(y)
+    except (TypeError, ValueError):
+        fits = True  # y is no array at all
+    return ("y" if fits else "X and y"), None
 
 
 def check_raw(array, name):

@@ -185,6 +185,12 @@ def test_a_misspelt_argument_of_a_method_gets_the_near_name(kind):
         model.fit(X, Y, sample_weights=Y)
     with pytest.raises(TypeError, match="Did you mean 'n_epochs'"):
         model.partial_fit(X, Y, nepochs=2)
+    with pytest.raises(TypeError, match="Did you mean 'n_threads'"):
+        model.compile(n_thread=2)
+    with pytest.raises(TypeError, match="Did you mean 'n_steps'"):
+        model.integrated_gradients(X, nsteps=2)
+    with pytest.raises(TypeError, match="Did you mean 'layer'"):
+        HiddenFeatures(model, layers=1)
     with pytest.raises(TypeError, match="argument 'zzzzzz'.$"):
         model.fit(X, Y, zzzzzz=2)
     assert "coefs_" not in vars(model)
