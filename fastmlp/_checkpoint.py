@@ -21,6 +21,7 @@ from scipy.sparse import issparse
 from fastmlp import _safetensors
 from fastmlp._checkpoint_checks import check_state, decoded_state
 from fastmlp._encoding import encode, to_json
+from fastmlp._numbers import dtype_name
 from fastmlp._validation import pieces_of
 
 FORMAT = "fastmlp checkpoint"
@@ -175,6 +176,7 @@ def _parameters(estimator):
     schedule = params["learning_rate"]
     planned = not isinstance(schedule, str) or schedule not in _UNPLANNED
     planned = planned or params["weight_averaging"] == "swa"
+    params["dtype"] = dtype_name(params["dtype"])
     for name, value in params.items():
         if name in _FREE_PARAMETERS and not (name == "max_iter" and planned):
             continue

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from fastmlp._core.custom import Function, apply
-from fastmlp._core.kernels import activation_names, output_names
+from fastmlp._core.kernels import activation_names, loss_output_names
 from fastmlp._function_checks import check_gradient, check_slopes, probe
 from fastmlp._function_forms import (
     BINARY,
@@ -249,9 +249,9 @@ class Loss(Immutable):
         what = f"loss {name!r}"
         if wrt not in ("output", "input"):
             raise ValueError(f"wrt must be 'output' or 'input', got {wrt!r}.")
-        if output_activation not in output_names:
+        if output_activation not in loss_output_names:
             raise ValueError(
-                f"output_activation must be one of {output_names}, got "
+                f"output_activation must be one of {loss_output_names}, got "
                 f"{output_activation!r}."
             )
         if gradient is None:

@@ -24,13 +24,22 @@ def layer_facts(estimator):
     check_is_fitted(estimator, "coefs_")
     coefs, intercepts, units = estimator._layers()
     names = [_activation_name(estimator.activation, i) for i in range(len(coefs) - 1)]
-    names.append(estimator.out_activation_)
+    names.append(_output_name(estimator.out_activation_))
     facts = [LayerFacts("input", units[0], "", None, 0)]
     for i, (coef, intercept, activation) in enumerate(zip(coefs, intercepts, names)):
         name = "output" if i == len(coefs) - 1 else f"hidden {i + 1}"
         n_params = coef.size + (intercept.size if estimator.fit_intercept else 0)
         facts.append(LayerFacts(name, coef.shape[1], activation, coef.shape, n_params))
     return facts
+
+
+class Summary(str):
+    """A text that an interactive session shows as ``print`` does."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return str(self)
 
 
 def summary(estimator):
@@ -54,7 +63,18 @@ def summary(estimator):
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     end = f"{total:,} parameters in {dtype}, {total * dtype.itemsize:,} bytes"
     head = [type(estimator).__name__, rule, lines[0], rule]
-    return "\n".join([*head, *lines[1:], rule, end])
+    return Summary("\n".join([*head, *lines[1:], rule, end]))
+
+
+def _output_name(name):
+    """``out_activation_`` as one text."""
+    if not isinstance(name, tuple):
+        return name
+    kind, *rest = name
+    if kind == "logistic":
+        low, high = rest
+        return f"logistic({low:g}, {high:g})"
+    return " ".join([kind, *map(_output_name, rest)])  # monotone quantiles
 
 
 def _activation_name(activation, layer):

@@ -62,13 +62,17 @@ def fit_lbfgs(task):
             isinstance(reason, KeyboardInterrupt | DeadlineError)
             or is_from_function(reason)
         ):
+            monitor.failed()
             raise
         if is_from_function(reason) and not np.isfinite(objective.best_loss):
+            monitor.failed()
             raise
         objective.take_best()
         estimator.loss_ = objective.best_loss
         if isinstance(reason, KeyboardInterrupt):
             monitor.interrupted()
+        else:
+            monitor.stop_reason = "error" if is_from_function(reason) else "max_time"
         monitor.finish()
         if isinstance(reason, KeyboardInterrupt):
             warn(INTERRUPTED)
@@ -84,6 +88,8 @@ def fit_lbfgs(task):
     ):
         objective.take_best()
         estimator.loss_ = objective.best_loss
+    if end is not STOPPED:
+        monitor.stop_reason = end.reason
     limit = None
     if end.status > 0:
         more = ""
@@ -99,19 +105,29 @@ def fit_lbfgs(task):
 
 
 class End(NamedTuple):
-    """Why a minimisation ended: a status of SciPy, -1 for a rule of ours, and why."""
+    """Why a minimisation ended.
+
+    Attributes
+    ----------
+    status : int
+        Of SciPy, -1 for a rule of ours.
+    message : str
+    reason : str
+        What ``stop_reason_`` says.
+    """
 
     status: int
     message: str
+    reason: str
 
 
-STOPPED = End(-1, "stopped")
-SMALL_GRADIENT = End(0, "the gradient is within tol")
-SMALL_DECREASE = End(0, "the loss falls no more")
-MAX_ITER = End(1, "the limit of iterations is reached")
-MAX_CALLS = End(1, "the limit of evaluations, max_fun, is exceeded")
-NOT_FINITE = End(2, "the loss of the initial weights is infinite or NaN")
-ABNORMAL = End(2, "the loss falls in no direction that was tried")
+STOPPED = End(-1, "stopped", "callback")
+SMALL_GRADIENT = End(0, "the gradient is within tol", "tol")
+SMALL_DECREASE = End(0, "the loss falls no more", "tol")
+MAX_ITER = End(1, "the limit of iterations is reached", "max_iter")
+MAX_CALLS = End(1, "the limit of evaluations, max_fun, is exceeded", "max_fun")
+NOT_FINITE = End(2, "the loss of the initial weights is infinite or NaN", "divergence")
+ABNORMAL = End(2, "the loss falls in no direction that was tried", "line_search")
 
 
 class Course:

@@ -18,7 +18,8 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from fastmlp._core.kernels import loss_outputs, max_levels
 from fastmlp._core.network import Objective
 from fastmlp._functions import Loss
-from fastmlp._numbers import is_finite, is_flat
+from fastmlp._numbers import is_flat
+from fastmlp._snapshot import out_activation
 
 REGRESSION_LOSSES = (
     "squared_error",
@@ -63,17 +64,6 @@ def are_levels(value):
         0 < len(value) <= max_levels
         and all(is_level(level) for level in value)
         and all(low < high for low, high in pairwise(value))
-    )
-
-
-def is_logistic_range(value):
-    """Whether a value is a logistic output with its range."""
-    return (
-        isinstance(value, tuple)
-        and len(value) == 3
-        and value[0] == "logistic"
-        and all(is_finite(bound) for bound in value[1:])
-        and value[1] < value[2]
     )
 
 
@@ -145,16 +135,6 @@ def _output(estimator):
 def outputs_per_target(objective):
     """Units of the output layer for each target."""
     return {"quantile": len(objective.levels), "gaussian_nll": 2}.get(objective.loss, 1)
-
-
-def out_activation(objective):
-    """The output activation as the attribute ``out_activation_`` names it."""
-    name = objective.output or loss_outputs[objective.loss]
-    if name == "logistic" and not objective.loss.startswith("binary"):
-        name = (name, *objective.bounds)
-    if objective.loss == "quantile" and objective.is_monotone:
-        return "monotone" if name == "identity" else ("monotone", name)
-    return name
 
 
 def is_plain(objective):

@@ -26,8 +26,8 @@ from fastmlp import (
 from fastmlp._callbacks import CallbackSupportMixin, announced_fit, with_callbacks
 from fastmlp._checkpoint import make_checkpoint
 from fastmlp._class_weight import expanded, positive_weights
+from fastmlp._constraints import check_own_constraints, constraints
 from fastmlp._core.batch import BatchSum
-from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import class_numbers, predict
 from fastmlp._functions import Loss
@@ -35,24 +35,25 @@ from fastmlp._holdout import hold_out
 from fastmlp._initialization import initial_weights
 from fastmlp._layers import summary
 from fastmlp._lbfgs import fit_lbfgs
+from fastmlp._numbers import float_dtype
 from fastmlp._optimizers import OPTIMIZERS
 from fastmlp._persistence import stamped, unstamped
 from fastmlp._regularization import Regularization, smoothed
 from fastmlp._rows import check_names, column_names
 from fastmlp._scaling import standardize
 from fastmlp._shortcut import OUTPUTS, PROBA, RAW
-from fastmlp._snapshot import Snapshot, special
+from fastmlp._snapshot import (
+    Snapshot,
+    out_activation,
+    predicting_objective,
+    special,
+)
+from fastmlp._spelling import did_you_mean, suggests_keywords
 from fastmlp._stream import Stream, restarts
 from fastmlp._task import FitOptions, Task
 from fastmlp._threads import allowed_threads
 from fastmlp._trace import trace_step
 from fastmlp._training import fit_stochastic
-
-# the losses that scikit-learn has, for models built by hand
-_LOSS_OF_OUTPUT = {
-    loss_outputs[loss]: loss
-    for loss in ("squared_error", "poisson", "binary_log_loss", "log_loss")
-}
 
 
 def _per_target(outputs):
@@ -75,6 +76,10 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share."""
 
     _parameter_rules = _rules.RULES
+    _parameter_constraints = constraints(_rules.RESOLVED_RULES | _parameter_rules)
+    # Splitters take groups too: with metadata routing on, those of a search are not
+    # meant for fit unless set_fit_request(groups=True) says so.
+    __metadata_request__fit = {"groups": False}
 
     def __init__(
         self,
@@ -172,6 +177,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.ema_decay = ema_decay
         self.swa_start = swa_start
 
+    @suggests_keywords
     @with_callbacks
     def fit(
         self,
@@ -219,8 +225,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             Called at the end of each epoch with a record: ``epoch``, ``loss``,
             ``validation_loss``, ``validation_score``, ``learning_rate``, ``seconds``
             and ``fitted_estimator()``, which gives a copy with the current weights.
-            Returning True stops the fit, None or False goes on; anything else is a
-            TypeError.
+            The estimator itself has them too, read-only. To end the fit, raise
+            StopIteration or call ``record.stop()``; what the callback returns does
+            not count.
         checkpoint : str or path-like, default=None
             File for the state of the fit, written as a whole after each
             ``checkpoint_every`` epochs, so that a fit that is killed can go on.
@@ -242,8 +249,6 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             If a parameter or the data are not valid, if the weights do not stay finite,
             if the score that decides is NaN for any model, or if ``resume`` is the file
             of another fit. An earlier fit is then left as it was.
-        TypeError
-            If ``callback`` returns anything but None or a bool.
 
         Warns
         -----
@@ -280,7 +285,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """
         incremental = options.incremental
         with _validation.restored_on_error(self):
-            _rules.check_parameters(self, self._parameter_rules)
+            self._validate_params()
             hidden = _rules.hidden_sizes(self)
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
             activations = self._take_activations(len(hidden), cold)
@@ -323,6 +328,38 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             if incremental and self._may_stream(task) and not (cold and restarts(self)):
                 self._stream = Stream(task, *machinery)
         return task.error
+
+    def _validate_params(self):
+        """Raise InvalidParameterError for a parameter that is not valid, as ``fit``."""
+        _rules.check_parameters(self, self._parameter_rules)
+        _rules.hidden_activations(self, len(_rules.hidden_sizes(self)))
+        check_own_constraints(self)
+
+    def set_params(self, **params):
+        """Set parameters, as scikit-learn's method.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values of constructor parameters.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the error gives the nearest one.
+        """
+        known = self._get_param_names()
+        for name in params:
+            if name.partition("__")[0] not in known:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {self}."
+                    f"{did_you_mean(name, known)} Valid parameters are: {known}."
+                )
+        return super().set_params(**params)
 
     def _take_activations(self, n_hidden, cold):
         """Activations of the hidden layers; those of the user stay what they are now.
@@ -387,8 +424,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _training_dtype(self, cold):
         """The dtypes that X may have in training, the first one preferred."""
-        if self.dtype != "auto":
-            return np.dtype(self.dtype)
+        dtype = float_dtype(self.dtype)
+        if dtype is not None:
+            return dtype
         if cold:
             return [np.float64, np.float32]
         return self._layers()[0][0].dtype
@@ -440,12 +478,13 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"of {list(known)} units, but hidden_layer_sizes and the data ask for "
                 f"{list(network.units)}. Fit a new estimator, or set warm_start=False."
             )
-        output = _losses.out_activation(network.objective)
+        output = out_activation(network.objective)
         if getattr(self, "out_activation_", output) != output:
             raise ValueError(
                 f"{method} cannot change the loss: the fitted model has the output "
                 f"activation {self.out_activation_!r}, but loss={self.loss!r} needs "
-                f"{output!r}. Fit a new estimator, or set warm_start=False."
+                f"{output!r}. Set out_activation_ back if it was changed after the "
+                "fit; else fit a new estimator, or set warm_start=False."
             )
         self._keep_step_scale(network, method)
         self._take_objective(network.objective)
@@ -467,7 +506,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _take_objective(self, objective):
         """Record the loss that the weights are trained for."""
-        self.out_activation_ = _losses.out_activation(objective)
+        self.out_activation_ = out_activation(objective)
         vars(self).pop("_objective", None)
         if not _losses.is_plain(objective):
             self._objective = objective._asdict()
@@ -519,16 +558,33 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         n_threads = _shortcut.threads(self, network, data)
         return predict(network, data, layers, what=what, n_threads=n_threads)
 
-    def _fitted_network(self, X):
+    def _forward_pass_fast(self, X, check_input=True):
+        """Outputs behind the output activation, as scikit-learn's method of this name.
+
+        ``check_input=False`` skips the checks of names and of finiteness, but not that
+        of the number of features.
+        """
+        if check_input:
+            return self._outputs(X)
+        X, network, layers, _ = self._fitted_network(X, check_input=False)
+        data = Data(X)
+        n_threads = _shortcut.threads(self, network, data)
+        return predict(network, data, layers, n_threads=n_threads)
+
+    def _fitted_network(self, X, check_input=True):
         """X in the form of the core, the network, its layers and its coefficients."""
         model = self._snapshot()
-        X = _validation.check_predict_data(self, X, model.units[0])
+        if check_input:
+            X = _validation.check_predict_data(self, X, model.units[0])
+        else:
+            X = _validation.plain_rows(self, X, model.units[0])
         dtype = model.dtype or np.result_type(X.dtype, model.coefs[0].dtype)
         network = self._network(model.units, model.activations, model.loss)
         coefs = [w.astype(dtype, copy=False) for w in model.coefs]
         intercepts = [b.astype(dtype, copy=False) for b in model.intercepts]
         layers = Layers(coefs, intercepts, dtype)
-        return _validation.cast_rows(X, dtype), network, layers, coefs
+        X = _validation.cast_rows(X, dtype) if check_input else X.astype(dtype)
+        return X, network, layers, coefs
 
     def _snapshot(self):
         """The fitted model as plain data, checked; arrays are not copied."""
@@ -543,12 +599,14 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
             intercepts,
             activations,
             self.out_activation_,
-            None if self.dtype == "auto" else np.dtype(self.dtype),
+            float_dtype(self.dtype),
             getattr(self, "classes_", None),
             None if names is None else list(names),
             special(objective),
+            self._is_multilabel(),
         )
 
+    @suggests_keywords
     def compile(self, *, n_threads=None):
         """Freeze the fitted model for fast prediction.
 
@@ -571,6 +629,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         _rules.check_parameters(asked, {"n_threads": _rules.RULES["n_threads"]})
         return make_predictor(self._snapshot(), allowed_threads(n_threads))
 
+    @suggests_keywords
     def hidden_activations(self, X, layer=-1):
         """Activations of a hidden layer.
 
@@ -595,6 +654,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """
         return _representation.hidden_activations(self, X, layer)
 
+    @suggests_keywords
     def input_gradient(self, X, output=None, *, of="output"):
         """Derivatives of the outputs with respect to the features.
 
@@ -628,6 +688,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """
         return _representation.input_gradient(self, X, output, of)
 
+    @suggests_keywords
     def integrated_gradients(
         self, X, baseline=None, output=None, *, of="output", n_steps=50
     ):
@@ -666,7 +727,13 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
 
     def summary(self):
-        """Print the table of the layers: units, activations, parameters.
+        """Table of the layers: units, activations, parameters.
+
+        Returns
+        -------
+        table : str
+            An interactive session shows it as it is, a script prints it:
+            ``print(model.summary())``.
 
         Examples
         --------
@@ -683,8 +750,9 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         ------------------------------------------------
         13 parameters in float64, 104 bytes
         """
-        print(summary(self))
+        return summary(self)
 
+    @suggests_keywords
     def trace_step(self, x, y, *, learning_rate=None):
         """Follow one sample forward and backward, and take a step, gate by gate.
 
@@ -725,6 +793,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _one_sample(self, x, y):
         """One sample in the form of the core, its target encoded."""
         check_is_fitted(self, "coefs_")
+        self._trained_objective()  # the check
         y = np.asarray(y)
         y = y.reshape(1, -1) if y.ndim and y.size > 1 else y.reshape(1)
         return self._validate_input(x, y, True, False, np.dtype(float), exact=False)
@@ -733,6 +802,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Name and parameter of the activation of each hidden layer."""
         return _rules.hidden_activations(self, len(network.units) - 2)
 
+    @suggests_keywords
     def loss_gradient(self, X, y, sample_weight=None):
         """Loss on data and its gradient at the current weights.
 
@@ -772,7 +842,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
             )
         activations = _rules.hidden_activations(self, len(units) - 2)
-        objective = self._fitted_objective()
+        objective = self._trained_objective()
         network = self._network(units, activations, objective, trains=True)
         if packed is None:
             packed = np.hstack([array.ravel() for array in coefs + intercepts])
@@ -802,7 +872,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         X = _validation.native_rows(X)
         X = X if X.dtype == np.float32 else X.astype(np.float64, copy=False)
         y = np.asarray(y).reshape(X.shape[0], -1)
-        one_hot = self.out_activation_ == "softmax"
+        one_hot = self._trained_objective().loss in ("log_loss", "focal")
         n_outputs = y.shape[1] if one_hot else self._count_outputs(y)
         if n_outputs != self._layers()[-1][-1]:
             raise ValueError(f"y has {y.shape[1]} columns, one per output is needed")
@@ -816,19 +886,49 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
         return loss, np.hstack([grad.ravel() for grad in coefs + intercepts])
 
-    def _fitted_objective(self):
-        """The loss that the fitted model was trained for."""
+    def _stored_objective(self):
+        """The objective that the fit stored, None for those of scikit-learn."""
         stored = getattr(self, "_objective", None)
-        if stored is not None:
-            objective = Objective(**stored)
-            if self.out_activation_ == _losses.out_activation(objective):
-                return objective
-        if self.out_activation_ not in self._output_activations:
+        return None if stored is None else Objective(**stored)
+
+    def _fitted_objective(self):
+        """The objective by which the fitted model predicts."""
+        return predicting_objective(
+            self.out_activation_,
+            self._stored_objective(),
+            isinstance(self, ClassifierMixin),
+        )
+
+    def _trained_objective(self):
+        """The objective that the fitted model was trained for.
+
+        Raises ValueError where ``out_activation_`` was set to another one since.
+        """
+        objective = self._fitted_objective()
+        own = self._own_out_activation()
+        if self.out_activation_ != own:
             raise ValueError(
-                f"out_activation_ of {type(self).__name__} must be one of "
-                f"{self._output_activations}, got {self.out_activation_!r}."
+                f"out_activation_ was set to {self.out_activation_!r} after the fit. "
+                "Prediction follows it, but the loss of the model, and so its "
+                f"gradient, needs its own, {own!r}: set it back."
             )
-        return Objective(_LOSS_OF_OUTPUT[self.out_activation_])
+        return objective
+
+    def _own_out_activation(self):
+        """The name of the output activation that the fit gave the model."""
+        stored = self._stored_objective()
+        if stored is not None:
+            return out_activation(stored)
+        return self._plain_out_activation()
+
+    def _plain_out_activation(self):
+        """The same of a model without a stored objective."""
+        name = self.out_activation_
+        return name if name in ("identity", "exp") else "identity"
+
+    def _is_multilabel(self):
+        """Whether the fitted model predicts several labels at once."""
+        return False
 
     def _count_outputs(self, y):
         """Units of the output layer for encoded targets."""
@@ -953,7 +1053,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
           that share (0.3), then down to nearly 0;
         - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
-        - a callable: the rate as a function of the epoch, from 0 on.
+        - a callable: the rate as a function of the epoch, from 1 on.
 
     learning_rate_init : float, default=0.001
         Step size of the stochastic solvers at the start.
@@ -1011,7 +1111,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     max_fun : int, default=15000
         Largest number of evaluations of the loss by lbfgs.
 
-    dtype : {"auto", "float32", "float64"}, default="auto"
+    dtype : {"auto", "float32", "float64"} or dtype, default="auto"
         Precision of weights and arithmetic. "auto" is float32 for X in float32 and
         float64 for any other.
 
@@ -1167,7 +1267,9 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         Number of units of the output layer.
 
     out_activation_ : str
-        "softmax" for more than two classes, else "logistic".
+        "softmax" for more than two classes, else "logistic". Set to "identity",
+        "logistic", "tanh", "relu", "softmax", "exp" or "softplus" after the fit, it
+        changes what prediction applies to the output layer, as in scikit-learn.
 
     loss_ : float
         Loss of the last epoch or iteration.
@@ -1195,6 +1297,13 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
 
     n_iter_ : int
         Epochs or iterations of the last fit.
+
+    stop_reason_ : str
+        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
+        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
+        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
+        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
+        user-defined function, after some steps).
 
     t_ : int
         Training samples seen; 0 for lbfgs.
@@ -1262,8 +1371,9 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     """
 
     _parameter_rules = _rules.CLASSIFIER_RULES | _rules.RULES
-    _output_activations = ("softmax", "logistic")
+    _parameter_constraints = constraints(_rules.RESOLVED_RULES | _parameter_rules)
 
+    @suggests_keywords
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -1465,9 +1575,20 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         """Whether the early-stopping split is stratified: for two classes."""
         return self.n_outputs_ == 1
 
+    def _plain_out_activation(self):
+        is_multiclass = len(self.intercepts_[-1]) > 1 and not self._is_multilabel()
+        return "softmax" if is_multiclass else "logistic"
+
+    def _is_multilabel(self):
+        binarizer = getattr(self, "_label_binarizer", None)
+        if binarizer is not None:
+            return binarizer.y_type_.startswith("multilabel")
+        # a model built by hand
+        return self.out_activation_ == "logistic" and len(self.intercepts_[-1]) > 1
+
     def _predicted_codes(self, outputs):
         """Class numbers (n,) or label indicators (n, L) of the outputs."""
-        if self.out_activation_ == "softmax":
+        if outputs.shape[1] > 1 and not self._is_multilabel():
             return class_numbers(outputs)
         codes = (outputs > 0.5).astype(int)
         if outputs.shape[1] > 1:
@@ -1480,6 +1601,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         return accuracy_score(y.astype(int), codes, sample_weight=sample_weight)
 
     @available_if(_solver_is_stochastic)
+    @suggests_keywords
     def partial_fit(
         self,
         X,
@@ -1594,6 +1716,8 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
             ``log(predict_proba(X))``, finite where the probability rounds to 0.
         """
         proba = self.predict_proba(X)
+        if self.out_activation_ != self._own_out_activation():
+            return np.log(proba)
         lost = proba < np.finfo(proba.dtype).tiny  # too small for all its digits
         log_proba = np.log(proba, where=~lost, out=np.zeros_like(proba))
         if lost.any():
@@ -1692,7 +1816,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
           that share (0.3), then down to nearly 0;
         - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
-        - a callable: the rate as a function of the epoch, from 0 on.
+        - a callable: the rate as a function of the epoch, from 1 on.
 
     learning_rate_init : float, default=0.001
         Step size of the stochastic solvers at the start.
@@ -1749,7 +1873,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     max_fun : int, default=15000
         Largest number of evaluations of the loss by lbfgs.
 
-    dtype : {"auto", "float32", "float64"}, default="auto"
+    dtype : {"auto", "float32", "float64"} or dtype, default="auto"
         Precision of weights and arithmetic. "auto" is float32 for X in float32 and
         float64 for any other.
 
@@ -1916,7 +2040,9 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     out_activation_ : str or tuple
         "identity", "exp", "softplus" or ("logistic", low, high); for monotone
-        quantiles "monotone", or ("monotone", name) with an activation behind them.
+        quantiles "monotone", or ("monotone", name) with an activation behind them; for
+        gaussian_nll "gaussian", the mean and the log variance of each target. It may be
+        set after the fit as that of the classifier, but for gaussian_nll.
 
     loss_ : float
         Loss of the last epoch or iteration.
@@ -1944,6 +2070,13 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
     n_iter_ : int
         Epochs or iterations of the last fit.
+
+    stop_reason_ : str
+        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
+        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
+        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
+        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
+        user-defined function, after some steps).
 
     t_ : int
         Training samples seen; 0 for lbfgs.
@@ -2017,8 +2150,9 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     """
 
     _parameter_rules = _rules.REGRESSOR_RULES | _rules.RULES
-    _output_activations = ("identity", "exp")
+    _parameter_constraints = constraints(_rules.RESOLVED_RULES | _parameter_rules)
 
+    @suggests_keywords
     def __init__(
         self,
         loss="squared_error",
@@ -2175,6 +2309,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         return _losses.score(y, outputs, self._wanted_objective(), sample_weight)
 
     @available_if(_solver_is_stochastic)
+    @suggests_keywords
     def partial_fit(
         self,
         X,
@@ -2248,6 +2383,9 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         ValueError
             If the standard deviation is asked of a model of another loss.
         """
+        if "_objective" not in vars(self) and not return_std:  # the short way
+            outputs = self._outputs(X)
+            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
         check_is_fitted(self, "coefs_")
         objective = self._fitted_objective()
         if return_std and objective.loss != "gaussian_nll":
@@ -2265,6 +2403,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         quantiles = outputs[:, 0] if outputs.shape[1] == 1 else outputs
         return quantiles[..., 0] if outputs.shape[2] == 1 else quantiles
 
+    @suggests_keywords
     def predict_interval(self, X, coverage=0.9):
         """Predict central intervals that hold the target with a given probability.
 

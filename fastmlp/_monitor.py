@@ -55,6 +55,7 @@ class Monitor:
         self.clock = perf_counter()
         self.is_interrupted = False
         self.has_ended = False  # by a rule of the solver, not one of the user
+        self.stop_reason = "n_epochs" if task.options.incremental else "max_iter"
         self.open_books()
 
     def open_books(self):
@@ -116,14 +117,18 @@ class Monitor:
         optimizer.epoch_ends(epoch, estimator.t_)
         count = 0 if improved else estimator._no_improvement_count + 1
         estimator._no_improvement_count = count
-        if self._recorded(loss, score, rate) or self.divergence.stops(loss, optimizer):
+        if self._recorded(loss, score, rate):
             return True
+        if self.divergence.stops(loss, optimizer):
+            return self._stops("divergence")
         if self._score_is_reached(score) or self.time_is_up():
             return True
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             if optimizer.trigger_stopping(self._say_why):
                 self.has_ended = True
-                return True
+                if optimizer.divisor is not None:
+                    return self._stops("learning_rate")
+                return self._stops("early_stopping" if self.stops_by_score else "tol")
             estimator._no_improvement_count = 0
         return False
 
@@ -135,15 +140,17 @@ class Monitor:
         self.count = 0 if improved else self.count + 1
         stops = self._recorded(loss, score, np.nan) or self._score_is_reached(score)
         flat = self.stops_by_score and self.count > self.estimator.n_iter_no_change
-        if flat:
+        if flat and not stops:
             self._say_why("Stopping.")
-            self.has_ended = not stops
-        return stops or flat
+            self.has_ended = True
+            return self._stops("early_stopping")
+        return stops
 
-    def interrupted(self, epoch=None):
-        """Finish the books of an epoch, or iteration, that Ctrl-C ended."""
+    def interrupted(self, epoch=None, reason="interrupted"):
+        """Finish the books of an epoch, or iteration, that Ctrl-C or an error ended."""
         self._strike_out()
         self.is_interrupted = True
+        self._stops(reason)
         if epoch is None:
             return
         self.optimizer.epoch_ends(epoch, self.estimator.t_)
@@ -168,12 +175,23 @@ class Monitor:
         if not self.is_interrupted:
             self.divergence.training_ends(self.estimator.loss_)
             self._warn_of_scores()
+        self.estimator.stop_reason_ = self.stop_reason
+        if self.report is not None:
+            self.report.close(self.stop_reason)
         self.has_ended = self.has_ended or limit is not None
         messages = [m for m in (limit, self._shortfall()) if m is not None]
         if messages:
             warn(" ".join(messages), ConvergenceWarning)
+
+    def failed(self):
+        """Finish the output of a fit that raises."""
         if self.report is not None:
-            self.report.close()
+            self.report.close("an error")
+
+    def _stops(self, reason):
+        """Remember why training stops, as ``stop_reason_`` will say; gives True."""
+        self.stop_reason = reason
+        return True
 
     def _warn_of_scores(self):
         """Warn where a score that decides was not a number after any epoch."""
@@ -218,7 +236,7 @@ class Monitor:
             "yet.",
             ConvergenceWarning,
         )
-        return True
+        return self._stops("max_time")
 
     def _judged(self, loss):
         """Judge the weights by the held-out rows: whether they improved, the score."""
@@ -243,6 +261,8 @@ class Monitor:
         validation_loss = np.nan if self.holdout is None else self.validation_loss
         self.record.append((loss, validation_loss, score, rate, seconds))
         stops = False
+        if self.hook is not None or self.scope is not None:
+            self.task.show_weights()
         if self.report is not None or self.hook is not None:
             record = EpochRecord(
                 self.estimator.n_iter_, *self.record[-1], self.task.fitted_copy
@@ -250,16 +270,25 @@ class Monitor:
             if self.report is not None:
                 self.report.epoch_ends(record)
             if self.hook is not None:
-                answer = self.hook(record)
-                if not isinstance(answer, bool | np.bool_ | None):
-                    raise TypeError(
-                        "callback must return True to stop the fit, or False or None "
-                        f"to go on; it returned {answer!r}."
-                    )
-                stops = bool(answer)
-        if self.scope is not None:
-            stops = self.scope.epoch_ends(self.task.fitted_layers) or stops
+                stops = self._hook_stops(record)
+        if self.scope is not None and self.scope.epoch_ends(self.task.fitted_layers):
+            self._say(f"A callback stopped training in epoch {self.estimator.n_iter_}.")
+            stops = self._stops("callback")
         return stops
+
+    def _hook_stops(self, record):
+        """Call the hook; whether it raised StopIteration.
+
+        What it returns does not count: that of ``lambda record: bar.update()`` is not
+        meant for us.
+        """
+        try:
+            self.hook(record)
+        except StopIteration as stop:
+            why = f": {stop}" if str(stop) else "."
+            self._say(f"The callback stopped training in epoch {record.epoch}{why}")
+            return self._stops("callback")
+        return False
 
     def _score_is_reached(self, score):
         """Whether the validation score is as high as asked."""
@@ -267,7 +296,7 @@ class Monitor:
         if target is None or not score >= target:
             return False
         self._say(f"Validation score {score:g} reached target_score={target:g}.")
-        return True
+        return self._stops("target_score")
 
     def _say(self, message):
         """Print a message if ``verbose`` asks for messages."""

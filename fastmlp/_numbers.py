@@ -16,6 +16,23 @@ def is_finite(value):
         return False
 
 
+def float_dtype(value):
+    """The dtype that "float32", np.float32 and the like name; None for all else."""
+    if isinstance(value, str):
+        return np.dtype(value) if value in ("float32", "float64") else None
+    if isinstance(value, type) and issubclass(value, float | np.floating):
+        value = np.dtype(value)
+    if isinstance(value, np.dtype) and value in (np.float32, np.float64):
+        return value
+    return None
+
+
+def dtype_name(value):
+    """The name of a float dtype as a str; all else as it is."""
+    dtype = float_dtype(value)
+    return value if dtype is None else dtype.name
+
+
 def is_flat(value):
     """Whether a value is one-dimensional; ragged lists are not."""
     try:

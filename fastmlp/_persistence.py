@@ -16,7 +16,7 @@ from fastmlp import _safetensors
 from fastmlp._core.kernels import activation_names
 from fastmlp._encoding import decode, encode, to_json
 from fastmlp._functions import Activation, Loss, as_activation, stored_name
-from fastmlp._numbers import is_finite
+from fastmlp._numbers import dtype_name, is_finite
 from fastmlp._restoration import (
     BINARIZER,
     OPTIMIZER,
@@ -125,6 +125,7 @@ def save_model(estimator, path, *, optimizer=False):
     snapshot = estimator._snapshot()
     params = estimator.get_params(deep=False)
     params["activation"] = _storable(params["activation"])
+    params["dtype"] = dtype_name(params["dtype"])
     if isinstance(params["loss"], Loss):
         raise TypeError(
             f"the model has loss={params['loss']!r}, and a model file holds no "
@@ -246,7 +247,11 @@ def _model(tensors, metadata):
     _check_weights(decoded["attributes"])
     objective = decoded["attributes"].get("_objective")
     if objective is not None:
-        stored_objective(objective, model["class"] == "MLPClassifier")
+        sound = stored_objective(objective, model["class"] == "MLPClassifier")
+        is_gaussian = sound.loss == "gaussian_nll"
+        if is_gaussian and decoded["attributes"].get("out_activation_") == "identity":
+            # files of before the output activation had a name of its own
+            decoded["attributes"]["out_activation_"] = "gaussian"
     return decoded
 
 

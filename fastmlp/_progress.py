@@ -28,6 +28,11 @@ class EpochRecord:
         Duration of the epoch, validation included.
     fitted_estimator : callable
         Without arguments; gives a copy of the estimator with the current weights.
+
+    Methods
+    -------
+    stop(why="")
+        End the fit after this epoch.
     """
 
     epoch: int
@@ -37,6 +42,16 @@ class EpochRecord:
     learning_rate: float
     seconds: float
     fitted_estimator: object
+
+    def stop(self, why=""):
+        """End the fit after this epoch, by raising StopIteration.
+
+        Parameters
+        ----------
+        why : str, default=""
+            What ``verbose`` prints as the reason.
+        """
+        raise StopIteration(why)
 
 
 def reporter(verbose, n_epochs):
@@ -65,8 +80,8 @@ class Lines:
         """Print a message."""
         print(message)
 
-    def close(self):
-        """Finish the output."""
+    def close(self, reason):
+        """Finish the output of a training that ended for a reason."""
 
 
 class LongLines(Lines):
@@ -97,38 +112,50 @@ class ProgressLine(Lines):
         self.overwrites = sys.stdout.isatty() or "ipykernel" in sys.modules
         self.pause = 0.1 if self.overwrites else 10.0
         self.started = self.last = perf_counter()
-        self.length, self.line = 0, ""
+        self.length, self.record, self.messages = 0, None, []
 
     def epoch_ends(self, record):
         """Write the line anew, unless it is young."""
         now = perf_counter()
-        self.line = self._line(record, now - self.started)
+        if self.messages:
+            self._end(self._line(self.record))
+        self.record = record
         if record.epoch == 1 or now - self.last >= self.pause:
             self.last = now
-            self._write(self.line)
+            self._write(self._line(record))
 
     def say(self, message):
-        """Print a message below the line."""
-        self.close()
-        print(message)
+        """Print a message below the line, once it is known whether that is the last."""
+        self.messages.append(message)
 
-    def close(self):
-        """Write the last state of the line and end it."""
-        if self.line:
-            self._write(self.line)
-            if self.overwrites:
-                print(flush=True)
-            self.line, self.length = "", 0
+    def close(self, reason):
+        """Write the last line as that of a training that has ended."""
+        if self.record is not None:
+            self._end(self._line(self.record, reason))
+        self.record = None
 
-    def _line(self, record, elapsed):
-        done = min(1.0, record.epoch / self.n_epochs)
+    def _line(self, record, reason=None):
+        """The line of an epoch, or where there is a reason, of the end of training."""
+        elapsed = perf_counter() - self.started
+        done = 1.0 if reason else min(1.0, record.epoch / self.n_epochs)
         filled = int(done * self.width)
         bar = "#" * filled + "." * (self.width - filled)
         text = f"[{bar}] epoch {record.epoch}/{self.n_epochs}  loss {record.loss:.5g}"
         if not math.isnan(record.validation_loss):
             text += f"  validation score {record.validation_score:.4g}"
         left = elapsed / record.epoch * (self.n_epochs - record.epoch)
-        return f"{text}  {elapsed:.1f} s, at most {left:.1f} s left"
+        rest = f"ended by {reason}" if reason else f"at most {left:.1f} s left"
+        return f"{text}  {elapsed:.1f} s, {rest}"
+
+    def _end(self, line):
+        """Write a line that stays, and the messages below it."""
+        self._write(line)
+        if self.overwrites:
+            print(flush=True)
+        self.length = 0
+        for message in self.messages:
+            print(message)
+        self.messages = []
 
     def _write(self, line):
         if not self.overwrites:

@@ -20,6 +20,7 @@ from fastmlp._core import gradients
 from fastmlp._core.network import Data
 from fastmlp._core.prediction import activate_outputs, predict
 from fastmlp._rows import check_names, column_names, known_frame
+from fastmlp._spelling import suggests_keywords
 from fastmlp._validation import named
 
 MOST_STEPS = 1000  # of the quadrature: its nodes are eigenvalues, of cubic cost
@@ -143,6 +144,10 @@ def _seeds(network, z, k, of, sign):
         seeds[:, k] = a[:, k]
     elif network.output == "softplus":
         seeds[:, k] = -np.expm1(-a[:, k])
+    elif network.output == "tanh":
+        seeds[:, k] = 1 - a[:, k] ** 2
+    elif network.output == "relu":
+        seeds[:, k] = a[:, k] > 0
     else:
         seeds[:, k] = 1
     seeds *= seeds.dtype.type(sign)
@@ -193,6 +198,7 @@ class HiddenFeatures(
     >>> model = make_pipeline(HiddenFeatures(mlp), KNeighborsClassifier()).fit(X, y)
     """
 
+    @suggests_keywords
     def __init__(self, estimator, layer=-1):
         self.estimator = estimator
         self.layer = layer

@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 
+from fastmlp._columns import check_dates, text_fault
+
 PIECE = 2**23  # bytes of rows that are converted at a time
 
 
@@ -95,11 +97,18 @@ def numbers(X):
     """Dense X as an array of real numbers."""
     try:
         array = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+        if not hasattr(X, "iloc"):  # beside floats polars makes floats of dates
+            check_dates(X, "X")
         if array.dtype.kind not in "fiub":
-            if array.dtype.kind in "cmM":
+            check_dates(X, "X")
+            if array.dtype.kind == "c":
                 raise ValueError(f"dtype {array.dtype}")
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
+        check_dates(X, "X")
+        fault = text_fault(X)
+        if fault is not None:
+            raise ValueError(fault) from None
         raise ValueError(
             f"X must hold real numbers; it cannot be used: {error}"
         ) from None
@@ -253,5 +262,6 @@ def copied(values, out):
 def not_finite(dtype):
     """The error about infinite values and NaN."""
     return ValueError(
-        f"Input X contains NaN, infinity or a value too large for {dtype}."
+        f"Input X contains NaN, infinity or a value too large for {dtype}. Fill in "
+        "missing values before, for example with sklearn.impute.SimpleImputer."
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import Options
 
+from fastmlp._constraints import BOOLEAN, NONE, Rule, interval, one_of
 from fastmlp._core.kernels import activation_names, max_levels, rule_vectors
 from fastmlp._functions import Loss, as_activation, registered_activations
 from fastmlp._losses import (
@@ -16,10 +17,11 @@ from fastmlp._losses import (
     OUTPUTS,
     REGRESSION_LOSSES,
     are_levels,
-    is_logistic_range,
 )
-from fastmlp._numbers import is_finite, is_flat
+from fastmlp._numbers import float_dtype, is_finite, is_flat
 from fastmlp._schedules import PARAMETERS as SCHEDULES
+from fastmlp._snapshot import is_logistic_range
+from fastmlp._spelling import did_you_mean
 
 DTYPES = ("auto", "float32", "float64")
 WEIGHT_INITS = (
@@ -31,6 +33,7 @@ WEIGHT_INITS = (
     "orthogonal",
     "standard_normal",
 )
+SIZES = "an int >= 1 or an array-like of ints >= 1"
 # Parameter of each activation that has one: its name and default.
 ACTIVATION_PARAMETERS = {"leaky_relu": ("slope", 0.01), "elu": ("alpha", 1.0)}
 
@@ -39,51 +42,17 @@ class InvalidParameterError(ValueError, TypeError):
     """A constructor parameter is of a wrong type or out of range."""
 
 
-class Rule(NamedTuple):
-    """What a parameter must be, in words and as a test."""
-
-    text: str
-    accepts: Callable[[object], bool]
-
-
-def interval(kind, low, high, closed):
-    """A number of some kind between two bounds; '[' and ']' include them."""
-    text = f"{closed[0]}{low}, {high}{closed[1]}"
-
-    def accepts(value):
-        if not isinstance(value, kind) or value != value:
-            return False
-        if kind is Real and not is_finite(value):
-            return False
-        above = value >= low if closed[0] == "[" else value > low
-        return above and (value <= high if closed[1] == "]" else value < high)
-
-    return Rule(
-        f"{'an int' if kind is Integral else 'a float'} in the range {text}", accepts
-    )
-
-
-def one_of(names):
-    """A name out of a list."""
-    listed = ", ".join(repr(name) for name in names)
-    return Rule(
-        f"a str among {{{listed}}}",
-        lambda value: isinstance(value, str) and value in names,
-    )
-
-
-NONE = Rule("None", lambda value: value is None)
-_BOOLEAN = Rule("a bool", lambda value: isinstance(value, bool | np.bool_))
 _AT_LEAST_ONE = interval(Integral, 1, np.inf, "[)")
 _NOT_NEGATIVE = interval(Real, 0, np.inf, "[)")
 _POSITIVE = interval(Real, 0, np.inf, "()")
 _FRACTION = interval(Real, 0, 1, "[)")
-_OWN_LOSS = Rule("a fastmlp.Loss", lambda value: isinstance(value, Loss))
+_OWN_LOSS = Rule("a fastmlp.Loss", lambda value: isinstance(value, Loss), Loss)
 _SCORING = Rule(
     "'loss' or a name among sklearn.metrics.get_scorer_names()",
     lambda value: (
         isinstance(value, str) and (value == "loss" or value in get_scorer_names())
     ),
+    names=("loss", *get_scorer_names()),
 )
 
 
@@ -141,37 +110,48 @@ RULES = {
             "factor in (0, 1))",
             lambda value: _is_schedule(value),
         ),
-        Rule("a callable of the epoch", callable),
+        Rule("a callable of the epoch", callable, callable),
     ],
     "learning_rate_init": [_POSITIVE],
     "power_t": [_NOT_NEGATIVE],
     "max_iter": [_AT_LEAST_ONE],
-    "shuffle": [_BOOLEAN],
+    "shuffle": [BOOLEAN],
     "random_state": [
         interval(Integral, 0, 2**32 - 1, "[]"),
         Rule(
             "a numpy RandomState instance",
             lambda value: isinstance(value, np.random.RandomState),
+            np.random.RandomState,
         ),
         NONE,
     ],
     "tol": [_NOT_NEGATIVE],
-    "verbose": [_BOOLEAN, interval(Integral, 0, np.inf, "[)")],
-    "warm_start": [_BOOLEAN],
+    "verbose": [BOOLEAN, interval(Integral, 0, np.inf, "[)")],
+    "warm_start": [BOOLEAN],
     "momentum": [interval(Real, 0, 1, "[]")],
-    "nesterovs_momentum": [_BOOLEAN],
-    "early_stopping": [_BOOLEAN],
+    "nesterovs_momentum": [BOOLEAN],
+    "early_stopping": [BOOLEAN],
     "validation_fraction": [_FRACTION],
     "beta_1": [_FRACTION],
     "beta_2": [_FRACTION],
     "epsilon": [_POSITIVE],
     "n_iter_no_change": [
         _AT_LEAST_ONE,
-        Rule("inf", lambda value: isinstance(value, Real) and value == np.inf),
+        Rule(
+            "inf",
+            lambda value: isinstance(value, Real) and value == np.inf,
+            Options(Real, {np.inf}),
+        ),
     ],
     "max_fun": [_AT_LEAST_ONE],
-    "dtype": [one_of(DTYPES)],
-    "fit_intercept": [_BOOLEAN],
+    "dtype": [
+        one_of(DTYPES),
+        Rule(
+            "one of the dtypes numpy.float32 and numpy.float64",
+            lambda value: float_dtype(value) is not None,
+        ),
+    ],
+    "fit_intercept": [BOOLEAN],
     "weight_init": [one_of(WEIGHT_INITS)],
     "n_threads": [_AT_LEAST_ONE, NONE],
     "validation_split": [
@@ -182,10 +162,10 @@ RULES = {
         ),
         Rule("a splitter with a split method", _is_split),
     ],
-    "scoring": [NONE, _SCORING, Rule("a callable", callable)],
+    "scoring": [NONE, _SCORING, Rule("a callable", callable, callable)],
     "target_score": [NONE, interval(Real, -np.inf, np.inf, "()")],
     "max_time": [NONE, _POSITIVE],
-    "standardize_X": [_BOOLEAN],
+    "standardize_X": [BOOLEAN],
     "random_stream": [one_of(("restart", "continue"))],
     "dropout": [
         _FRACTION,
@@ -209,12 +189,25 @@ RULES = {
     "swa_start": [_FRACTION],
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
+# What is resolved apart from the others, with errors of its own.
+RESOLVED_RULES = {
+    "hidden_layer_sizes": [Rule(SIZES, lambda value: _is_sizes(value))],
+    "activation": [
+        Rule(
+            "an activation or a list with one per hidden layer",
+            lambda value: all(
+                _resolved(entry, {}) is not None
+                for entry in (value if isinstance(value, list) else [value])
+            ),
+        )
+    ],
+}
 CLASSIFIER_RULES = {
     "loss": [one_of(CLASSIFICATION_LOSSES), _OWN_LOSS],
     "focal_gamma": [_NOT_NEGATIVE],
     "class_weight": [
         one_of(("balanced",)),
-        Rule("a dict", lambda value: isinstance(value, Mapping)),
+        Rule("a dict", lambda value: isinstance(value, Mapping), Mapping),
         Rule(
             "a list of dicts",
             lambda value: (
@@ -241,7 +234,7 @@ REGRESSOR_RULES = {
             are_levels,
         ),
     ],
-    "monotone_quantiles": [_BOOLEAN],
+    "monotone_quantiles": [BOOLEAN],
     "tweedie_power": [interval(Real, 1, 2, "()")],
     "out_activation": [
         NONE,
@@ -251,7 +244,7 @@ REGRESSOR_RULES = {
             is_logistic_range,
         ),
     ],
-    "standardize_y": [_BOOLEAN],
+    "standardize_y": [BOOLEAN],
 }
 
 
@@ -275,6 +268,11 @@ def check_parameters(estimator, rules):
                     " 'loss' is the first positional parameter; write "
                     "hidden_layer_sizes=... by name."
                 )
+            names = [known for rule in alternatives for known in rule.names]
+            if isinstance(value, tuple) and value and isinstance(value[0], str):
+                value = value[0]
+            if isinstance(value, str):
+                hint = did_you_mean(value, names) + hint
             text = " or ".join(rule.text for rule in alternatives)
             raise invalid(estimator, name, text, hint)
 
@@ -287,19 +285,31 @@ def check_callback(callback):
 
 def hidden_sizes(estimator):
     """Resolve ``hidden_layer_sizes`` to a tuple of ints, () for a linear model."""
-    sizes = estimator.hidden_layer_sizes
-    rule = "an int >= 1 or an array-like of ints >= 1"
-    if isinstance(sizes, Integral):
-        sizes = (sizes,)
-    listed = isinstance(sizes, Iterable) and is_flat(sizes)
-    if isinstance(sizes, str | bytes) or not listed:
-        raise invalid(estimator, "hidden_layer_sizes", rule)
-    sizes = tuple(sizes)
-    if not all(isinstance(size, Integral) for size in sizes):
-        raise invalid(estimator, "hidden_layer_sizes", rule)
+    sizes = _sizes(estimator.hidden_layer_sizes)
+    if sizes is None:
+        raise invalid(estimator, "hidden_layer_sizes", SIZES)
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
+    return sizes
+
+
+def _sizes(value):
+    """A value of ``hidden_layer_sizes`` as a tuple of ints, or None."""
+    if isinstance(value, Integral):
+        value = (value,)
+    listed = isinstance(value, Iterable) and is_flat(value)
+    if isinstance(value, str | bytes) or not listed:
+        return None
+    sizes = tuple(value)
+    if not all(isinstance(size, Integral) for size in sizes):
+        return None
     return tuple(int(size) for size in sizes)
+
+
+def _is_sizes(value):
+    """Whether a value lists the sizes of hidden layers."""
+    sizes = _sizes(value)
+    return sizes is not None and all(size > 0 for size in sizes)
 
 
 def hidden_activations(estimator, n_hidden):
@@ -350,21 +360,10 @@ def named_activations(estimator):
 
 def _activation(estimator, value, where=""):
     """Resolve one activation to a name and its parameter."""
-    name, parameter = value, None
-    if isinstance(value, tuple) and len(value) == 2:
-        name, parameter = value
-    known = isinstance(name, str) and name in activation_names
-    if known and parameter is None and not isinstance(value, tuple):
-        return name, ACTIVATION_PARAMETERS.get(name, (None, 0.0))[1]
-    if not known:
-        held = vars(estimator).get("_named_activations", {})
-        own = (isinstance(value, str) and held.get(value)) or as_activation(value)
-        if own is not None:
-            return own, 0.0
-    if known and name in ACTIVATION_PARAMETERS:
-        tiny = float(np.finfo(np.float32).tiny)
-        if interval(Real, tiny, np.inf, "[)").accepts(parameter):
-            return name, float(parameter)
+    held = vars(estimator).get("_named_activations", {})
+    resolved = _resolved(value, held)
+    if resolved is not None:
+        return resolved
     pairs = " or ".join(
         f"({name!r}, {parameter})"
         for name, (parameter, _) in ACTIVATION_PARAMETERS.items()
@@ -376,9 +375,30 @@ def _activation(estimator, value, where=""):
         "(forward, derivative), or a list with one of them per hidden layer"
     )
     hint = f" The wrong one is {value!r}{where}." if where else ""
+    if isinstance(value, tuple) and value and isinstance(value[0], str):
+        hint += did_you_mean(value[0], set(ACTIVATION_PARAMETERS) - {value[0]})
     if isinstance(value, str):
+        hint += did_you_mean(value, names.names)
         hint += (
             " A name of your own is made known, in each process, by "
             f"fastmlp.register_activation({value!r}, ...)."
         )
     raise invalid(estimator, "activation", text, hint)
+
+
+def _resolved(value, held):
+    """One activation as a name and its parameter, or None; held: those of the fit."""
+    name, parameter = value, None
+    if isinstance(value, tuple) and len(value) == 2:
+        name, parameter = value
+    known = isinstance(name, str) and name in activation_names
+    if known and parameter is None and not isinstance(value, tuple):
+        return name, ACTIVATION_PARAMETERS.get(name, (None, 0.0))[1]
+    if not known:
+        own = (isinstance(value, str) and held.get(value)) or as_activation(value)
+        return None if own is None else (own, 0.0)
+    if name in ACTIVATION_PARAMETERS:
+        tiny = float(np.finfo(np.float32).tiny)
+        if interval(Real, tiny, np.inf, "[)").accepts(parameter):
+            return name, float(parameter)
+    return None

@@ -45,7 +45,7 @@ def schedule(learning_rate, peak, n_epochs):
           then as "cosine" with floor 0.
         - "one_cycle": rises from ``peak / 25`` to ``peak`` over the share ``rise`` of
           the epochs and falls to ``peak / 250000``, both along half a cosine [3]_.
-        - callable: gives the rate itself.
+        - callable: gives the rate itself; it counts epochs from 1.
     peak : float
         ``learning_rate_init``.
     n_epochs : int
@@ -60,7 +60,7 @@ def schedule(learning_rate, peak, n_epochs):
        ends of the cycle are those of PyTorch's OneCycleLR.
     """
     if callable(learning_rate):
-        return lambda epoch: _checked(learning_rate(epoch), epoch)
+        return lambda epoch: _checked(learning_rate(epoch + 1), epoch + 1)
     name, share = parsed(learning_rate)
     if name == "cosine":
         return lambda epoch: _between(peak, share * peak, epoch / n_epochs)

@@ -20,6 +20,7 @@ from fastmlp._core.forward import Forward
 from fastmlp._core.network import Data, Network
 from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK
 from fastmlp._functions import registered_activations
+from fastmlp._numbers import float_dtype
 from fastmlp._rows import PIECE
 from fastmlp._threads import allowed_threads
 
@@ -119,12 +120,12 @@ def rows_at_once(X, dtype):
     Parameters
     ----------
     X : object
-    dtype : {"auto", "float32", "float64"}
+    dtype : {"auto", "float32", "float64"} or dtype
         Of the estimator.
     """
     if type(X) not in _ARRAYS or X.ndim != 2 or X.dtype.kind not in "fiub":
         return 0
-    wanted = X.dtype if dtype == "auto" and X.dtype in _DTYPES else dtype
+    wanted = float_dtype(dtype) or (X.dtype if X.dtype in _DTYPES else None)
     if X.nbytes <= 2 * PIECE or (X.dtype == wanted and X.flags.c_contiguous):
         return 0
     return max(1, PIECE // max(X.shape[1] * 8, 1))

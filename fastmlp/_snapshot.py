@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp._core.kernels import loss_outputs, max_levels, output_names
+from fastmlp._core.kernels import (
+    loss_output_names,
+    loss_outputs,
+    max_levels,
+    output_names,
+)
 from fastmlp._core.network import Objective
 from fastmlp._numbers import is_finite
 
@@ -15,6 +20,75 @@ _LOSS_OF_OUTPUT = {
     loss_outputs[loss]: loss
     for loss in ("squared_error", "poisson", "binary_log_loss", "log_loss")
 }
+
+
+def out_activation(objective):
+    """The output activation as the attribute ``out_activation_`` names it."""
+    if objective.loss == "gaussian_nll":
+        return "gaussian"  # the mean and the log variance of each target
+    name = objective.output or loss_outputs[objective.loss]
+    if name == "logistic" and not objective.loss.startswith("binary"):
+        name = (name, *objective.bounds)
+    if objective.loss == "quantile" and objective.is_monotone:
+        return "monotone" if name == "identity" else ("monotone", name)
+    return name
+
+
+def is_logistic_range(value):
+    """Whether a value is a logistic output with its range."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 3
+        and value[0] == "logistic"
+        and all(is_finite(bound) for bound in value[1:])
+        and value[1] < value[2]
+    )
+
+
+def predicting_objective(name, trained, is_classifier):
+    """The objective by which a model predicts that has this ``out_activation_``.
+
+    It is that of the fit, unless the attribute was set to another name afterwards, for
+    example to "identity" for logits: then only its output activation counts.
+
+    Parameters
+    ----------
+    name : str or tuple
+        ``out_activation_``.
+    trained : Objective or None
+        The objective that the fit stored, None for those of scikit-learn.
+    is_classifier : bool
+
+    Raises
+    ------
+    ValueError
+        If there is no such output activation.
+    """
+    if trained is not None and name == out_activation(trained):
+        return trained
+    if trained is not None and trained.loss == "gaussian_nll":
+        raise ValueError(
+            "out_activation_ of a model fitted with loss='gaussian_nll' cannot be "
+            f"changed: it predicts a mean and a variance. Got {name!r}, set it back to "
+            "'gaussian'."
+        )
+    has_range = is_logistic_range(name)
+    if not has_range and not (isinstance(name, str) and name in output_names):
+        raise ValueError(
+            f"out_activation_ must be one of {tuple(output_names)} or a triple "
+            f"('logistic', low, high), got {name!r}."
+        )
+    output, *bounds = name if has_range else (name, 0.0, 1.0)
+    if trained is not None and len(trained.levels) > 1:  # columns of quantiles
+        return trained._replace(
+            output=None if output == "identity" else output,
+            bounds=tuple(bounds),
+            is_monotone=False,
+        )
+    loss = _LOSS_OF_OUTPUT.get(name)
+    if loss is not None and is_classifier == (output in ("softmax", "logistic")):
+        return Objective(loss)
+    return Objective("squared_error", output, bounds=tuple(bounds))
 
 
 def special(objective):
@@ -46,7 +120,7 @@ def stored_objective(stored, is_classifier):
         raise impossible
     objective = Objective(**stored)
     loss, output = objective.loss, objective.output
-    for name, known in ((loss, loss_outputs), (output, (None, *output_names))):
+    for name, known in ((loss, loss_outputs), (output, (None, *loss_output_names))):
         if not isinstance(name, str | None) or name not in known:
             raise impossible
     is_of_classes = loss_outputs[loss] in ("softmax", "logistic")
@@ -99,6 +173,8 @@ class Snapshot(NamedTuple):
     feature_names : list of str or None
     objective : Objective or None
         What was minimised, where ``special`` says that it matters.
+    is_multilabel : bool
+        Whether the model predicts several labels at once.
     """
 
     coefs: list
@@ -109,6 +185,7 @@ class Snapshot(NamedTuple):
     classes: np.ndarray | None
     feature_names: list | None
     objective: Objective | None = None
+    is_multilabel: bool = False
 
     @property
     def units(self):
@@ -128,13 +205,9 @@ class Snapshot(NamedTuple):
         return self.classes is not None
 
     @property
-    def is_multilabel(self):
-        """Whether the model predicts several labels at once."""
-        return (
-            self.is_classifier
-            and self.out_activation == "logistic"
-            and self.units[-1] > 1
-        )
+    def own_out_activation(self):
+        """The output activation of a classifier unless it was set after the fit."""
+        return "logistic" if self.is_binary or self.is_multilabel else "softmax"
 
     @property
     def is_binary(self):
@@ -162,6 +235,14 @@ def snapshot(estimator):
     from fastmlp._pipeline import as_model
 
     taken = as_model(estimator)._snapshot()
+    own = taken.own_out_activation
+    if taken.is_classifier and taken.out_activation != own:
+        raise ValueError(
+            f"out_activation_ was set to {taken.out_activation!r} after the fit, but "
+            f"an export knows a classifier with its own output activation, {own!r}. "
+            "Set out_activation_ back to that for the export, or use compile() or "
+            "fastmlp.save_model, which keep it."
+        )
     if taken.objective is not None:
         raise ValueError(
             "an export knows one output per target with the output activation identity "

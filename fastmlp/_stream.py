@@ -119,6 +119,7 @@ class Stream:
         Returns what a function of the user raised after some whole batches.
         """
         task = Task(estimator, self.network, self.params, *rows, options)
+        task.is_live = True
         moments = self.optimizer.moments
         before = [array.copy() for array in (self.params, *moments)]
         state = {**vars(self.optimizer)}

@@ -67,6 +67,7 @@ class Task:
         self.regularization = None
         self.averaging = None
         self.error = None  # what a function of the user raised
+        self.is_live = False  # whether the estimator holds the weights in training
 
     @property
     def n_train(self):
@@ -136,6 +137,19 @@ class Task:
         if self.scaling is not None:
             self.scaling.fold(params)
         return self.network.split(params)
+
+    def show_weights(self):
+        """Let the estimator have copies of the current weights, for who looks at it.
+
+        They are read-only, as training would not follow a change. A stream works on
+        the very arrays of the estimator.
+        """
+        if self.is_live:
+            return
+        coefs, intercepts = self.fitted_layers()
+        for array in coefs + intercepts:
+            array.setflags(write=False)
+        self.estimator.coefs_, self.estimator.intercepts_ = coefs, intercepts
 
     def fitted_copy(self):
         """A copy of the estimator that predicts with copies of the current weights."""

@@ -55,8 +55,9 @@ def run_epochs(task, optimizer, epoch, order):
     except Exception as error:
         took_steps = task.estimator.n_iter_ > 0 or epoch.rows_counted > 0
         if not (is_from_function(error) and took_steps):
+            monitor.failed()
             raise
-        monitor.interrupted(epoch)
+        monitor.interrupted(epoch, "error")
         task.error = error
     monitor.finish(limit)
 

@@ -17,8 +17,9 @@ from sklearn.utils.multiclass import (
     is_multilabel,
     unique_labels,
 )
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _num_samples, validate_data
 
+from fastmlp._columns import check_dates, gap_fault, text_fault
 from fastmlp._core.network import CastRows
 from fastmlp._losses import check_target_range
 from fastmlp._rows import (
@@ -71,6 +72,57 @@ def named(name):
         raise kind(f"{known}: {message}") from error
 
 
+@contextmanager
+def explained(estimator, X, y, reset, for_x):
+    """Say of an error about data whether X or y is at fault, and what to do about X.
+
+    Parameters
+    ----------
+    estimator : _BaseMLP
+    X, y : object
+        As they were passed; y is None where there is none.
+    reset : bool
+        Whether the names of the features are taken over.
+    for_x : dict
+        How ``check_array`` checks X.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = type(error)
+        if kind not in (TypeError, ValueError):
+            raise
+        name, fault = _culprit(estimator, X, y, reset, for_x)
+        if fault is not None:
+            raise kind(fault) from error
+        with named(name):
+            raise
+
+
+def _culprit(estimator, X, y, reset, for_x):
+    """The argument at fault, and what to say of it where we know better, or None."""
+    if hasattr(X, "shape"):
+        try:  # names and number of the features
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        except (TypeError, ValueError):
+            return "X", None
+    try:
+        check_array(X, **for_x)
+    except (TypeError, ValueError):
+        try:
+            array = check_array(X, ensure_all_finite=False, **for_x)
+        except (TypeError, ValueError):
+            return "X", text_fault(X)
+        return "X", gap_fault(array, X)
+    if y is None:
+        return "X", None
+    try:
+        fits = _num_samples(X) == _num_samples(y)
+    except (TypeError, ValueError):
+        fits = True  # y is no array at all
+    return ("y" if fits else "X and y"), None
+
+
 def check_raw(array, name):
     """Raise ValueError for what scikit-learn would let pass.
 
@@ -81,14 +133,7 @@ def check_raw(array, name):
     if issparse(array):
         with named(name):
             check_indices(array)
-    is_frame = not hasattr(array, "dtype")
-    kinds = getattr(array, "dtypes", ()) if is_frame else [array.dtype]
-    dates = [kind for kind in kinds if getattr(kind, "kind", "") in ("m", "M")]
-    if dates:
-        raise ValueError(
-            f"{name} must hold real numbers, got dtype {dates[0]}; convert dates, for "
-            "example to days since a first one."
-        )
+    check_dates(array, name)
 
 
 def check_unseen_names(estimator, X):
@@ -140,15 +185,11 @@ def check_fit_data(estimator, X, y, reset, dtype, **options):
         check_unseen_names(estimator, X)
     for_x = {"accept_sparse": ["csr", "csc"], "dtype": dtype}
 
-    def culprit():
-        try:
-            check_array(X, **for_x)
-        except (TypeError, ValueError):
-            return "X"
-        return "y"
-
     # A cast to float32 may overflow; the check of finiteness then says so.
-    with np.errstate(over="ignore", invalid="ignore"), named(culprit):
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        explained(estimator, X, y, reset, for_x),
+    ):
         X, y = validate_data(
             estimator, X, y, multi_output=True, reset=reset, **for_x, **options
         )
@@ -203,20 +244,35 @@ def check_predict_data(estimator, X, n_features):
     check_raw(X, "X")
     X = known_frame(X)
     check_unseen_names(estimator, X)
-    with np.errstate(over="ignore", invalid="ignore"), named("X"):
-        X = validate_data(
-            estimator,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            reset=False,
-        )
+    for_x = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        explained(estimator, X, None, False, for_x),
+    ):
+        X = validate_data(estimator, X, reset=False, **for_x)
+    _check_width(estimator, X, n_features)
+    return native_rows(X)
+
+
+def plain_rows(estimator, X, n_features):
+    """X in native form, float32 or float64, which the caller has checked already."""
+    X = X if issparse(X) else np.asarray(X)
+    if X.dtype not in (np.float32, np.float64):
+        X = X.astype(np.float64)
+    if X.ndim != 2:
+        raise ValueError(f"X must be two-dimensional, got shape {X.shape}.")
+    _check_width(estimator, X, n_features)
+    check_raw(X, "X")
+    return native_rows(X)
+
+
+def _check_width(estimator, X, n_features):
+    """Raise ValueError for another number of features than the model has."""
     if X.shape[1] != n_features:
         raise ValueError(
             f"X has {X.shape[1]} features, but coefs_[0] of "
             f"{type(estimator).__name__} expects {n_features} features as input."
         )
-    return native_rows(X)
 
 
 def check_sample_weight(sample_weight, n_samples, dtype):

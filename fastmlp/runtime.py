@@ -42,7 +42,7 @@ from fastmlp._rows import (
     not_finite,
     pieces,
 )
-from fastmlp._snapshot import Snapshot, special
+from fastmlp._snapshot import Snapshot, predicting_objective, special
 from fastmlp._threads import checked_threads
 
 __all__ = ["ClassifierPredictor", "Predictor", "load_predictor"]
@@ -376,17 +376,17 @@ def _snapshot_of_file(model):
     is_classifier = model["class"] == "MLPClassifier"
     if is_classifier != isinstance(classes, np.ndarray):
         raise ValueError("it has no classes_, or should have none.")
-    allowed = ("softmax", "logistic") if is_classifier else ("identity", "exp")
-    objective = attributes.get("_objective")
-    if objective is not None:
-        objective = special(Objective(**objective))
-    if objective is None and attributes.get("out_activation_") not in allowed:
-        raise ValueError("it has an impossible out_activation_.")
+    name, trained = attributes.get("out_activation_"), attributes.get("_objective")
+    trained = None if trained is None else Objective(**trained)
+    objective = predicting_objective(name, trained, is_classifier)
     n_outputs = len(intercepts[-1])
     if is_classifier and len(classes) not in (
         (n_outputs,) if n_outputs > 1 else (1, 2)
     ):
         raise ValueError("it has another number of classes than of outputs.")
+    is_multilabel = is_classifier and n_outputs > 1 and name == "logistic"
+    if is_classifier and model["targets"] is not None:
+        is_multilabel = str(model["targets"].get("type")).startswith("multilabel")
     names = attributes.get("feature_names_in_")
     dtype = params.get("dtype", "auto")
     if dtype not in ("auto", "float32", "float64"):
@@ -395,9 +395,10 @@ def _snapshot_of_file(model):
         coefs,
         intercepts,
         model["activations"],
-        attributes["out_activation_"],
+        name,
         None if dtype == "auto" else np.dtype(dtype),
         classes,
-        None if names is None else [str(name) for name in names],
-        objective,
+        None if names is None else [str(column) for column in names],
+        special(objective),
+        is_multilabel,
     )

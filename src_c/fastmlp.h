@@ -27,6 +27,8 @@ typedef enum { FM_LOSSES(FM_ENUM) FM_N_LOSSES } fm_loss;
 typedef enum { FM_OUTPUTS(FM_ENUM) FM_N_OUTPUTS } fm_output;
 #undef FM_ENUM
 
+enum { FM_N_LOSS_OUTPUTS = FM_OUTPUT_tanh }; /* those before it go with a loss */
+
 enum { FM_MAX_LEVELS = 256 }; /* the most quantile levels */
 
 /* What is minimised: a loss of the outputs behind their activation. */

@@ -21,13 +21,16 @@
     X(mish)
 #define FM_ACTIVATIONS(X) FM_ACTIVATIONS_BY_OUTPUT(X) FM_ACTIVATIONS_BY_INPUT(X)
 
-/* X(name): output activations; outputs.inl.h. */
+/* X(name): output activations; outputs.inl.h.  No loss is written for the last two, which
+ * a fitted model may be given for prediction. */
 #define FM_OUTPUTS(X)                                                                  \
     X(identity)                                                                        \
     X(exp)                                                                             \
     X(logistic)                                                                        \
     X(softmax)                                                                         \
-    X(softplus)
+    X(softplus)                                                                        \
+    X(tanh)                                                                            \
+    X(relu)
 
 /* X(name, canonical output activation): losses of one output each; losses.inl.h holds
  * name_value and name_delta, from what goes into that activation. */

@@ -168,6 +168,12 @@ static void FN(output)(const fm_objective *o, real *z, ptrdiff_t n, ptrdiff_t k)
         case FM_OUTPUT_softplus:
             for (ptrdiff_t i = 0; i < size; ++i) z[i] = FN(softplus_)(z[i]);
             break;
+        case FM_OUTPUT_tanh:
+            for (ptrdiff_t i = 0; i < size; ++i) z[i] = FN(tanh_)(z[i]);
+            break;
+        case FM_OUTPUT_relu:
+            for (ptrdiff_t i = 0; i < size; ++i) z[i] = FN(relu_)(z[i]);
+            break;
         case FM_OUTPUT_softmax: FN(softmax)(z, n, k); break;
         case FM_N_OUTPUTS: break;
     }

@@ -281,12 +281,13 @@ def test_network_diagram():
         plot_network(clf, max_units=2)
 
 
-def test_summary(capsys):
+def test_summary():
     regr = MLPRegressor(
         hidden_layer_sizes=(3,), activation=("leaky_relu", 0.1), fit_intercept=False
     )
-    regr.set_params(max_iter=2, dtype="float32").fit(X, Y).summary()
-    lines = capsys.readouterr().out.splitlines()
+    table = regr.set_params(max_iter=2, dtype="float32").fit(X, Y).summary()
+    assert repr(table) == str(table) == table  # as an interactive session shows it
+    lines = table.splitlines()
     assert lines[0] == "MLPRegressor"
     assert lines[5].split() == [
         "hidden",
@@ -301,6 +302,35 @@ def test_summary(capsys):
     assert lines[-1] == "15 parameters in float32, 60 bytes"
     with pytest.raises(NotFittedError):
         CLF.summary()
+
+
+def test_printing_a_summary_ends_with_the_table(capsys):
+    model = clone(CLF).fit(X, Y)
+    print(model.summary())
+    assert capsys.readouterr().out.endswith(" bytes\n")
+
+
+@pytest.mark.parametrize(
+    "params, name",
+    [
+        ({"out_activation": ("logistic", -1, 5)}, "logistic(-1, 5)"),
+        ({"loss": "gaussian_nll"}, "gaussian"),
+        (
+            {
+                "loss": "quantile",
+                "quantile": [0.1, 0.9],
+                "monotone_quantiles": True,
+                "out_activation": "softplus",
+            },
+            "monotone softplus",
+        ),
+    ],
+)
+def test_output_activations_by_name(params, name):
+    regr = MLPRegressor(hidden_layer_sizes=(3,), max_iter=2, **params).fit(X, Y)
+    assert f"  {name}  " in regr.summary().splitlines()[-3]
+    texts = [text.get_text() for text in plot_network(regr).ax_.texts]
+    assert any(name in text.split("\n") for text in texts)
 
 
 def test_matplotlib_is_imported_when_something_is_drawn(monkeypatch):

@@ -359,7 +359,7 @@ assert os.waitpid(pid, 0)[1] == 0
 stop = []
 trained = model(max_iter=10**6, tol=0.0, n_threads=n_threads)
 thread = threading.Thread(
-    target=lambda: trained.fit(X, Y, callback=lambda record: bool(stop))
+    target=lambda: trained.fit(X, Y, callback=lambda record: stop and record.stop())
 )
 thread.start()
 for _ in range(10):

@@ -172,7 +172,7 @@ HOSTILE = {
     ),
     "no classes": change_model(lambda m: m["attributes"].pop("classes_")),
     "targets": change_model(lambda m: m.update(targets={"type": 3})),
-    "output": change_model(lambda m: m["attributes"].update(out_activation_="relu")),
+    "output": change_model(lambda m: m["attributes"].update(out_activation_="sine")),
     "no output": change_model(lambda m: m["attributes"].pop("out_activation_")),
     "features": change_model(lambda m: m["attributes"].update(n_features_in_=10**12)),
     "names": change_model(

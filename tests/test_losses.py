@@ -230,6 +230,14 @@ def test_focal_without_gamma_is_the_log_loss(dtype, isa):
         np.testing.assert_allclose(delta, d, atol=20 * eps)
 
 
+def test_a_saturated_binary_loss_is_exact():
+    """scikit-learn takes it from 1 - p, with few digits, and cuts p at 1 - eps."""
+    z = np.array([[-28.0], [-32.0], [-36.0], [-45.0], [-300.0]])
+    for rows in np.split(z, len(z)):
+        value, _, _ = kernel("binary_log_loss", np.zeros_like(rows), None, rows)
+        assert value == pytest.approx(np.log1p(np.exp(rows[0, 0])), rel=1e-14)
+
+
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match="do not fit"):
         network.Network((3, 5), [], Objective("gaussian_nll"))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from fastmlp import MLPClassifier, _problem, _targets
+from fastmlp import MLPClassifier, _problem, _table_columns, _targets
 from fastmlp.__main__ import main
 
 QUICK = ["--max-iter", "3", "--hidden", "8"]

@@ -478,7 +478,7 @@ def test_schedules_of_the_new_solvers(solver):
     expected = 0.02 / np.sqrt(150 * np.arange(1, len(seen)) + 1)
     np.testing.assert_allclose(seen[1:], expected)
     assert len(seen) > 3
-    clf = classifier(**params, learning_rate=lambda e: 0.1 / (e + 1)).fit(X, Y)
+    clf = classifier(**params, learning_rate=lambda e: 0.1 / e).fit(X, Y)
     seen = clf.history_["learning_rate"]
     np.testing.assert_allclose(seen, 0.1 / np.arange(1, len(seen) + 1))
 
@@ -490,7 +490,7 @@ def test_decay_follows_the_schedule():
     settings = {"solver": "rmsprop", "batch_size": 75, "alpha": 0.0, "max_iter": 3}
     start = classifier(**settings | {"max_iter": 1}, learning_rate_init=1e-30)
     start.fit(blank, Y)
-    clf = classifier(**settings, weight_decay=0.5, learning_rate=lambda e: rates[e])
+    clf = classifier(**settings, weight_decay=0.5, learning_rate=lambda e: rates[e - 1])
     clf.set_params(layer_rates=[0.5, 1, 1]).fit(blank, Y)
     factor = np.prod([(1 - 0.5 * 0.5 * rate) ** 2 for rate in rates])
     np.testing.assert_allclose(

@@ -39,11 +39,12 @@ def test_callback_sees_each_epoch_and_stops(solver):
 
     def stop_at_five(record):
         records.append(record)
-        return np.equal(record.epoch, 5)  # a bool of NumPy counts too
+        if record.epoch == 5:
+            raise StopIteration
 
     clf = clone(CLF).set_params(solver=solver)
     clf.fit(X, Y, X_val=X, y_val=Y, callback=stop_at_five)
-    assert clf.n_iter_ == 5
+    assert clf.n_iter_ == 5 and clf.stop_reason_ == "callback"
     assert [r.epoch for r in records] == [1, 2, 3, 4, 5]
     assert [r.loss for r in records] == clf.history_["loss"].tolist()
     assert [r.validation_score for r in records] == clf.validation_scores_
@@ -77,15 +78,137 @@ def test_an_error_in_a_callback_comes_out_and_loses_nothing():
 
 @quiet
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-@pytest.mark.parametrize("answer", ["stop", "", 1, 0, 0.5, [], np.ones(2), object()])
-def test_a_callback_returns_none_or_a_bool(solver, answer):
+@pytest.mark.parametrize(
+    "answer", [True, "stop", 1, 0, [], np.ones(2), object()], ids=str
+)
+def test_what_a_callback_returns_does_not_count(solver, answer):
+    """The update of a tqdm bar returns True."""
     clf = clone(CLF).set_params(max_iter=3, solver=solver)
-    with pytest.raises(TypeError, match="callback must return True to stop the fit"):
-        clf.fit(X, Y, callback=lambda record: answer)
-    assert not hasattr(clf, "coefs_")
-    for fine, n_iter in ((None, 3), (False, 3), (np.False_, 3), (np.True_, 1)):
-        clf.fit(X, Y, callback=lambda record, fine=fine: fine)
-        assert clf.n_iter_ == n_iter
+    clf.fit(X, Y, callback=lambda record: answer)
+    assert clf.n_iter_ == 3 and clf.stop_reason_ == "max_iter"
+
+
+@quiet
+@pytest.mark.parametrize("verbose", [True, 1, 2])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_record_stops_the_fit_and_says_why(solver, verbose, capsys):
+    clf = clone(CLF).set_params(solver=solver, verbose=verbose)
+    clf.fit(X, Y, callback=lambda record: record.epoch > 1 and record.stop("enough"))
+    assert clf.n_iter_ == 2 and clf.stop_reason_ == "callback"
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "The callback stopped training in epoch 2: enough"
+
+
+def test_partial_fit_and_its_callback():
+    clf = clone(CLF).partial_fit(X, Y, classes=np.unique(Y), n_epochs=2)
+    assert clf.stop_reason_ == "n_epochs"
+    seen = []
+
+    def see(record):
+        seen.append((clf.loss_, clf.coefs_[0].copy(), record.fitted_estimator()))
+        if record.epoch == 3:
+            record.stop()
+
+    for _ in range(2):  # the second one on the quick way
+        clf.partial_fit(X, Y, n_epochs=5, callback=see)
+        assert clf.n_iter_ == 3 and clf.stop_reason_ == "callback"
+        clf.partial_fit(X, Y, callback=lambda record: True)
+        assert clf.stop_reason_ == "n_epochs"
+    assert len(seen) == 6
+    for loss, coef, fitted in seen:
+        np.testing.assert_array_equal(coef, fitted.coefs_[0])
+        assert loss == fitted.loss_
+
+
+@quiet
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_in_a_callback_the_estimator_has_the_current_weights(solver, scaled):
+    seen = []
+    clf = clone(CLF).set_params(solver=solver, standardize_X=scaled, max_iter=4)
+
+    def look(record):
+        _assert_same(clf, record.fitted_estimator())
+        seen.append(clf.predict_proba(X[:3]))
+        assert clf.score(X, Y) == record.validation_score
+        assert clf.loss_ == record.loss and clf.n_iter_ == record.epoch
+        with pytest.raises(ValueError, match="read-only"):
+            clf.coefs_[0][0] = 0
+
+    plain = clone(clf).fit(X, Y, X_val=X, y_val=Y)
+    clf.fit(X, Y, X_val=X, y_val=Y, callback=look)
+    _assert_same(clf, plain)
+    assert clf.coefs_[0].flags.writeable
+    np.testing.assert_array_equal(seen[-1], clf.predict_proba(X[:3]))
+    assert not np.array_equal(seen[0], seen[1])
+
+
+REASONS = (
+    ("tol", {"tol": 10.0, "n_iter_no_change": 1}),
+    ("tol", {"solver": "lbfgs", "tol": 1e3}),
+    ("early_stopping", {"early_stopping": True, "tol": 10.0, "n_iter_no_change": 1}),
+    (
+        "learning_rate",
+        {
+            "solver": "sgd",
+            "learning_rate": "adaptive",
+            "learning_rate_init": 1e-6,
+            "tol": 10.0,
+            "n_iter_no_change": 1,
+        },
+    ),
+    ("target_score", {"validation_split": np.arange(9), "target_score": 0.0}),
+    (
+        "target_score",
+        {"validation_split": np.arange(9), "target_score": 0.0, "solver": "lbfgs"},
+    ),
+    ("max_time", {"max_time": 1e-9}),
+    ("max_time", {"max_time": 1e-9, "solver": "lbfgs"}),
+    ("max_iter", {"max_iter": 2}),
+    ("max_iter", {"max_iter": 2, "solver": "lbfgs", "tol": 0.0}),
+    ("max_fun", {"max_fun": 2, "solver": "lbfgs", "tol": 0.0}),
+)
+
+
+@quiet
+@pytest.mark.parametrize("reason, params", REASONS, ids=str)
+def test_what_ended_a_fit_is_known(reason, params, capsys):
+    clf = clone(CLF).set_params(**params, verbose=1).fit(X, Y)
+    assert clf.stop_reason_ == reason
+    out = capsys.readouterr().out
+    if clf.n_iter_ == 0:  # lbfgs may end where it begins
+        assert clf.solver == "lbfgs" and out == ""
+    else:
+        assert re.search(rf"\[#{{24}}\].*, ended by {reason}\n", out)
+
+
+def test_a_divergence_is_what_ended_a_fit():
+    with pytest.warns(ConvergenceWarning, match="best weights so far"):
+        regr = _diverging(on_divergence="warn").fit(SCALED, Y)
+    assert regr.stop_reason_ == "divergence"
+    before = regr.stop_reason_
+    with pytest.warns(ConvergenceWarning), pytest.raises(ValueError, match="finite"):
+        regr.set_params(on_divergence="raise").fit(SCALED, Y)
+    assert regr.stop_reason_ == before
+
+
+@quiet
+def test_ctrl_c_and_errors_finish_the_progress_line(capsys):
+    def interrupt(record):
+        raise KeyboardInterrupt
+
+    def fail(record):
+        raise ZeroDivisionError
+
+    for solver in ("adam", "lbfgs"):
+        clf = clone(CLF).set_params(verbose=1, solver=solver)
+        with pytest.warns(UserWarning, match="interrupted"):
+            clf.fit(X, Y, callback=interrupt)
+        assert clf.stop_reason_ == "interrupted"
+        assert capsys.readouterr().out.endswith(" s, ended by interrupted\n")
+        with pytest.raises(ZeroDivisionError):
+            clf.fit(X, Y, callback=fail)
+        assert capsys.readouterr().out.endswith(" s, ended by an error\n")
 
 
 needs_callbacks = pytest.mark.skipif(
@@ -276,7 +399,7 @@ def test_divergence_is_raised_with_its_circumstances():
 
 def test_divergence_as_a_warning_keeps_the_best_weights():
     # the rate explodes in the fourth epoch
-    params = {"learning_rate": lambda epoch: 0.01 if epoch < 3 else 1e6}
+    params = {"learning_rate": lambda epoch: 0.01 if epoch <= 3 else 1e6}
     regr = _diverging(on_divergence="warn", **params)
     with pytest.warns(ConvergenceWarning, match="epoch 4.*best weights so far"):
         regr.fit(SCALED, Y)
@@ -353,7 +476,7 @@ def test_verbose_one_writes_a_line_over(monkeypatch):
     assert screen.getvalue().count("\n") == 1
     last = states[-1].strip()
     assert re.match(
-        r"\[#{24}\] epoch 20/20  loss [\d.]+  [\d.]+ s, at most 0.0 s", last
+        r"\[#{24}\] epoch 20/20  loss [\d.]+  [\d.]+ s, ended by max_iter$", last
     )
     assert f"loss {clf.loss_:.5g}" in last
 

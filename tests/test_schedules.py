@@ -58,16 +58,24 @@ def test_the_rate_acts(solver):
     _, clf = _rates(solver, lambda epoch: 0.02)
     for a, b in zip(clf.coefs_, base.coefs_):
         np.testing.assert_array_equal(a, b)
-    rates, other = _rates(solver, lambda epoch: 0.02 if epoch < 3 else 0.01)
+    rates, other = _rates(solver, lambda epoch: 0.02 if epoch <= 3 else 0.01)
     assert rates[:5].tolist() == [0.02] * 3 + [0.01] * 2
     assert other.loss_curve_[:4] == base.loss_curve_[:4]
     assert other.loss_curve_[4] != base.loss_curve_[4]
 
 
+def test_a_callable_counts_epochs_from_one_over_calls():
+    seen = []
+    clf = clone(_rates("adam", "constant")[1])
+    clf.set_params(learning_rate=lambda epoch: seen.append(epoch) or 0.01)
+    clf.partial_fit(X, Y, classes=np.unique(Y), n_epochs=2).partial_fit(X, Y)
+    assert seen == [1, 2, 3]
+
+
 def test_sgd_without_momentum_moves_in_proportion():
     params = {"solver": "sgd", "momentum": 0.0, "batch_size": 150, "max_iter": 2}
-    _, one = _rates(learning_rate=lambda epoch: [0.02, 0.02][epoch], **params)
-    _, two = _rates(learning_rate=lambda epoch: [0.02, 0.04][epoch], **params)
+    _, one = _rates(learning_rate=lambda epoch: [0.02, 0.02][epoch - 1], **params)
+    _, two = _rates(learning_rate=lambda epoch: [0.02, 0.04][epoch - 1], **params)
     first = clone(one).set_params(max_iter=1).fit(X, Y)
     for w, a, b in zip(first.coefs_, one.coefs_, two.coefs_):
         np.testing.assert_allclose(b - w, 2 * (a - w), rtol=1e-6, atol=1e-12)
@@ -130,7 +138,7 @@ def test_a_fit_starts_the_schedule_anew():
         (("constant", 0.5), "a pair"),
         (("cosine", 0.1, 0.2), "a pair"),
         (0.1, "a callable of the epoch"),
-        (lambda epoch: -1.0, "for epoch 0 it returned -1.0"),
+        (lambda epoch: -1.0, "for epoch 1 it returned -1.0"),
         (lambda epoch: np.nan, "finite number > 0"),
         (lambda epoch: "fast", "finite number > 0"),
     ],

@@ -118,7 +118,7 @@ PARAMETERS = {
     "max_fun": _rule(AT_LEAST_ONE, None, *NO_INT),
     "dtype": (
         "a str among {'auto', 'float32', 'float64'}",
-        ["float16", "double", np.float32, np.dtype(float), float, *NO_NAME],
+        ["float16", "double", np.float16, np.dtype(int), int, *NO_NAME],
     ),
     "fit_intercept": ("a bool", NO_SWITCH),
     "weight_init": (

@@ -6,6 +6,7 @@ from fastmlp._core.table cimport (
     FM_GEMM_WORK,
     FM_LOSS_squared_error,
     FM_MAX_LEVELS,
+    FM_N_LOSS_OUTPUTS,
     FM_OUTPUT_exp,
     FM_OUTPUT_logistic,
     FM_OUTPUT_softmax,

@@ -22,6 +22,7 @@ activations_by_input = names_of(&fm_activation_by_input)  # d_f is a function of
 loss_names = names_of(&fm_loss_name)
 loss_outputs = dict(zip(loss_names, names_of(&fm_loss_output)))
 output_names = names_of(&fm_output_name)
+loss_output_names = output_names[:FM_N_LOSS_OUTPUTS]  # the others only predict
 max_levels = FM_MAX_LEVELS
 rule_names = names_of(&fm_rule_name)
 rule_vectors = dict(zip(rule_names, map(int, names_of(&fm_rule_vectors))))

@@ -28,6 +28,7 @@ cdef extern from "fastmlp.h" nogil:
     enum:
         FM_GEMM_WORK
         FM_MAX_LEVELS
+        FM_N_LOSS_OUTPUTS
 
     ctypedef struct fm_objective:
         fm_loss loss

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp._numbers import dtype_name
 from fastmlp._pipeline import as_model
 from fastmlp._safetensors import atomic_write, check_path
 from fastmlp._snapshot import check_precision, snapshot
@@ -35,7 +36,7 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
         makes of it.
     path : str or path-like, default=None
         Where to write the header; None writes none.
-    dtype : {"float32", "float64", "int8"}, default=None
+    dtype : {"float32", "float64", "int8"} or dtype, default=None
         Of the weights; None takes that of the estimator's. "int8" stores each column of
         weights as bytes with one scale, and computes in float32: a quarter of the
         memory, at an error that the header states. Where ``standardize_X`` or X tells
@@ -68,8 +69,8 @@ def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
         check_path(path)
     estimator = as_model(estimator)
     model = snapshot(estimator)
-    dtype = str(dtype or model.coefs[0].dtype)
-    if dtype not in _DTYPES:
+    dtype = dtype_name(model.coefs[0].dtype if dtype is None else dtype)
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise ValueError(f"dtype must be one of {_DTYPES}, got {dtype!r}.")
     name = name or (re.sub(r"\W", "_", Path(path).stem) if path else "model")
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or template.KEYWORDS.fullmatch(

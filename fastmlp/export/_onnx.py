@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from fastmlp._numbers import float_dtype
 from fastmlp._pipeline import fold_targets, is_model
 from fastmlp._rows import checked_rows
 from fastmlp._safetensors import atomic_write, check_path
@@ -49,7 +50,7 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
         skl2onnx. A search stands for its ``best_estimator_``.
     path : str or path-like, default=None
         Where to write the file; None writes none.
-    dtype : {"float32", "float64"}, default=None
+    dtype : {"float32", "float64"} or dtype, default=None
         Of input, weights and arithmetic; None takes that of the weights.
     X : array-like or DataFrame, default=None
         A few rows of input, needed for a pipeline to tell the types of its columns. A
@@ -119,9 +120,9 @@ class _Helper:
 
 def _model_of(model, dtype):
     """The ModelProto of a snapshot."""
-    dtype = np.dtype(dtype or model.coefs[0].dtype)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype}.")
+    wanted, dtype = dtype, float_dtype(model.coefs[0].dtype if dtype is None else dtype)
+    if dtype is None:
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {wanted!r}.")
     graph = _Helper()
     helper = graph.onnx.helper
     real = helper.np_dtype_to_tensor_dtype(dtype)

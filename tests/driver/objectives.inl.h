@@ -15,6 +15,8 @@ static double FN(mean_of)(const fm_objective *o, double z)
         case FM_OUTPUT_exp: return exp(z);
         case FM_OUTPUT_logistic: return o->low + (o->high - o->low) * FN(logistic)(z);
         case FM_OUTPUT_softplus: return log1p(exp(z));
+        case FM_OUTPUT_tanh: return tanh(z);
+        case FM_OUTPUT_relu: return z > 0 ? z : 0;
         default: return z;
     }
 }
@@ -26,6 +28,8 @@ static double FN(slope_of)(const fm_objective *o, double z)
         case FM_OUTPUT_logistic:
             return (o->high - o->low) * FN(logistic)(z) * FN(logistic)(-z);
         case FM_OUTPUT_softplus: return FN(logistic)(z);
+        case FM_OUTPUT_tanh: return 1 - tanh(z) * tanh(z);
+        case FM_OUTPUT_relu: return z > 0;
         default: return 1;
     }
 }
@@ -301,7 +305,7 @@ static int FN(objective)(int i, fm_objective *o)
 {
     static double positive[4 * MOST], step_scale[4 * MOST];
     for (int loss = 0; loss < FM_N_LOSSES; ++loss)
-        for (int output = 0; output < FM_N_OUTPUTS; ++output)
+        for (int output = 0; output < FM_N_LOSS_OUTPUTS; ++output)
             for (int variant = 0; variant < 9; ++variant) {
                 const char *canonical = fm_loss_output(loss);
                 const char *name = fm_output_name(output);

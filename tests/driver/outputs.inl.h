@@ -48,19 +48,30 @@ static void FN(test_output)(const fm_objective *o, ptrdiff_t n, ptrdiff_t k)
     }
 }
 
+static void FN(test_output_sizes)(const fm_objective *o)
+{
+    now.detail = fm_output_name((int)o->output);
+    for (now.n = 0; now.n <= MOST; ++now.n)
+        for (now.k = 0; now.k <= MOST; ++now.k)
+            if (is_in_grid(now.n, now.k) && FN(y_width)(o, now.k) >= 0)
+                FN(test_output)(o, now.n, now.k);
+}
+
 static void FN(test_outputs)(void)
 {
     fm_objective o;
     START("output, output_of_lanes");
     for (int i = 0; FN(objective)(i, &o); ++i) {
-        now.detail = fm_output_name((int)o.output);
         if (o.loss != FM_LOSS_squared_error && o.loss != FM_LOSS_log_loss &&
             o.loss != FM_LOSS_quantile)
             continue; /* the others change nothing */
-        for (now.n = 0; now.n <= MOST; ++now.n)
-            for (now.k = 0; now.k <= MOST; ++now.k)
-                if (is_in_grid(now.n, now.k) && FN(y_width)(&o, now.k) >= 0)
-                    FN(test_output)(&o, now.n, now.k);
+        FN(test_output_sizes)(&o);
+    }
+    memset(&o, 0, sizeof(o));
+    o.loss = FM_LOSS_squared_error;
+    for (int output = FM_N_LOSS_OUTPUTS; output < FM_N_OUTPUTS; ++output) {
+        o.output = (fm_output)output;
+        FN(test_output_sizes)(&o);
     }
 }
 
