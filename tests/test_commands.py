@@ -190,7 +190,7 @@ def test_errors_are_one_line(tmp_path, named, capsys):
         (["predict", str(tmp_path / "dict.joblib"), table, *out], "which is no model"),
         (["predict", model_path, "x.csv", *out], "x.csv: no such file"),
         (["predict", model_path, str(tmp_path / "few.csv"), *out], "no column 'f1'"),
-        (["predict", model_path, str(tmp_path / "texts.csv"), *out], ".csv: X: could"),
+        (["predict", model_path, str(tmp_path / "texts.csv"), *out], "'f0' holds"),
         (["predict", str(tmp_path / "r"), table, *out], "but the model has 7 features"),
         (["predict", model_path, table], "required: --out"),
         (["predict", model_path, table, "--out", "/no/p.csv"], "no such folder: /no"),
