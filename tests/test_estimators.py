@@ -93,7 +93,7 @@ def test_public_surface_holds_scikit_learns(name):
         {a for a in vars(cls(max_iter=2).fit(X_IRIS, Y_IRIS)) if not a.startswith("_")}
         for cls in (theirs, ours)
     ]
-    assert fitted[1] == fitted[0] | set(ADDED[name])
+    assert fitted[1] == fitted[0] | {*ADDED[name], "stop_reason_"}
     model = ours(max_iter=2, early_stopping=True).fit(X_IRIS, Y_IRIS)
     for a in ("_optimizer", "_random_state", "_no_improvement_count", "_best_coefs"):
         assert hasattr(model, a)
