@@ -54,7 +54,7 @@ class Monitor:
         self.count = 0  # iterations of lbfgs without improvement
         self.clock = perf_counter()
         self.is_interrupted = False
-        self.has_ended = False  # by a rule of the solver, not one of the user
+        self.has_ended = False  # by a rule of the solver, not at the user's request
         self.stop_reason = "n_epochs" if task.options.incremental else "max_iter"
         self.open_books()
 
@@ -209,8 +209,8 @@ class Monitor:
     def _shortfall(self):
         """What a model lacks that is no better than a constant, or None.
 
-        A call of ``partial_fit`` sees a part of the data, and where a rule of the user
-        ended a fit, that was short on purpose.
+        A call of ``partial_fit`` sees a part of the data, and a fit that ended at the
+        user's request is short on purpose.
         """
         if not self.has_ended or self.is_interrupted or self.divergence.has_warned:
             return None

@@ -316,7 +316,7 @@ def test_the_kept_weights_are_judged():
     assert f"{loss:.4g}, is {TOLD}, {0.5 * np.var(y):.4g}." in message
 
 
-def test_functions_of_the_user():
+def test_user_defined_functions():
     square = Loss(
         lambda y, a: (a - y) ** 2 / 2, lambda y, a: a - y, name="square"
     )  # its best constant is not known
