@@ -17,10 +17,10 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from fastmlp._core.network import Data, Network
-from fastmlp._core.solvers import Epoch
 
 from fastmlp import Activation
+from fastmlp._core.network import Data, Network
+from fastmlp._core.solvers import Epoch
 
 UNITS, BATCH, N_BATCHES, ROUNDS = (100, 100, 10), 200, 20, 60
 BARS = {"compiled": 1.3, "numpy": 3.0}

@@ -29,8 +29,7 @@ from fastmlp._core.prediction import (
     RAW,
     class_numbers,
 )
-from fastmlp._persistence import read_model_file, warn_of_version
-from fastmlp._rows import (
+from fastmlp._data.rows import (
     PIECE,
     Frozen,
     check_apart,
@@ -42,8 +41,9 @@ from fastmlp._rows import (
     not_finite,
     pieces,
 )
-from fastmlp._snapshot import Snapshot, predicting_objective, special
-from fastmlp._threads import checked_threads
+from fastmlp._mlp.model_files import read_model_file, warn_of_version
+from fastmlp._model.snapshot import Snapshot, predicting_objective, special
+from fastmlp._utils.threads import checked_threads
 
 __all__ = ["ClassifierPredictor", "Predictor", "load_predictor"]
 
@@ -221,7 +221,7 @@ def make_predictor(snapshot, n_threads=1):
 
     Parameters
     ----------
-    snapshot : fastmlp._snapshot.Snapshot
+    snapshot : fastmlp._model.snapshot.Snapshot
     n_threads : int
 
     Returns

@@ -15,8 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import reference
-import reference_losses
+from helpers import reference, reference_losses
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -112,7 +111,7 @@ def problem():
 @cache
 def _fitted(kind):
     """A fitted model of the data of ``wrong_calls``, with these."""
-    from wrong_calls import X, Y  # which needs pandas
+    from helpers.wrong_calls import X, Y  # which needs pandas
 
     model = MLPRegressor() if kind == "regressor" else MLPClassifier()
     model.set_params(hidden_layer_sizes=(5,), max_iter=5, random_state=0)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fastmlp._numbers import dtype_name
-from fastmlp._pipeline import as_model
-from fastmlp._safetensors import atomic_write, check_path
-from fastmlp._snapshot import check_precision, snapshot
+from fastmlp._files.safetensors import atomic_write, check_path
+from fastmlp._mlp.pipeline import as_model
+from fastmlp._model.snapshot import check_precision, snapshot
+from fastmlp._utils.numbers import dtype_name
 from fastmlp.export import _c_template as template
 from fastmlp.export._c_numbers import statistics, typical_rows, written_model
 

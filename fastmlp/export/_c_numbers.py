@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp._rows import checked_rows, is_sparse, not_finite
+from fastmlp._data.rows import checked_rows, is_sparse, not_finite
 from fastmlp.runtime import make_predictor
 
 _N_RANDOM_ROWS = 256

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from fastmlp._numbers import float_dtype
-from fastmlp._pipeline import fold_targets, is_model
-from fastmlp._rows import checked_rows
-from fastmlp._safetensors import atomic_write, check_path
-from fastmlp._snapshot import check_precision, snapshot
+from fastmlp._data.rows import checked_rows
+from fastmlp._files.safetensors import atomic_write, check_path
+from fastmlp._mlp.pipeline import fold_targets, is_model
+from fastmlp._model.snapshot import check_precision, snapshot
+from fastmlp._utils.numbers import float_dtype
 
 OPSET = 13
 IR_VERSION = 8  # of ONNX 1.10; onnx itself would write its newest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp._snapshot import snapshot
+from fastmlp._model.snapshot import snapshot
 from fastmlp.export._onnx import (
     OPSET,
     add_network,

@@ -16,11 +16,11 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._core.kernels import loss_outputs
-from fastmlp._mlp import MLPClassifier, MLPRegressor
-from fastmlp._optimizers import AdamOptimizer, SGDOptimizer
-from fastmlp._representation import HiddenFeatures
-from fastmlp._rules import hidden_activations, hidden_sizes
-from fastmlp._snapshot import snapshot
+from fastmlp._inspection.representation import HiddenFeatures
+from fastmlp._mlp.base import MLPClassifier, MLPRegressor
+from fastmlp._mlp.parameters import hidden_activations, hidden_sizes
+from fastmlp._model.snapshot import snapshot
+from fastmlp._training.optimizers import AdamOptimizer, SGDOptimizer
 from fastmlp.export._nested import contained, replaced
 
 _NOT_COPIED = (

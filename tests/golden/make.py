@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from models import TASKS, data, fitted, proba_or_values
+from helpers.models import TASKS, data, fitted, proba_or_values
 
 from fastmlp import save_model
 

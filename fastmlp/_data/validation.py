@@ -1,0 +1,433 @@
+"""Checks of arrays: the error messages about data and weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import contextmanager
+from itertools import pairwise
+from numbers import Real
+
+import numpy as np
+from scipy.sparse import csc_array, csr_array, issparse
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import (
+    check_classification_targets,
+    is_multilabel,
+    unique_labels,
+)
+from sklearn.utils.validation import _num_samples, validate_data
+
+from fastmlp._core.network import CastRows
+from fastmlp._data.columns import check_dates, gap_fault, text_fault
+from fastmlp._data.rows import (
+    check_indices,
+    check_is_read,
+    check_names,
+    column_names,
+    known_frame,
+)
+from fastmlp._model.losses import check_target_range
+
+
+@contextmanager
+def restored_on_error(estimator):
+    """Put the attributes of an estimator back if the block raises.
+
+    So too the state of its generator where that outlives a call.
+    """
+    before = vars(estimator).copy()
+    stream = state = None
+    if before.get("random_stream") == "continue":
+        stream = before.get("_random_state")
+        state = stream.get_state() if stream is not None else None
+    try:
+        yield
+    except BaseException:
+        for name in vars(estimator).keys() - before.keys():
+            del vars(estimator)[name]
+        vars(estimator).update(before)  # never empty: other threads may predict
+        if stream is not None:
+            stream.set_state(state)
+        raise
+
+
+@contextmanager
+def named(name):
+    """Put the name of an argument before a message about it that lacks the name.
+
+    Parameters
+    ----------
+    name : str or callable
+        Called only if there is an error.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        known = name() if callable(name) else name
+        kind, message = type(error), str(error)
+        if kind not in (TypeError, ValueError) or re.search(rf"\b{known}\b", message):
+            raise
+        raise kind(f"{known}: {message}") from error
+
+
+@contextmanager
+def explained(estimator, X, y, reset, for_x):
+    """Say of an error about data whether X or y is at fault, and what to do about X.
+
+    Parameters
+    ----------
+    estimator : _BaseMLP
+    X, y : object
+        As they were passed; y is None where there is none.
+    reset : bool
+        Whether the names of the features are taken over.
+    for_x : dict
+        How ``check_array`` checks X.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = type(error)
+        if kind not in (TypeError, ValueError):
+            raise
+        name, fault = _culprit(estimator, X, y, reset, for_x)
+        if fault is not None:
+            raise kind(fault) from error
+        with named(name):
+            raise
+
+
+def _culprit(estimator, X, y, reset, for_x):
+    """The argument at fault, and what to say of it where we know better, or None."""
+    if hasattr(X, "shape"):
+        try:  # names and number of the features
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        except (TypeError, ValueError):
+            return "X", None
+    try:
+        check_array(X, **for_x)
+    except (TypeError, ValueError):
+        try:
+            array = check_array(X, ensure_all_finite=False, **for_x)
+        except (TypeError, ValueError):
+            return "X", text_fault(X)
+        return "X", gap_fault(array, X)
+    if y is None:
+        return "X", None
+    try:
+        fits = _num_samples(X) == _num_samples(y)
+    except (TypeError, ValueError):
+        fits = True  # y is no array at all
+    return ("y" if fits else "X and y"), None
+
+
+def check_raw(array, name):
+    """Raise ValueError for what scikit-learn would let pass.
+
+    That is dates, taken for numbers, indices of sparse matrices, and frames whose rows
+    are not read yet.
+    """
+    check_is_read(array, name)
+    if issparse(array):
+        with named(name):
+            check_indices(array)
+    check_dates(array, name)
+
+
+def check_unseen_names(estimator, X):
+    """Raise ValueError for the wrong names of a frame that scikit-learn does not know.
+
+    It knows pandas, polars, pyarrow and what is like them, and has its own words there.
+    """
+    known = ("pandas", "polars", "pyarrow")
+    if type(X).__module__.partition(".")[0] not in known:
+        check_names(column_names(X), getattr(estimator, "feature_names_in_", None))
+
+
+def check_target_names(y, y_val):
+    """Raise ValueError if the columns of two frames of targets have other names."""
+    names, found = column_names(known_frame(y)), column_names(known_frame(y_val))
+    if names is None or found is None or names == found or np.ndim(y) < 2:
+        return
+    if len(names) == len(found) == 1:
+        return
+    raise ValueError(
+        f"y_val must have the columns of y in their order, {names[:5]}; got "
+        f"{found[:5]}. Pass y_val[list(y.columns)]."
+    )
+
+
+def native_rows(X):
+    """X as the core takes it, C-contiguous or CSR; sparse X has passed check_raw."""
+    if not issparse(X):
+        return np.ascontiguousarray(X)
+    kind = csc_array if X.format == "csc" else csr_array
+    X = kind((np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape)
+    return X.tocsr()
+
+
+def check_fit_data(estimator, X, y, reset, dtype, **options):
+    """Validate X and y for training; returns X in native form and y 1-D or 2-D.
+
+    A memory-mapped float64 X that is wanted in float32 is not converted as a whole.
+    """
+    is_wide = dtype == np.float32 and is_mapped(X) and X.dtype == np.float64
+    if is_wide and X.ndim == 2 and X.flags.c_contiguous:
+        dtype = np.float64
+    else:
+        is_wide = False
+    check_raw(X, "X")
+    check_raw(y, "y")
+    X = known_frame(X)
+    if not reset:
+        check_unseen_names(estimator, X)
+    for_x = {"accept_sparse": ["csr", "csc"], "dtype": dtype}
+
+    # A cast to float32 may overflow; the check of finiteness then says so.
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        explained(estimator, X, y, reset, for_x),
+    ):
+        X, y = validate_data(
+            estimator, X, y, multi_output=True, reset=reset, **for_x, **options
+        )
+    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if is_wide:
+        check_range(X)
+        return CastRows(X), y
+    return native_rows(X), y
+
+
+def is_mapped(X):
+    """Whether X is a memory-mapped array."""
+    return isinstance(X, np.memmap)
+
+
+def as_array(X):
+    """X as others take it: rows that the core casts batch by batch are cast at once."""
+    return np.asarray(X) if isinstance(X, CastRows) else X
+
+
+def pieces_of(X, rows=4096):
+    """Dense X as arrays of some rows each, where it is cast batch by batch."""
+    if not isinstance(X, CastRows):
+        return [X]
+    return (X[start : start + rows] for start in range(0, len(X), rows))
+
+
+def check_range(X, rows=4096):
+    """Raise ValueError if X holds values beyond float32; some rows at a time."""
+    largest = np.finfo(np.float32).max
+    for start in range(0, len(X), rows):
+        if np.abs(X[start : start + rows]).max() > largest:
+            raise ValueError(
+                f"X contains values too large for float32 (rows {start} to "
+                f"{min(start + rows, len(X)) - 1}); rescale X or use dtype='float64'."
+            )
+
+
+def cast_rows(X, dtype):
+    """Native X in a precision; ValueError if its values are beyond that."""
+    with np.errstate(over="ignore"):
+        cast = X.astype(dtype, copy=False)
+    values = cast.data if issparse(cast) else cast
+    if cast is not X and not np.isfinite(values).all():
+        raise ValueError(f"X contains values too large for {np.dtype(dtype)}.")
+    return cast
+
+
+def check_predict_data(estimator, X, n_features):
+    """Validate X for prediction; returns it in native form, float32 or float64."""
+    check_raw(X, "X")
+    X = known_frame(X)
+    check_unseen_names(estimator, X)
+    for_x = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        explained(estimator, X, None, False, for_x),
+    ):
+        X = validate_data(estimator, X, reset=False, **for_x)
+    _check_width(estimator, X, n_features)
+    return native_rows(X)
+
+
+def plain_rows(estimator, X, n_features):
+    """X in native form, float32 or float64, which the caller has checked already."""
+    X = X if issparse(X) else np.asarray(X)
+    if X.dtype not in (np.float32, np.float64):
+        X = X.astype(np.float64)
+    if X.ndim != 2:
+        raise ValueError(f"X must be two-dimensional, got shape {X.shape}.")
+    _check_width(estimator, X, n_features)
+    check_raw(X, "X")
+    return native_rows(X)
+
+
+def _check_width(estimator, X, n_features):
+    """Raise ValueError for another number of features than the model has."""
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but coefs_[0] of "
+            f"{type(estimator).__name__} expects {n_features} features as input."
+        )
+
+
+def check_sample_weight(sample_weight, n_samples, dtype):
+    """Validate weights: a number, or one finite number per row, not all zero."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_samples, sample_weight)
+    with np.errstate(over="ignore"), named("sample_weight"):
+        sample_weight = check_array(
+            sample_weight,
+            ensure_2d=False,
+            dtype=dtype,
+            order="C",
+            input_name="sample_weight",
+        )
+    if sample_weight.ndim != 1:
+        raise ValueError(
+            "Sample weights must be 1D array or scalar, got "
+            f"{sample_weight.ndim}D array. Expected either a scalar value or a 1D "
+            f"array of length {n_samples}."
+        )
+    if sample_weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight.shape == {sample_weight.shape}, expected {(n_samples,)}!"
+        )
+    check_some_weight(sample_weight, "the data")
+    return sample_weight
+
+
+def check_some_weight(sample_weight, where):
+    """Raise ValueError if all weights are zero."""
+    if sample_weight is not None and not np.any(sample_weight):
+        raise ValueError(
+            f"sample_weight must hold at least one non-zero weight; in {where} all "
+            "weights are zero."
+        )
+
+
+def of_labels(call, y):
+    """Call a function of labels; on an error say what is wrong with them."""
+    with named("y"):
+        try:
+            return call(y)
+        except (TypeError, ValueError):
+            check_classification_targets(y)
+            raise
+
+
+def fit_binarizer(y):
+    """A LabelBinarizer fitted to labels.
+
+    Plain integers need none of its checks, which take as long as many epochs of a small
+    table. Where classes are many beside the rows it may warn, so there it is asked.
+    """
+    if y.ndim == 1 and y.dtype.kind in "iu":
+        classes = np.unique(y)
+        if 2 * len(classes) < len(y):
+            return binarizer_of("multiclass" if len(classes) > 2 else "binary", classes)
+    return of_labels(LabelBinarizer().fit, y)
+
+
+def binarizer_of(y_type, classes, is_sparse=False):
+    """The LabelBinarizer of targets whose kind and classes are known."""
+    binarizer = LabelBinarizer()
+    binarizer.y_type_, binarizer.sparse_input_ = y_type, is_sparse
+    binarizer.classes_ = classes
+    return binarizer
+
+
+def check_targets(y, dtype, objective):
+    """Regression targets as (n_samples, n_outputs) in the dtype of the model."""
+    if issparse(y):
+        raise ValueError("y must be dense for regression; use y.toarray().")
+    with named("y"):
+        y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+    check_target_range(y, dtype, objective)
+    with np.errstate(over="ignore"):
+        y = y.astype(dtype, copy=False)
+    if not np.isfinite(y).all():
+        raise ValueError(
+            f"y contains values too large for {np.dtype(dtype)}; rescale y or use "
+            "dtype='float64'."
+        )
+    return y
+
+
+def first_partial_fit(estimator, classes):
+    """Whether this is the first ``partial_fit``; sets ``classes_`` if it is."""
+    known = getattr(estimator, "classes_", None)
+    if classes is None:
+        if known is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return False
+    if known is None:
+        estimator.classes_ = unique_labels(classes)
+        return True
+    if not np.array_equal(known, unique_labels(classes)):
+        raise ValueError(
+            f"`classes={classes!r}` is not the same as on last call to partial_fit, "
+            f"was: {known!r}"
+        )
+    return False
+
+
+def check_classes(y, known, exact):
+    """Raise ValueError if the labels of y are not among the known classes."""
+    if y.ndim == 2 and y.shape[1] > 1 and not is_multilabel(y):
+        raise ValueError(
+            "y: Multioutput target data is not supported: several columns must be an "
+            f"indicator matrix of labels, 0 or 1 each; got shape {y.shape}."
+        )
+    classes = of_labels(unique_labels, y)
+    if exact and set(classes) != set(known):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the "
+            f"previous call to fit. Previously got {known}, `y` has {classes}"
+        )
+    if len(np.setdiff1d(classes, known, assume_unique=True)):
+        raise ValueError(
+            "`y` has classes not in `self.classes_`. "
+            f"`self.classes_` has {known}. 'y' has {classes}."
+        )
+
+
+def check_layers(coefs, intercepts, units, names=("coefs_", "intercepts_")):
+    """Weights as arrays of one float dtype, after a check of their shapes.
+
+    ``units`` may be None: the shapes then only have to fit one another. Returns the two
+    lists of contiguous arrays and the units.
+    """
+    for name, given in zip(names, (coefs, intercepts)):
+        if not isinstance(given, Iterable):
+            raise ValueError(f"{name} must hold one array per layer, got {given!r}.")
+    arrays = [[np.asarray(array) for array in given] for given in (coefs, intercepts)]
+    if units is None:
+        units = [len(w) if w.ndim else 0 for w in arrays[0]]
+        units.append(arrays[1][-1].size if arrays[1] else 0)
+    shapes = list(pairwise(units)), [(fan_out,) for fan_out in units[1:]]
+    for name, given, expected in zip(names, arrays, shapes):
+        if len(given) != len(expected):
+            raise ValueError(
+                f"{name} must hold one array per layer: {len(expected)} for layers of "
+                f"{list(units)} units, got {len(given)}."
+            )
+        for i, (array, shape) in enumerate(zip(given, expected)):
+            if array.shape != shape or array.dtype.kind not in "fiub":
+                raise ValueError(
+                    f"{name}[{i}] must be a real array of shape {shape}, got shape "
+                    f"{array.shape} and dtype {array.dtype}."
+                )
+    kinds = {array.dtype for given in arrays for array in given}
+    dtype = np.float32 if kinds == {np.dtype(np.float32)} else np.float64
+    cast = [
+        [np.ascontiguousarray(array, dtype=dtype) for array in given]
+        for given in arrays
+    ]
+    return *cast, tuple(units)

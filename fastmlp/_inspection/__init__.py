@@ -1,0 +1,1 @@
+"""Summaries, drawings, traces and hidden features of a fitted model."""

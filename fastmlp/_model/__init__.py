@@ -1,0 +1,1 @@
+"""A fitted model as plain data, and its losses."""

@@ -1,0 +1,1 @@
+"""The training floor: it takes a plan and writes a record."""

@@ -1,0 +1,304 @@
+"""Checkpoints: a fit that goes on where it was killed.
+
+A checkpoint holds all that the next epoch (iteration of lbfgs) depends on: weights, the
+state of the solver, the generator, the record of losses and scores, and with early
+stopping the best weights.  Parameters and a fingerprint of the data are in it too, so
+that a checkpoint of other ones is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import issparse
+
+from fastmlp._data.validation import pieces_of
+from fastmlp._files import safetensors
+from fastmlp._files.values import encode, to_json
+from fastmlp._training.checkpoint.checks import check_state, decoded_state
+from fastmlp._utils.numbers import dtype_name
+
+FORMAT = "fastmlp checkpoint"
+FORMAT_VERSION = 1
+# What may differ: it does not change what an epoch does.
+_FREE_PARAMETERS = (
+    "max_iter",
+    "max_fun",
+    "verbose",
+    "n_threads",
+    "warm_start",
+    "max_time",
+)
+# A schedule is planned over max_iter epochs.
+_UNPLANNED = ("constant", "invscaling", "adaptive")
+
+
+class Checkpoint:
+    """Where the state of a fit is written to and read from.
+
+    Parameters
+    ----------
+    path : str or path-like or None
+        File to write to; None writes none.
+    every : int
+        Epochs between two writes.
+    resume : str or path-like or None
+        File to go on from; None starts anew.
+    """
+
+    def __init__(self, path, every, resume):
+        self.path, self.every, self.resume = path, every, resume
+        self.identity = self.start_state = self.state_before = self.saved = None
+
+    def begin(self, task):
+        """Look at data and parameters, and read the checkpoint to go on from.
+
+        Comes before the split into training and validation part: the generator is put
+        where it was there, so that the split is the same.
+        """
+        estimator = task.estimator
+        self.identity = {
+            "class": type(estimator).__name__,
+            "params": _parameters(estimator),
+            "data": fingerprint(task.X, task.y, task.sample_weight),
+            "dtype": str(task.X.dtype),
+            "units": list(task.network.units),
+        }
+        if self.path is not None:
+            safetensors.remove_left_over(self.path)
+        if self.resume is not None:
+            self.saved = _read(self.resume)
+            _compare(self.resume, self.saved["identity"], self.identity)
+            self.state_before = estimator._random_state.get_state()
+            state = self.saved["start_random_state"].get_state()
+            estimator._random_state.set_state(state)
+        self.start_state = np.random.RandomState()
+        self.start_state.set_state(estimator._random_state.get_state())
+
+    def restore(self, monitor, solver_state):
+        """Put everything where it was before the next epoch.
+
+        Parameters
+        ----------
+        monitor : Monitor
+        solver_state : StochasticState or LbfgsState
+        """
+        task = monitor.task
+        self.identity["validation"] = _fingerprint_of_validation(task)
+        if self.saved is None:
+            return
+        saved, estimator = self.saved, task.estimator
+        try:
+            if saved["identity"].get("validation") != self.identity["validation"]:
+                raise _refusal(self.resume, ["the validation rows are not the same"])
+            with _named(self.resume):
+                check_state(saved, monitor, solver_state)
+        except ValueError:  # the generator may be one of the user's
+            estimator._random_state.set_state(self.state_before)
+            raise
+        vars(estimator).update(saved["attributes"])
+        estimator._history = list(map(tuple, saved["history"].tolist()))
+        monitor.open_books()
+        solver_state.restore(saved)
+        task.params[:] = saved["params"]
+        if task.holdout is not None:
+            task.holdout.best_params = saved["best_params"]
+        estimator._random_state.set_state(saved["random_state"].get_state())
+
+    def epoch_ends(self, monitor, solver_state):
+        """Write the state after an epoch that is followed by another one."""
+        task = monitor.task
+        estimator, holdout = task.estimator, task.holdout
+        if self.path is None or estimator.n_iter_ % self.every:
+            return
+        attributes, progress = vars(estimator), solver_state.progress
+        state = {
+            "identity": self.identity,
+            "start_random_state": self.start_state,
+            "random_state": estimator._random_state,
+            "params": task.params,
+            "best_params": None if holdout is None else holdout.best_params,
+            "attributes": {k: attributes[k] for k in progress if k in attributes},
+            "history": np.array(estimator._history, dtype=np.float64),
+            **solver_state.content(),
+        }
+        tensors = {}
+        encoded = {name: encode(value, name, tensors) for name, value in state.items()}
+        metadata = {
+            "format": FORMAT,
+            "format_version": str(FORMAT_VERSION),
+            "fastmlp_version": version("fastmlp"),
+            "state": to_json(encoded),
+        }
+        safetensors.write(self.path, tensors, metadata)
+
+
+def make_checkpoint(checkpoint, checkpoint_every, resume):
+    """The checkpoint that the arguments of ``fit`` ask for, or None.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid.
+    """
+    is_count = isinstance(checkpoint_every, int | np.integer)
+    if isinstance(checkpoint_every, bool) or not is_count or checkpoint_every < 1:
+        raise ValueError(
+            f"checkpoint_every must be an int >= 1, got {checkpoint_every!r}."
+        )
+    if checkpoint is None and checkpoint_every != 1:
+        raise ValueError(
+            f"checkpoint_every={checkpoint_every!r} needs a file to write: pass "
+            "checkpoint=path."
+        )
+    if checkpoint is None and resume is None:
+        return None
+    for name, value in (("checkpoint", checkpoint), ("resume", resume)):
+        if value is not None and not isinstance(value, str | os.PathLike):
+            raise ValueError(f"{name} must be a path or None, got {value!r}.")
+    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
+        raise ValueError(
+            f"checkpoint: there is no folder {Path(checkpoint).absolute().parent}."
+        )
+    return Checkpoint(checkpoint, int(checkpoint_every), resume)
+
+
+def _parameters(estimator):
+    """The parameters that an epoch depends on, as JSON holds them."""
+    found = {}
+    params = estimator.get_params(deep=False)
+    schedule = params["learning_rate"]
+    planned = not isinstance(schedule, str) or schedule not in _UNPLANNED
+    planned = planned or params["weight_averaging"] == "swa"
+    params["dtype"] = dtype_name(params["dtype"])
+    for name, value in params.items():
+        if name in _FREE_PARAMETERS and not (name == "max_iter" and planned):
+            continue
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if isinstance(value, np.random.RandomState):
+            value = "a RandomState"  # which has moved on since
+        try:
+            found[name] = encode(value, name, {})
+        except TypeError:  # a function or a splitter
+            found[name] = _described(value)
+    return json.loads(to_json(found))
+
+
+def _described(value):
+    """A function, a splitter, or an activation of the user, as a text."""
+    if isinstance(value, list | tuple):
+        return [_described(entry) for entry in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    name = getattr(value, "name", None)
+    named = f" {name!r}" if isinstance(name, str) else ""
+    return f"{kind.__module__}.{kind.__qualname__}{named}"
+
+
+def _fingerprint_of_validation(task):
+    """A hash of the held-out rows, or None."""
+    holdout = task.holdout
+    if holdout is None:
+        return None
+    if holdout.rows is not None:
+        return fingerprint(holdout.rows, holdout.y, holdout.sample_weight)
+    return fingerprint(holdout.X, holdout.y, holdout.sample_weight)
+
+
+def fingerprint(X, y, sample_weight):
+    """A hash of the data, row by row in the precision of the model.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+    y : ndarray
+    sample_weight : ndarray or None
+
+    Returns
+    -------
+    digest : str
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    arrays = [y, sample_weight]
+    arrays += [X.data, X.indices, X.indptr] if issparse(X) else [X]
+    digest.update(repr(X.shape).encode())
+    for array in arrays:
+        if array is None:
+            digest.update(b"none")
+            continue
+        if array.dtype.kind == "i":  # the width of CSR indices does not matter
+            array = array.astype(np.int64, copy=False)
+        digest.update(repr((array.dtype.str, array.shape)).encode())
+        for piece in pieces_of(array):
+            digest.update(np.ascontiguousarray(piece).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _read(path):
+    """The state in a file, decoded."""
+    tensors, metadata = safetensors.read(path, copy=True)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a checkpoint of fastmlp.")
+    if metadata.get("format_version") != str(FORMAT_VERSION):
+        raise ValueError(
+            f"{path} is a checkpoint of format {metadata.get('format_version')!r}; "
+            f"this fastmlp reads {FORMAT_VERSION}."
+        )
+    with _named(path):
+        return decoded_state(metadata.get("state", ""), tensors)
+
+
+@contextmanager
+def _named(path):
+    """Name the file, and say what to do, in an error about what it holds."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        what = "too nested" if isinstance(error, RecursionError) else error
+        raise ValueError(
+            f"resume: {path} is not a sound checkpoint: {what}. Resume from another "
+            "file, or fit without resume."
+        ) from None
+
+
+def _compare(path, saved, now):
+    """Raise ValueError, with the reason, if a checkpoint is of another fit."""
+    reasons = []
+    for name in sorted({*saved["params"], *now["params"]}):
+        old, new = saved["params"].get(name), now["params"].get(name)
+        if old != new:
+            reasons.append(f"{name} was {_shown(old)}, now it is {_shown(new)}")
+    for name, what in (
+        ("class", "it is of a"),
+        ("dtype", "X was cast to"),
+        ("units", "the layers had the sizes"),
+    ):
+        if saved[name] != now[name]:
+            reasons.append(f"{what} {saved[name]}, now {now[name]}")
+    if not reasons and saved["data"] != now["data"]:
+        reasons.append("X, y or sample_weight are not the same data")
+    if reasons:
+        raise _refusal(path, reasons)
+
+
+def _refusal(path, reasons):
+    """The error about a checkpoint of another fit."""
+    return ValueError(
+        f"resume: {path} was written by another fit: {'; '.join(reasons)}. Resume with "
+        "the same data and parameters, or fit without resume."
+    )
+
+
+def _shown(value):
+    """A value as the user wrote it, about."""
+    if isinstance(value, dict) and value:
+        value = next(iter(value.values()))
+    return repr(value)

@@ -1,0 +1,101 @@
+"""Compile and run the driver: every kernel of src_c in plain C, without Python.
+
+    python tests/native/driver/run.py [plain|address|undefined|thread|valgrind|all]
+                               [--cc "gcc"] [--extent quick|normal|full]
+
+plain, address and undefined run driver.c (values and guard pages; with the sanitizer of
+that name) and threads.c (the pool); thread runs the pool under the thread sanitizer,
+valgrind the driver under memcheck with every leak an error (but not the pool: stacks of
+idle workers are lost bytes to it). Sources and flags are those of the package; this
+needs meson and ninja.
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+# -O1 keeps the frames that a report names; plain is compiled as the package is
+MODES = {
+    "plain": ["-Doptimization=3"],
+    "address": ["-Db_sanitize=address", "-Dc_args=-fno-omit-frame-pointer"],
+    "undefined": [
+        "-Db_sanitize=undefined",
+        "-Dc_args=-fsanitize=float-cast-overflow -fno-sanitize-recover=all",
+    ],
+    "thread": ["-Db_sanitize=thread"],
+    "valgrind": [],
+}
+PROGRAMS = {"thread": ["threads"], "valgrind": ["driver"]}
+OPTIONS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:die_after_fork=0",
+}
+VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
+VALGRIND += ["--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
+
+
+def build(mode, cc, folder):
+    """Compile the driver and the program of the threads; their paths."""
+    meson = [sys.executable, "-m", "mesonbuild.mesonmain"]
+    options = ["-Ddriver=true", "-Dwerror=true", "-Ddebug=true", "-Doptimization=1"]
+    # Clang: the run-time library of a sanitizer is linked to programs only
+    options += ["-Db_lundef=false", *MODES[mode]]
+    names = PROGRAMS.get(mode, ["driver", "threads"])
+    for command in (
+        ["setup", *options, folder, ROOT],
+        ["compile", "-C", folder, *names],
+    ):
+        done = subprocess.run(
+            [*meson, *command],
+            env={**os.environ, "CC": shlex.join(cc)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode:
+            sys.exit(done.stdout)
+    return [Path(folder, "tests", "driver", name) for name in names]
+
+
+def run(mode, cc, extent):
+    """Build in a folder of its own and run; 0 if everything is right."""
+    with tempfile.TemporaryDirectory() as folder:
+        programs = build(mode, cc, folder)
+        for program in programs:
+            tool = VALGRIND if mode == "valgrind" else []
+            print(f"== {mode}, {' '.join(cc)}: {program.name}", flush=True)
+            environment = {**OPTIONS, **os.environ}
+            command = [*tool, program, extent]
+            code = subprocess.run(command, env=environment, timeout=3600).returncode
+            if code:
+                print(f"{mode}: exit code {code}")
+                return 1
+    return 0
+
+
+def main(argv=None):
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("mode", choices=[*MODES, "all"], nargs="?", default="plain")
+    parser.add_argument("--cc", default="gcc", help="compiler, such as clang")
+    parser.add_argument("--extent", choices=["quick", "normal", "full"])
+    options = parser.parse_args(argv)
+    cc = shlex.split(options.cc)
+    if not shutil.which(cc[0]):
+        parser.error(f"there is no {cc[0]!r} here; name another compiler with --cc")
+    modes = MODES if options.mode == "all" else [options.mode]
+    return max(
+        run(mode, cc, options.extent or ("quick" if mode == "valgrind" else "normal"))
+        for mode in modes
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
