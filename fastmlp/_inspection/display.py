@@ -39,13 +39,8 @@ def fitted_mlp(estimator):
     NotFittedError
         If it has no weights.
     """
-    from fastmlp._mlp.base import (  # which import this module
-        MLPClassifier,
-        MLPRegressor,
-    )
-
     model = estimator
-    while not isinstance(model, MLPClassifier | MLPRegressor):
+    while not hasattr(type(model), "_snapshot"):  # which the models of fastmlp have
         if hasattr(model, "steps"):
             model = model.steps[-1][1]
         elif hasattr(model, "best_estimator_"):

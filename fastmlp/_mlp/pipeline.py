@@ -23,7 +23,8 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._data.scaling import Scaling
-from fastmlp._mlp.base import MLPClassifier, MLPRegressor
+from fastmlp._mlp.classifier import MLPClassifier
+from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._model.losses import standardizable
 
 _FOLDABLE = "StandardScaler, RobustScaler, MaxAbsScaler and MinMaxScaler without clip"

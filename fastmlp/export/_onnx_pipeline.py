@@ -12,7 +12,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._mlp.base import MLPClassifier, MLPRegressor
+from fastmlp._mlp.classifier import MLPClassifier
+from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp.export import _onnx_preparation as preparation
 from fastmlp.export._nested import contained
 from fastmlp.export._onnx import needs_onnx

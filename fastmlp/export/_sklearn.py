@@ -17,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._inspection.representation import HiddenFeatures
-from fastmlp._mlp.base import MLPClassifier, MLPRegressor
+from fastmlp._mlp.classifier import MLPClassifier
 from fastmlp._mlp.parameters import hidden_activations, hidden_sizes
+from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._model.snapshot import snapshot
 from fastmlp._training.optimizers import AdamOptimizer, SGDOptimizer
 from fastmlp.export._nested import contained, replaced

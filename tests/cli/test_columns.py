@@ -6,8 +6,8 @@ import decimal
 import numpy as np
 import pytest
 
-from fastmlp.__main__ import main
 from fastmlp._cli import columns
+from fastmlp._cli.fit import main
 
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")

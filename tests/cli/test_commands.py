@@ -10,7 +10,7 @@ from helpers.models import TASKS, data, fitted
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, save_model
-from fastmlp.__main__ import main
+from fastmlp._cli.fit import main
 
 pd = pytest.importorskip("pandas")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -12,8 +12,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from fastmlp import MLPClassifier
-from fastmlp.__main__ import main
 from fastmlp._cli import columns, problem, targets
+from fastmlp._cli.fit import main
 
 QUICK = ["--max-iter", "3", "--hidden", "8"]
 
@@ -404,7 +404,7 @@ def test_a_column_that_occurs_twice(tmp_path, capsys):
 def test_ctrl_c_in_a_fit_ends_the_program():
     code = (
         "import os, signal, sys, threading;"
-        "from fastmlp.__main__ import main;"
+        "from fastmlp._cli.fit import main;"
         "threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start();"
         "sys.exit(main(['--hidden', '900,900', '--max-iter', '1000', '--no-compare']))"
     )

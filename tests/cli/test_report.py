@@ -7,8 +7,8 @@ import pytest
 from helpers.models import data, fitted
 from sklearn import metrics
 
-from fastmlp.__main__ import main
 from fastmlp._cli import report
+from fastmlp._cli.fit import main
 
 pd = pytest.importorskip("pandas")
 

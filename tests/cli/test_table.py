@@ -6,8 +6,8 @@ from argparse import Namespace
 import numpy as np
 import pytest
 
-from fastmlp.__main__ import main
 from fastmlp._cli import table
+from fastmlp._cli.fit import main
 
 pd = pytest.importorskip("pandas")
 UsageError = table.UsageError

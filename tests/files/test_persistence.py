@@ -277,7 +277,7 @@ def test_skops(task):
     skops = pytest.importorskip("skops.io")
     model = fitted(task)
     stored = skops.dumps(model)
-    names = ["fastmlp._mlp.base.MLPClassifier", "fastmlp._mlp.base.MLPRegressor"]
+    names = ["fastmlp.MLPClassifier", "fastmlp.MLPRegressor"]
     assert set(skops.get_untrusted_types(data=stored)) <= set(names)
     loaded = skops.loads(stored, trusted=names)
     same_state(loaded, model)
@@ -303,7 +303,7 @@ def test_loading_imports_nothing_named_in_the_file(tmp_path):
     save_model(fitted("binary"), path)
     content = path.read_bytes()
     header = content[8 : 8 + int.from_bytes(content[:8], "little")]
-    assert b"fastmlp._mlp.base" not in header and b"sklearn" not in header
+    assert b"fastmlp._mlp" not in header and b"sklearn" not in header
     model = json.loads(json.loads(header)["__metadata__"]["model"])
     assert model["class"] == "MLPClassifier"
 

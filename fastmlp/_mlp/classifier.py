@@ -1,0 +1,770 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.special import log_expit, log_softmax
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
+
+from fastmlp._core.network import Objective
+from fastmlp._core.prediction import class_numbers
+from fastmlp._data import validation
+from fastmlp._data.class_weight import expanded, positive_weights
+from fastmlp._functions.user_functions import Loss
+from fastmlp._mlp import parameters
+from fastmlp._mlp.base import BaseMLP, solver_is_stochastic
+from fastmlp._mlp.constraints import constraints
+from fastmlp._mlp.fast_predict import PROBA, RAW
+from fastmlp._utils.spelling import suggests_keywords
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multi-layer perceptron classifier.
+
+    A drop-in for scikit-learn's class of this name on a native core: binary,
+    multi-class and multi-label tasks by minimising the log loss. The parameters from
+    ``dtype`` on are additions.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Number of units of each hidden layer; ``()`` gives logistic or
+        softmax regression.
+
+    activation : str, (str, float), Activation or list, default="relu"
+        Activation of the hidden layers, or a list with one for each of them; one of
+        your own is an :class:`Activation`, a pair of functions (forward, derivative)
+        or a name given to it by :func:`register_activation`:
+
+        - "identity": f(z) = z
+        - "logistic": f(z) = 1 / (1 + exp(-z))
+        - "tanh": f(z) = tanh(z)
+        - "relu": f(z) = max(0, z)
+        - "softplus": f(z) = log(1 + exp(z))
+        - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
+          ``("leaky_relu", slope)`` sets another slope > 0
+        - "elu" [14]_: f(z) = z if z > 0 else alpha * (exp(z) - 1), alpha 1;
+          ``("elu", alpha)`` sets another alpha > 0
+        - "selu" [15]_: f(z) = 1.0507 * elu(z) with alpha 1.67326
+        - "gelu" [16]_: f(z) = z Phi(z), Phi the standard normal distribution
+        - "silu" [17]_ (swish): f(z) = z / (1 + exp(-z))
+        - "mish" [18]_: f(z) = z tanh(log(1 + exp(z)))
+        - "softsign": f(z) = z / (1 + abs(z))
+        - "hard_sigmoid": f(z) = z / 6 + 1 / 2, cut to [0, 1]
+
+    solver : {"lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"}, \
+            default="adam"
+        "lbfgs" [2]_ takes all rows at each step and often does better on tables of up
+        to a few thousand rows. The others learn from mini-batches: "adam" [1]_ and
+        "sgd"; "nadam" [10]_, Adam with Nesterov's momentum; "rmsprop" [11]_, which
+        divides by the root of a mean square; "adagrad" [12]_, by that of a sum of
+        squares, with a larger ``learning_rate_init`` such as 0.01; "lion" [13]_, which
+        takes the sign of a momentum, with a rate some 3 to 10 times smaller than that
+        of adam and ``beta_2=0.99``.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
+        the sum of their weights) of a batch; intercepts are not penalised.
+
+    batch_size : int or "auto", default="auto"
+        Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
+
+    learning_rate : str, (str, float) or callable, default="constant"
+        Schedules of all stochastic solvers but adam: "constant" keeps
+        ``learning_rate_init``; "invscaling" divides it by ``(t_ + 1) ** power_t`` after
+        each epoch, t_ in samples; "adaptive" divides the rate by 5 whenever
+        ``n_iter_no_change`` epochs in a row bring no improvement by ``tol``, and stops
+        below 1e-6.
+        Schedules of all stochastic solvers, planned over ``max_iter`` epochs:
+
+        - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
+        - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
+          of the epochs, then falls to 0;
+        - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
+          that share (0.3), then down to nearly 0;
+        - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
+        - a callable: the rate as a function of the epoch, from 1 on.
+
+    learning_rate_init : float, default=0.001
+        Step size of the stochastic solvers at the start.
+
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+
+    max_iter : int, default=200
+        Largest number of epochs (sgd, adam) or iterations (lbfgs).
+
+    shuffle : bool, default=True
+        Whether sgd and adam go through the rows in a new random order each epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the validation split and the order of rows. The
+        same int gives the same model as scikit-learn's estimator.
+
+    tol : float, default=1e-4
+        Smallest improvement of the loss (of the score with early stopping) that
+        counts; for lbfgs the largest absolute entry of the gradient at which training
+        ends.
+
+    verbose : bool or int, default=False
+        True prints scikit-learn's line about each epoch; the int 1 one progress line
+        that is written over; 2 or more a line about each epoch with all figures.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+
+    momentum : float, default=0.9
+        Momentum of sgd, in [0, 1].
+
+    nesterovs_momentum : bool, default=True
+        Whether sgd takes Nesterov's form of momentum.
+
+    early_stopping : bool, default=False
+        Whether sgd and adam hold out a validation part, stop when its score (accuracy)
+        no longer rises by ``tol`` for ``n_iter_no_change`` epochs, and
+        keep the best weights. The split
+        is stratified for two classes.
+
+    validation_fraction : float, default=0.1
+        Fraction of the rows held out with early stopping, in [0, 1).
+
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of the moments of adam, nadam, lion and (the second) rmsprop, in
+        [0, 1).
+
+    epsilon : float, default=1e-8
+        Guard against division by zero in adam, nadam, rmsprop and adagrad.
+
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement after which sgd and adam stop.
+
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss by lbfgs.
+
+    dtype : {"auto", "float32", "float64"} or dtype, default="auto"
+        Precision of weights and arithmetic. "auto" is float32 for X in float32 and
+        float64 for any other.
+
+    fit_intercept : bool, default=True
+        Whether the layers learn intercepts; without, they start from zeros and stay
+        as they are.
+
+    weight_init : str, default="glorot_uniform"
+        Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
+        intercepts included; narrower into logistic layers, and out of the last hidden
+        layer if that is logistic), "glorot_normal", "he_uniform", "he_normal",
+        "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
+
+    n_threads : int or None, default=None
+        Threads that share the batches of a fit. None takes those that the processor
+        affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
+        batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
+        are the same bits for any number.
+
+    class_weight : "balanced", dict, list of dict, array-like or None, default=None
+        Weights of the classes: each row counts ``sample_weight`` times the weight of
+        its class, which is the same as passing the products as ``sample_weight``.
+        A dict ``{class: weight}`` gives 1 to classes that it does not name;
+        "balanced" is ``n_samples / (n_classes * count)`` of the labels of the call
+        (in ``partial_fit`` too, where a dict is steadier). A multi-label task takes
+        "balanced" or a list with one dict ``{0: weight, 1: weight}`` per label,
+        whose weights are multiplied; or one number > 0 per label, which multiplies
+        the positive term of that label in the loss and nothing else.
+
+    validation_split : array-like of int or bool, splitter or None, default=None
+        Rows to hold out as validation data: their numbers, a mask, or a splitter of
+        scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
+        ``TimeSeriesSplit``, of which the last split counts. They are judged after
+        each epoch; with ``early_stopping`` they decide, in place of the random
+        fraction. Works for all solvers.
+
+    scoring : str, callable or None, default=None
+        Score of the validation data: None is accuracy (classifier) or R2
+        (regressor), "loss" minus the validation loss, else a name or a callable
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
+        never the best one.
+
+    target_score : float or None, default=None
+        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
+
+    max_time : float or None, default=None
+        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
+        the weights of the last step.
+
+    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
+        What to do when the weights are no longer finite: "raise" an error (with
+        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
+        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
+        go on from them at a tenth of the learning rate, at most ten times.
+
+    standardize_X : bool, default=False
+        Whether training sees each feature with mean 0 and variance 1 (sparse X:
+        variance only; so too without intercepts), by the weighted statistics of the
+        training rows of the first fit. The weights that result are folded into the
+        first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
+        of X; sparse rows become dense in it where the first fit was on dense X.
+
+    random_stream : {"restart", "continue"}, default="restart"
+        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
+        "restart" draws the same numbers in each call, as scikit-learn does, so that
+        batches of one size are all shuffled alike; "continue" goes on where the last
+        call ended.
+
+    loss : {"log_loss", "focal"} or Loss, default="log_loss"
+        "log_loss" is the cross entropy; "focal" [3]_ multiplies its terms by
+        ``(1 - p) ** focal_gamma``, p the probability of the true class, so that easy
+        rows count less. Its probabilities are less extreme than those of "log_loss".
+        One of your own is a :class:`Loss`, with ``output_activation="softmax"`` for
+        more than two classes, else "logistic".
+
+    focal_gamma : float, default=2.0
+        Exponent of "focal", >= 0; 0 is the log loss.
+
+    dropout : float or array-like of shape (n_layers_ - 1,), default=0.0
+        Share of the units that each training step leaves out at random (inverted
+        dropout [4]_: the others are divided by 1 - rate, so nothing changes in
+        prediction and validation). A float holds for all hidden layers; a list has
+        one rate for the input and each hidden layer, as in ``[0.1, 0.5]``. Rates lie
+        in [0, 1). The masks depend on ``random_state``, not on ``n_threads``.
+
+    input_noise : float, default=0.0
+        Standard deviation of the normal noise that training adds to each feature, in
+        units of X (of standardised X with ``standardize_X``); dense X only.
+
+    weight_decay : float, default=0.0
+        Decoupled weight decay [5]_: each step takes ``rate * weight_decay`` of every
+        weight away, rate being the current learning rate; intercepts stay. With
+        solver "adam" this is AdamW. Other than ``alpha`` it does not go through the
+        moments and is not part of the loss.
+
+    l1 : float, default=0.0
+        Strength of the penalty ``l1 * sum(abs(W))`` on the mean loss, by a proximal
+        step [6]_: after each update the weights move towards 0 and stop there, so that
+        some are exactly 0. They move by ``l1`` times the rate that the solver has for
+        the gradient of the weight. Intercepts stay; the loss that is reported does not
+        hold the penalty. Not with "lion" and "lbfgs".
+
+    max_norm : float or None, default=None
+        Largest Euclidean norm of the weights into a unit; longer ones are scaled to
+        it after each step [4]_.
+
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of the gradient of a batch, over all weights and
+        intercepts and with the L2 penalty; a longer one is scaled to it [7]_.
+
+    label_smoothing : float, default=0.0
+        Share of each target, in [0, 1), that is divided equally among all classes
+        [8]_; for two classes and for each label it is 0 and 1 that share it.
+        Validation losses and scores take the targets as they are.
+
+    layer_rates : array-like of shape (n_layers_ - 1,) or None, default=None
+        Factors >= 0 of the learning rate of each layer of weights with its
+        intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
+        is, to the last bit (but for the rounding of ``standardize_X`` and
+        ``standardize_y``, whose scales are folded into the outer layers).
+
+    weight_averaging : {None, "ema", "swa"}, default=None
+        Average of the weights over the course of training, which is what is
+        validated, and what stands in ``coefs_`` in the end: "ema" a moving average of
+        the weights after each step; "swa" [9]_ the mean of those after each epoch
+        from ``swa_start`` on. Training itself goes on with the weights as they are,
+        over calls of ``partial_fit`` too.
+
+    ema_decay : float, default=0.999
+        What a step leaves of the older weights in the moving average, in [0, 1). The
+        weights after step i of n count in proportion to ``ema_decay ** (n - i)``.
+
+    swa_start : float, default=0.75
+        Share of ``max_iter`` epochs, in [0, 1), after which "swa" begins. A fit that
+        stops earlier keeps its weights without an average.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; ``arange(n_labels)`` for multi-label y.
+
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer. What you assign to an entry is used from then on by
+        ``predict``, ``partial_fit`` and a warm start.
+
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Intercepts of each layer.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of units of the output layer.
+
+    out_activation_ : str
+        "softmax" for more than two classes, else "logistic". Set to "identity",
+        "logistic", "tanh", "relu", "softmax", "exp" or "softplus" after the fit, it
+        changes what prediction applies to the output layer, as in scikit-learn.
+
+    loss_ : float
+        Loss of the last epoch or iteration.
+
+    loss_curve_ : list of float
+        Loss of each epoch (sgd, adam): the mean over its batches, penalty included.
+
+    best_loss_ : float or None
+        Smallest loss of an epoch (sgd, adam); None with early stopping.
+
+    validation_scores_ : list of float or None
+        Score of the validation data after each epoch, where there are any.
+
+    best_validation_score_ : float or None
+        Largest of them.
+
+    validation_loss_curve_ : list of float
+        Loss of the validation data after each epoch, without penalty; only where
+        there are validation data.
+
+    history_ : dict of ndarray of shape (n_epochs,)
+        "loss", "validation_loss", "validation_score", "learning_rate" (of adam before
+        the bias corrections) and "seconds" of each epoch or iteration of lbfgs, NaN
+        where there is none; grows over warm starts and ``partial_fit``.
+
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+
+    stop_reason_ : str
+        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
+        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
+        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
+        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
+        user-defined function, after some steps).
+
+    t_ : int
+        Training samples seen; 0 for lbfgs.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features, where X had names that are all strings.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014,
+       arXiv:1412.6980.
+    .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
+       Transactions on Mathematical Software 23(4), 1997.
+    .. [3] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    .. [4] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
+       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15,
+       2014.
+    .. [5] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019,
+       arXiv:1711.05101.
+    .. [6] N. Parikh and S. Boyd, "Proximal algorithms", Foundations and Trends in
+       Optimization 1(3), 2014.
+    .. [7] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training
+       recurrent neural networks", 2013, arXiv:1211.5063.
+    .. [8] C. Szegedy et al., "Rethinking the inception architecture for computer
+       vision", 2016, arXiv:1512.00567.
+    .. [9] P. Izmailov et al., "Averaging weights leads to wider optima and better
+       generalization", 2018, arXiv:1803.05407.
+    .. [10] T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+    .. [11] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSProp", Coursera, 2012.
+    .. [12] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online
+       learning and stochastic optimization", JMLR 12, 2011.
+    .. [13] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
+       arXiv:2302.06675.
+    .. [14] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep
+       network learning by exponential linear units", 2015, arXiv:1511.07289.
+    .. [15] G. Klambauer et al., "Self-normalizing neural networks", 2017,
+       arXiv:1706.02515.
+    .. [16] D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016,
+       arXiv:1606.08415.
+    .. [17] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", 2017,
+       arXiv:1702.03118.
+    .. [18] D. Misra, "Mish: a self regularized non-monotonic
+       activation function", 2019,
+       arXiv:1908.08681.
+
+    Examples
+    --------
+    >>> from fastmlp import MLPClassifier
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_classification(n_samples=100, random_state=1)
+    >>> X_train, X_test, y_train, y_test = train_test_split(
+    ...     X, y, stratify=y, random_state=1)
+    >>> clf = MLPClassifier(random_state=1, max_iter=300).fit(X_train, y_train)
+    >>> clf.predict_proba(X_test[:1]).round(3)
+    array([[0.038, 0.962]])
+    >>> clf.predict(X_test[:5])
+    array([1, 0, 1, 0, 1])
+    >>> clf.score(X_test, y_test)
+    0.88
+    """
+
+    _parameter_rules = parameters.CLASSIFIER_RULES | parameters.RULES
+    _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
+
+    @suggests_keywords
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dtype="auto",
+        fit_intercept=True,
+        weight_init="glorot_uniform",
+        n_threads=None,
+        class_weight=None,
+        validation_split=None,
+        scoring=None,
+        target_score=None,
+        max_time=None,
+        on_divergence="raise",
+        standardize_X=False,
+        random_stream="restart",
+        loss="log_loss",
+        focal_gamma=2.0,
+        dropout=0.0,
+        input_noise=0.0,
+        weight_decay=0.0,
+        l1=0.0,
+        max_norm=None,
+        clip_norm=None,
+        label_smoothing=0.0,
+        layer_rates=None,
+        weight_averaging=None,
+        ema_decay=0.999,
+        swa_start=0.75,
+    ):
+        super().__init__(
+            loss=loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            dtype=dtype,
+            fit_intercept=fit_intercept,
+            weight_init=weight_init,
+            n_threads=n_threads,
+            validation_split=validation_split,
+            scoring=scoring,
+            target_score=target_score,
+            max_time=max_time,
+            on_divergence=on_divergence,
+            standardize_X=standardize_X,
+            random_stream=random_stream,
+            dropout=dropout,
+            input_noise=input_noise,
+            weight_decay=weight_decay,
+            l1=l1,
+            max_norm=max_norm,
+            clip_norm=clip_norm,
+            label_smoothing=label_smoothing,
+            layer_rates=layer_rates,
+            weight_averaging=weight_averaging,
+            ema_decay=ema_decay,
+            swa_start=swa_start,
+        )
+        self.class_weight = class_weight
+        self.focal_gamma = focal_gamma
+
+    def _wanted_objective(self):
+        """The loss of the core: over classes, or that of each label."""
+        multiclass = self._label_binarizer.y_type_ == "multiclass"
+        if isinstance(self.loss, Loss):
+            return self._own_objective(multiclass)
+        return Objective(
+            self.loss if multiclass else f"binary_{self.loss}",
+            parameter=float(self.focal_gamma) if self.loss == "focal" else 0.0,
+            positive=positive_weights(self),
+        )
+
+    def _own_objective(self, multiclass):
+        """What stands beside a loss of the user: the output activation."""
+        needed = "softmax" if multiclass else "logistic"
+        if self.loss.output_activation != needed:
+            what = "several classes" if multiclass else "two classes, or labels,"
+            raise ValueError(
+                f"{self.loss!r} has output_activation={self.loss.output_activation!r}, "
+                f"but {what} need output_activation={needed!r}."
+            )
+        if positive_weights(self) is not None:
+            raise ValueError(
+                f"class_weight with one weight per label needs loss='log_loss' or "
+                f"'focal', got {self.loss!r}. Pass a list of dicts."
+            )
+        return Objective("log_loss" if multiclass else "binary_log_loss")
+
+    def _count_outputs(self, y):
+        """One output per class or label, a single one for two classes."""
+        multiclass = self._label_binarizer.y_type_ == "multiclass"
+        return len(self.classes_) if multiclass else y.shape[1]
+
+    def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
+        X, y = validation.check_fit_data(self, X, y, reset, dtype)
+        if hasattr(self, "classes_") and (self.warm_start or incremental):
+            validation.check_classes(y, self.classes_, exact and self.warm_start)
+            if not hasattr(self, "_label_binarizer"):
+                self._label_binarizer = LabelBinarizer().fit(self.classes_)
+        else:
+            self._label_binarizer = validation.fit_binarizer(y)
+            self.classes_ = self._label_binarizer.classes_
+        return X, self._encode(y, X.dtype)
+
+    def _encode(self, y, dtype):
+        """Targets of the core: class numbers (n, 1), or 0 and 1 per label (n, L)."""
+        is_multilabel = self._label_binarizer.y_type_.startswith("multilabel")
+        if is_multilabel != (y.ndim == 2):
+            raise ValueError(
+                "y must be a label indicator matrix of shape (n_samples, n_labels) for "
+                "a multi-label model and a vector of labels for any other; got y of "
+                f"shape {y.shape}."
+            )
+        if is_multilabel:
+            encoded = self._label_binarizer.transform(y).astype(bool)
+        else:
+            order = np.argsort(self.classes_)  # which a user may have replaced
+            if y.dtype.kind in "iu" and self.classes_.dtype.kind in "iu":
+                y = y.astype(self.classes_.dtype)  # not by way of float64
+            places = np.searchsorted(self.classes_, y, sorter=order)
+            encoded = order[places][:, None]
+        return np.ascontiguousarray(encoded, dtype=dtype)
+
+    def _row_weights(self, y, sample_weight, dtype):
+        """The weights of the rows times those of their classes, or None."""
+        if self.class_weight is not None and positive_weights(self) is None:
+            sample_weight = expanded(self, y, sample_weight)
+        return super()._row_weights(y, sample_weight, dtype)
+
+    def _known_classes(self, classes):
+        """Whether ``classes`` are certainly those of the model."""
+        if classes is None:
+            return True
+        known = getattr(self, "classes_", None)
+        return known is not None and np.array_equal(np.asarray(classes), known)
+
+    def _encode_plain(self, y, dtype):
+        """Encoded targets of plain labels; None where they need a closer look."""
+        known = self.classes_
+        if y.ndim != 1 or y.dtype != known.dtype or y.dtype.kind not in "iu":
+            return None
+        if self.class_weight is not None:
+            return None
+        places = known.searchsorted(y)
+        if not (known.take(places, mode="clip") == y).all():
+            return None
+        return places.astype(dtype)[:, None]
+
+    def _decoded(self, y):
+        """Labels of encoded targets."""
+        codes = y.astype(int)
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            return codes
+        return self.classes_[codes[:, 0]]
+
+    def _stratifies(self):
+        """Whether the early-stopping split is stratified: for two classes."""
+        return self.n_outputs_ == 1
+
+    def _plain_out_activation(self):
+        is_multiclass = len(self.intercepts_[-1]) > 1 and not self._is_multilabel()
+        return "softmax" if is_multiclass else "logistic"
+
+    def _is_multilabel(self):
+        binarizer = getattr(self, "_label_binarizer", None)
+        if binarizer is not None:
+            return binarizer.y_type_.startswith("multilabel")
+        # a model built by hand
+        return self.out_activation_ == "logistic" and len(self.intercepts_[-1]) > 1
+
+    def _predicted_codes(self, outputs):
+        """Class numbers (n,) or label indicators (n, L) of the outputs."""
+        if outputs.shape[1] > 1 and not self._is_multilabel():
+            return class_numbers(outputs)
+        codes = (outputs > 0.5).astype(int)
+        if outputs.shape[1] > 1:
+            return codes
+        return np.minimum(codes[:, 0], len(self.classes_) - 1)
+
+    def _validation_score(self, y, outputs, sample_weight):
+        """Accuracy on encoded targets."""
+        codes = self._predicted_codes(outputs)
+        return accuracy_score(y.astype(int), codes, sample_weight=sample_weight)
+
+    @available_if(solver_is_stochastic)
+    @suggests_keywords
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        classes=None,
+        *,
+        n_epochs=1,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        callback=None,
+    ):
+        """Update the model with some epochs over the given data.
+
+        A loop over small float arrays of one shape costs about 60 us a call, training a
+        small network included; ``coefs_`` are then changed in place.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Targets; they need not hold all classes.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur; needed in the first call.
+        n_epochs : int, default=1
+            Epochs over the data.
+        X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
+                default=None
+            Validation data, as in ``fit``. With ``early_stopping`` it is needed, and
+            the best epoch of this call is kept.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation data.
+        sample_weight_val : float or array-like of shape (n_val,), default=None
+            Weights of the validation rows.
+        callback : callable, default=None
+            Called at the end of each epoch, as in ``fit``.
+
+        Returns
+        -------
+        self : object
+        """
+        options = self._incremental(n_epochs, X_val, y_val, sample_weight_val, callback)
+        if self._known_classes(classes) and self._streamed(
+            X, y, sample_weight, options
+        ):
+            return self
+        with validation.restored_on_error(self):
+            if validation.first_partial_fit(self, classes):
+                y_type = type_of_target(y)
+                self._label_binarizer = LabelBinarizer().fit(
+                    y if y_type.startswith("multilabel") else classes
+                )
+            error = self._fit(X, y, sample_weight, options)
+        if error is not None:
+            raise error
+        return self
+
+    def predict(self, X):
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or an indicator matrix of ints for a multi-label model.
+        """
+        outputs = self._outputs(X)
+        codes = self._predicted_codes(outputs)
+        if codes.ndim == 1:
+            return self.classes_[codes]
+        binarizer = getattr(self, "_label_binarizer", None)
+        return csr_matrix(codes) if getattr(binarizer, "sparse_input_", 0) else codes
+
+    def predict_proba(self, X):
+        """Predict probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``; for a multi-label model the probability of
+            each label.
+        """
+        proba = self._outputs(X, PROBA)
+        if len(self.classes_) == 1:
+            return np.ones_like(proba[:, :1])
+        return proba
+
+    def predict_log_proba(self, X):
+        """Predict logarithms of the probabilities, without underflow.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``, finite where the probability rounds to 0.
+        """
+        proba = self.predict_proba(X)
+        if self.out_activation_ != self._own_out_activation():
+            return np.log(proba)
+        lost = proba < np.finfo(proba.dtype).tiny  # too small for all its digits
+        log_proba = np.log(proba, where=~lost, out=np.zeros_like(proba))
+        if lost.any():
+            z = self._outputs(X, RAW)
+            if self.out_activation_ == "softmax":
+                log_proba[lost] = log_softmax(z, axis=1)[lost]
+            else:
+                z = z if z.shape[1] > 1 else np.hstack([-z, z])
+                log_proba[lost] = log_expit(z)[lost]
+        return log_proba
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

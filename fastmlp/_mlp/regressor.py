@@ -1,0 +1,762 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from fastmlp._core.network import Objective
+from fastmlp._data import validation
+from fastmlp._functions.user_functions import Loss
+from fastmlp._mlp import parameters
+from fastmlp._mlp.base import BaseMLP, solver_is_stochastic
+from fastmlp._mlp.constraints import constraints
+from fastmlp._model import losses
+from fastmlp._utils.spelling import suggests_keywords
+
+
+def _per_target(outputs):
+    """The outputs (n, n_targets, m) as m arrays, of shape (n,) for one target."""
+    arrays = np.moveaxis(outputs, 2, 0)
+    return arrays[:, :, 0] if arrays.shape[2] == 1 else arrays
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multi-layer perceptron regressor.
+
+    A drop-in for scikit-learn's class of this name on a native core, for one or many
+    outputs. The parameters from ``dtype`` on are additions.
+
+    Parameters
+    ----------
+    loss : str or Loss, default="squared_error"
+        What is minimised, with r = y - prediction; the mean over the rows, and but for
+        squared_error (a mean) the sum over the targets:
+
+        - "squared_error": r**2 / 2, for the mean
+        - "absolute_error": |r|, for the median
+        - "huber": r**2 / 2 up to |r| = ``huber_delta``, then linear [3]_
+        - "log_cosh": log(cosh(r)), a smooth form between the two
+        - "quantile": the pinball loss of the level(s) ``quantile`` [4]_
+        - "poisson", "gamma", "tweedie": half the deviance [5]_, for y >= 0, y > 0 and
+          y >= 0, with exp as the output activation
+        - "gaussian_nll": minus the log likelihood of a normal distribution [6]_, whose
+          mean ``predict`` gives, and whose standard deviation with
+          ``return_std=True``
+
+        One of your own is a :class:`Loss`, which brings its output activation; it is
+        the sum over the targets.
+
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Number of units of each hidden layer; ``()`` gives linear regression.
+
+    activation : str, (str, float), Activation or list, default="relu"
+        Activation of the hidden layers, or a list with one for each of them; one of
+        your own is an :class:`Activation`, a pair of functions (forward, derivative)
+        or a name given to it by :func:`register_activation`:
+
+        - "identity": f(z) = z
+        - "logistic": f(z) = 1 / (1 + exp(-z))
+        - "tanh": f(z) = tanh(z)
+        - "relu": f(z) = max(0, z)
+        - "softplus": f(z) = log(1 + exp(z))
+        - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
+          ``("leaky_relu", slope)`` sets another slope > 0
+        - "elu" [19]_: f(z) = z if z > 0 else alpha * (exp(z) - 1), alpha 1;
+          ``("elu", alpha)`` sets another alpha > 0
+        - "selu" [20]_: f(z) = 1.0507 * elu(z) with alpha 1.67326
+        - "gelu" [21]_: f(z) = z Phi(z), Phi the standard normal distribution
+        - "silu" [22]_ (swish): f(z) = z / (1 + exp(-z))
+        - "mish" [23]_: f(z) = z tanh(log(1 + exp(z)))
+        - "softsign": f(z) = z / (1 + abs(z))
+        - "hard_sigmoid": f(z) = z / 6 + 1 / 2, cut to [0, 1]
+
+    solver : {"lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"}, \
+            default="adam"
+        "lbfgs" [2]_ takes all rows at each step and often does better on tables of up
+        to a few thousand rows. The others learn from mini-batches: "adam" [1]_ and
+        "sgd"; "nadam" [15]_, Adam with Nesterov's momentum; "rmsprop" [16]_, which
+        divides by the root of a mean square; "adagrad" [17]_, by that of a sum of
+        squares, with a larger ``learning_rate_init`` such as 0.01; "lion" [18]_, which
+        takes the sign of a momentum, with a rate some 3 to 10 times smaller than that
+        of adam and ``beta_2=0.99``.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
+        the sum of their weights) of a batch; intercepts are not penalised.
+
+    batch_size : int or "auto", default="auto"
+        Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
+
+    learning_rate : str, (str, float) or callable, default="constant"
+        Schedules of all stochastic solvers but adam: "constant" keeps
+        ``learning_rate_init``; "invscaling" divides it by ``(t_ + 1) ** power_t`` after
+        each epoch, t_ in samples; "adaptive" divides the rate by 5 whenever
+        ``n_iter_no_change`` epochs in a row bring no improvement by ``tol``, and stops
+        below 1e-6.
+        Schedules of all stochastic solvers, planned over ``max_iter`` epochs:
+
+        - "cosine", or ``("cosine", floor)``: falls to ``floor`` (0) times the rate;
+        - "warmup_cosine", ``("warmup_cosine", share)``: rises over that share (0.1)
+          of the epochs, then falls to 0;
+        - "one_cycle", ``("one_cycle", share)``: from 1/25 of the rate up to it over
+          that share (0.3), then down to nearly 0;
+        - "plateau", ``("plateau", factor)``: as "adaptive", times ``factor`` (0.1);
+        - a callable: the rate as a function of the epoch, from 1 on.
+
+    learning_rate_init : float, default=0.001
+        Step size of the stochastic solvers at the start.
+
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+
+    max_iter : int, default=200
+        Largest number of epochs (sgd, adam) or iterations (lbfgs).
+
+    shuffle : bool, default=True
+        Whether sgd and adam go through the rows in a new random order each epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the validation split and the order of rows. The
+        same int gives the same model as scikit-learn's estimator.
+
+    tol : float, default=1e-4
+        Smallest improvement of the loss (of the score with early stopping) that
+        counts; for lbfgs the largest absolute entry of the gradient at which training
+        ends.
+
+    verbose : bool or int, default=False
+        True prints scikit-learn's line about each epoch; the int 1 one progress line
+        that is written over; 2 or more a line about each epoch with all figures.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+
+    momentum : float, default=0.9
+        Momentum of sgd, in [0, 1].
+
+    nesterovs_momentum : bool, default=True
+        Whether sgd takes Nesterov's form of momentum.
+
+    early_stopping : bool, default=False
+        Whether sgd and adam hold out a validation part, stop when its score (R2)
+        no longer rises by ``tol`` for ``n_iter_no_change`` epochs, and
+        keep the best weights.
+
+    validation_fraction : float, default=0.1
+        Fraction of the rows held out with early stopping, in [0, 1).
+
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of the moments of adam, nadam, lion and (the second) rmsprop, in
+        [0, 1).
+
+    epsilon : float, default=1e-8
+        Guard against division by zero in adam, nadam, rmsprop and adagrad.
+
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement after which sgd and adam stop.
+
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss by lbfgs.
+
+    dtype : {"auto", "float32", "float64"} or dtype, default="auto"
+        Precision of weights and arithmetic. "auto" is float32 for X in float32 and
+        float64 for any other.
+
+    fit_intercept : bool, default=True
+        Whether the layers learn intercepts; without, they start from zeros and stay
+        as they are.
+
+    weight_init : str, default="glorot_uniform"
+        Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
+        intercepts included; narrower into logistic layers, and out of the last hidden
+        layer if that is logistic), "glorot_normal", "he_uniform", "he_normal",
+        "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
+
+    n_threads : int or None, default=None
+        Threads that share the batches of a fit. None takes those that the processor
+        affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
+        batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
+        are the same bits for any number.
+
+    validation_split : array-like of int or bool, splitter or None, default=None
+        Rows to hold out as validation data: their numbers, a mask, or a splitter of
+        scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
+        ``TimeSeriesSplit``, of which the last split counts. They are judged after
+        each epoch; with ``early_stopping`` they decide, in place of the random
+        fraction. Works for all solvers.
+
+    scoring : str, callable or None, default=None
+        Score of the validation data: None is accuracy (classifier) or R2
+        (regressor), "loss" minus the validation loss, else a name or a callable
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
+        never the best one.
+
+    target_score : float or None, default=None
+        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
+
+    max_time : float or None, default=None
+        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
+        the weights of the last step.
+
+    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
+        What to do when the weights are no longer finite: "raise" an error (with
+        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
+        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
+        go on from them at a tenth of the learning rate, at most ten times.
+
+    standardize_X : bool, default=False
+        Whether training sees each feature with mean 0 and variance 1 (sparse X:
+        variance only; so too without intercepts), by the weighted statistics of the
+        training rows of the first fit. The weights that result are folded into the
+        first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
+        of X; sparse rows become dense in it where the first fit was on dense X.
+
+    standardize_y : bool, default=False
+        The same for the targets, folded into the last layer; for the losses whose
+        targets may be shifted and scaled: squared_error, absolute_error, huber,
+        log_cosh, quantile and gaussian_nll. ``loss_curve_``, ``tol`` and
+        ``huber_delta`` are then in units of the standard deviation of each target.
+
+    random_stream : {"restart", "continue"}, default="restart"
+        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
+        "restart" draws the same numbers in each call, as scikit-learn does, so that
+        batches of one size are all shuffled alike; "continue" goes on where the last
+        call ended.
+
+    huber_delta : float, default=1.0
+        Residual from which the huber loss is linear, > 0, in units of y.
+
+    quantile : float or array-like of shape (n_quantiles,), default=0.5
+        Level of the quantile loss, in (0, 1), or several, strictly increasing, which
+        are learnt at once: one output for each target and level.
+
+    monotone_quantiles : bool, default=False
+        Whether several quantiles must not cross. The lowest is then an output of the
+        network and each further one the one below plus softplus of an output [8]_
+        (with ``standardize_y`` in units of the standard deviation of the target).
+
+    tweedie_power : float, default=1.5
+        Power p of the variance function of tweedie, ``variance ~ mean ** p``, in
+        (1, 2).
+
+    out_activation : str, ("logistic", float, float) or None, default=None
+        Output activation: None is that of the loss, "exp" for poisson, gamma and
+        tweedie and "identity" for the others. "exp" and "softplus" predict above 0,
+        ``("logistic", low, high)`` between two bounds ("logistic" between 0 and 1);
+        y must be within. Not for gaussian_nll.
+
+    dropout : float or array-like of shape (n_layers_ - 1,), default=0.0
+        Share of the units that each training step leaves out at random (inverted
+        dropout [9]_: the others are divided by 1 - rate, so nothing changes in
+        prediction and validation). A float holds for all hidden layers; a list has
+        one rate for the input and each hidden layer, as in ``[0.1, 0.5]``. Rates lie
+        in [0, 1). The masks depend on ``random_state``, not on ``n_threads``.
+
+    input_noise : float, default=0.0
+        Standard deviation of the normal noise that training adds to each feature, in
+        units of X (of standardised X with ``standardize_X``); dense X only.
+
+    weight_decay : float, default=0.0
+        Decoupled weight decay [10]_: each step takes ``rate * weight_decay`` of every
+        weight away, rate being the current learning rate; intercepts stay. With
+        solver "adam" this is AdamW. Other than ``alpha`` it does not go through the
+        moments and is not part of the loss.
+
+    l1 : float, default=0.0
+        Strength of the penalty ``l1 * sum(abs(W))`` on the mean loss, by a proximal
+        step [11]_: after each update the weights move towards 0 and stop there, so that
+        some are exactly 0. They move by ``l1`` times the rate that the solver has for
+        the gradient of the weight. Intercepts stay; the loss that is reported does not
+        hold the penalty. Not with "lion" and "lbfgs".
+
+    max_norm : float or None, default=None
+        Largest Euclidean norm of the weights into a unit; longer ones are scaled to
+        it after each step [9]_.
+
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of the gradient of a batch, over all weights and
+        intercepts and with the L2 penalty; a longer one is scaled to it [12]_.
+
+    label_smoothing : float, default=0.0
+        Share of each target, in [0, 1), that is divided equally among all classes
+        [13]_; for two classes and for each label it is 0 and 1 that share it.
+        Validation losses and scores take the targets as they are.
+
+    layer_rates : array-like of shape (n_layers_ - 1,) or None, default=None
+        Factors >= 0 of the learning rate of each layer of weights with its
+        intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
+        is, to the last bit (but for the rounding of ``standardize_X`` and
+        ``standardize_y``, whose scales are folded into the outer layers).
+
+    weight_averaging : {None, "ema", "swa"}, default=None
+        Average of the weights over the course of training, which is what is
+        validated, and what stands in ``coefs_`` in the end: "ema" a moving average of
+        the weights after each step; "swa" [14]_ the mean of those after each epoch
+        from ``swa_start`` on. Training itself goes on with the weights as they are,
+        over calls of ``partial_fit`` too.
+
+    ema_decay : float, default=0.999
+        What a step leaves of the older weights in the moving average, in [0, 1). The
+        weights after step i of n count in proportion to ``ema_decay ** (n - i)``.
+
+    swa_start : float, default=0.75
+        Share of ``max_iter`` epochs, in [0, 1), after which "swa" begins. A fit that
+        stops earlier keeps its weights without an average.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer. What you assign to an entry is used from then on by
+        ``predict``, ``partial_fit`` and a warm start.
+
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Intercepts of each layer.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of units of the output layer: one per target, for several quantiles
+        those of a target side by side, for gaussian_nll all means and then all log
+        variances.
+
+    quantiles_ : ndarray of shape (n_quantiles,)
+        Levels of the fitted model; only for the quantile loss.
+
+    out_activation_ : str or tuple
+        "identity", "exp", "softplus" or ("logistic", low, high); for monotone
+        quantiles "monotone", or ("monotone", name) with an activation behind them; for
+        gaussian_nll "gaussian", the mean and the log variance of each target. It may be
+        set after the fit as that of the classifier, but for gaussian_nll.
+
+    loss_ : float
+        Loss of the last epoch or iteration.
+
+    loss_curve_ : list of float
+        Loss of each epoch (sgd, adam): the mean over its batches, penalty included.
+
+    best_loss_ : float or None
+        Smallest loss of an epoch (sgd, adam); None with early stopping.
+
+    validation_scores_ : list of float or None
+        Score of the validation data after each epoch, where there are any.
+
+    best_validation_score_ : float or None
+        Largest of them.
+
+    validation_loss_curve_ : list of float
+        Loss of the validation data after each epoch, without penalty; only where
+        there are validation data.
+
+    history_ : dict of ndarray of shape (n_epochs,)
+        "loss", "validation_loss", "validation_score", "learning_rate" (of adam before
+        the bias corrections) and "seconds" of each epoch or iteration of lbfgs, NaN
+        where there is none; grows over warm starts and ``partial_fit``.
+
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+
+    stop_reason_ : str
+        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
+        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
+        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
+        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
+        user-defined function, after some steps).
+
+    t_ : int
+        Training samples seen; 0 for lbfgs.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features, where X had names that are all strings.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014,
+       arXiv:1412.6980.
+    .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
+       Transactions on Mathematical Software 23(4), 1997.
+    .. [3] P. J. Huber, "Robust estimation of a location parameter", The Annals of
+       Mathematical Statistics 35(1), 1964.
+    .. [4] R. Koenker and G. Bassett, "Regression quantiles", Econometrica 46(1), 1978.
+    .. [5] B. Jorgensen, "Exponential dispersion models", Journal of the Royal
+       Statistical Society B 49(2), 1987.
+    .. [6] D. A. Nix and A. S. Weigend, "Estimating the mean and variance of the target
+       probability distribution", ICNN 1994.
+    .. [7] V. Chernozhukov, I. Fernandez-Val and A. Galichon, "Quantile and probability
+       curves without crossing", Econometrica 78(3), 2010.
+    .. [8] Y. Gasthaus et al., "Probabilistic forecasting with spline quantile function
+       RNNs", AISTATS 2019.
+    .. [9] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
+       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15,
+       2014.
+    .. [10] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019,
+       arXiv:1711.05101.
+    .. [11] N. Parikh and S. Boyd, "Proximal algorithms", Foundations and Trends in
+       Optimization 1(3), 2014.
+    .. [12] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training
+       recurrent neural networks", 2013, arXiv:1211.5063.
+    .. [13] C. Szegedy et al., "Rethinking the inception architecture for computer
+       vision", 2016, arXiv:1512.00567.
+    .. [14] P. Izmailov et al., "Averaging weights leads to wider optima and better
+       generalization", 2018, arXiv:1803.05407.
+    .. [15] T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+    .. [16] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSProp", Coursera, 2012.
+    .. [17] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online
+       learning and stochastic optimization", JMLR 12, 2011.
+    .. [18] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
+       arXiv:2302.06675.
+    .. [19] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep
+       network learning by exponential linear units", 2015, arXiv:1511.07289.
+    .. [20] G. Klambauer et al., "Self-normalizing neural networks", 2017,
+       arXiv:1706.02515.
+    .. [21] D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016,
+       arXiv:1606.08415.
+    .. [22] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", 2017,
+       arXiv:1702.03118.
+    .. [23] D. Misra, "Mish: a self regularized non-monotonic activation function",
+       2019, arXiv:1908.08681.
+
+    Examples
+    --------
+    >>> from fastmlp import MLPRegressor
+    >>> from sklearn.datasets import make_regression
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_regression(n_samples=200, n_features=20, random_state=1)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=1)
+    >>> regr = MLPRegressor(random_state=1, max_iter=2000, tol=0.1)
+    >>> regr.fit(X_train, y_train).predict(X_test[:2]).round()
+    array([  29., -291.])
+    >>> round(regr.score(X_test, y_test), 2)
+    0.98
+    """
+
+    _parameter_rules = parameters.REGRESSOR_RULES | parameters.RULES
+    _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
+
+    @suggests_keywords
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dtype="auto",
+        fit_intercept=True,
+        weight_init="glorot_uniform",
+        n_threads=None,
+        validation_split=None,
+        scoring=None,
+        target_score=None,
+        max_time=None,
+        on_divergence="raise",
+        standardize_X=False,
+        standardize_y=False,
+        random_stream="restart",
+        huber_delta=1.0,
+        quantile=0.5,
+        monotone_quantiles=False,
+        tweedie_power=1.5,
+        out_activation=None,
+        dropout=0.0,
+        input_noise=0.0,
+        weight_decay=0.0,
+        l1=0.0,
+        max_norm=None,
+        clip_norm=None,
+        label_smoothing=0.0,
+        layer_rates=None,
+        weight_averaging=None,
+        ema_decay=0.999,
+        swa_start=0.75,
+    ):
+        super().__init__(
+            loss=loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            dtype=dtype,
+            fit_intercept=fit_intercept,
+            weight_init=weight_init,
+            n_threads=n_threads,
+            validation_split=validation_split,
+            scoring=scoring,
+            target_score=target_score,
+            max_time=max_time,
+            on_divergence=on_divergence,
+            standardize_X=standardize_X,
+            random_stream=random_stream,
+            dropout=dropout,
+            input_noise=input_noise,
+            weight_decay=weight_decay,
+            l1=l1,
+            max_norm=max_norm,
+            clip_norm=clip_norm,
+            label_smoothing=label_smoothing,
+            layer_rates=layer_rates,
+            weight_averaging=weight_averaging,
+            ema_decay=ema_decay,
+            swa_start=swa_start,
+        )
+        self.standardize_y = standardize_y
+        self.huber_delta = huber_delta
+        self.quantile = quantile
+        self.monotone_quantiles = monotone_quantiles
+        self.tweedie_power = tweedie_power
+        self.out_activation = out_activation
+
+    def _wanted_objective(self):
+        """The loss of the core."""
+        return losses.regression_objective(self)
+
+    def _take_objective(self, objective):
+        super()._take_objective(objective)
+        vars(self).pop("quantiles_", None)
+        if objective.loss == "quantile":
+            self.quantiles_ = np.array(objective.levels)
+
+    def _count_outputs(self, y):
+        """Units of the output layer: some for each target."""
+        return y.shape[1] * losses.outputs_per_target(self._wanted_objective())
+
+    def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
+        X, y = validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
+        objective = self._wanted_objective()
+        if isinstance(self.loss, Loss):  # whose targets may be anything
+            objective = Objective("squared_error")
+        return X, validation.check_targets(y, X.dtype, objective)
+
+    def _encode_plain(self, y, dtype):
+        """Targets of the core from plain ones; None where they need a closer look."""
+        if y.dtype != dtype or y.ndim > 2 or self.out_activation is not None:
+            return None
+        if self.loss not in losses.LOCATION_LOSSES:
+            return None
+        if not np.isfinite(y.sum()):
+            return None
+        y = np.ascontiguousarray(y).reshape(len(y), -1)
+        return y if self._count_outputs(y) == self.n_outputs_ else None
+
+    def _decoded(self, y):
+        """Targets as predict gives them."""
+        return y[:, 0] if y.shape[1] == 1 else y
+
+    def _stratifies(self):
+        """Whether the early-stopping split is stratified: never."""
+        return False
+
+    def _validation_score(self, y, outputs, sample_weight):
+        """The score of the model for finite outputs."""
+        return losses.score(y, outputs, self._wanted_objective(), sample_weight)
+
+    @available_if(solver_is_stochastic)
+    @suggests_keywords
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        n_epochs=1,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        callback=None,
+    ):
+        """Update the model with some epochs over the given data.
+
+        A loop over small float arrays of one shape costs about 60 us a call, training a
+        small network included; ``coefs_`` are then changed in place.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        n_epochs : int, default=1
+            Epochs over the data.
+        X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
+                default=None
+            Validation data, as in ``fit``. With ``early_stopping`` it is needed, and
+            the best epoch of this call is kept.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation data.
+        sample_weight_val : float or array-like of shape (n_val,), default=None
+            Weights of the validation rows.
+        callback : callable, default=None
+            Called at the end of each epoch, as in ``fit``.
+
+        Returns
+        -------
+        self : object
+        """
+        options = self._incremental(n_epochs, X_val, y_val, sample_weight_val, callback)
+        if not self._streamed(X, y, sample_weight, options):
+            error = self._fit(X, y, sample_weight, options)
+            if error is not None:
+                raise error
+        return self
+
+    def predict(self, X, return_std=False):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        return_std : bool, default=False
+            Whether to return the standard deviation too; for a model fitted with
+            ``loss="gaussian_nll"``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            For several quantiles of shape (n_samples, n_quantiles) or
+            (n_samples, n_targets, n_quantiles).
+        std : ndarray of the shape of y
+            Only with ``return_std=True``.
+
+        Raises
+        ------
+        ValueError
+            If the standard deviation is asked of a model of another loss.
+        """
+        if "_objective" not in vars(self) and not return_std:  # the short way
+            outputs = self._outputs(X)
+            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        check_is_fitted(self, "coefs_")
+        objective = self._fitted_objective()
+        if return_std and objective.loss != "gaussian_nll":
+            raise ValueError(
+                "return_std=True needs a model fitted with loss='gaussian_nll', which "
+                f"predicts a standard deviation; this one has loss={objective.loss!r}."
+            )
+        outputs = self._outputs(X)
+        if objective.loss not in ("quantile", "gaussian_nll"):
+            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        outputs = losses.split_outputs(outputs, objective)
+        if objective.loss == "gaussian_nll":
+            mean, log_variance = _per_target(outputs)
+            return (mean, np.exp(0.5 * log_variance)) if return_std else mean
+        quantiles = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return quantiles[..., 0] if outputs.shape[2] == 1 else quantiles
+
+    @suggests_keywords
+    def predict_interval(self, X, coverage=0.9):
+        """Predict central intervals that hold the target with a given probability.
+
+        For ``loss="gaussian_nll"`` they are those of the normal distribution; for
+        several quantiles they lie between two of them, which are interpolated
+        linearly in the level where the model was not fitted for those asked, and
+        sorted where they cross (Chernozhukov et al., reference 7 of the class).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        coverage : float, default=0.9
+            Probability within the interval, in (0, 1): it reaches from the quantile
+            (1 - coverage) / 2 to (1 + coverage) / 2.
+
+        Returns
+        -------
+        ends : ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
+            Lower and upper end.
+
+        Raises
+        ------
+        ValueError
+            If the model has neither of these losses, or if its quantiles do not
+            reach as far as the coverage asks.
+        """
+        check_is_fitted(self, "coefs_")
+        objective = self._fitted_objective()
+        if objective.loss not in ("quantile", "gaussian_nll"):
+            raise ValueError(
+                "predict_interval needs a model fitted with loss='gaussian_nll' or "
+                f"loss='quantile' and several levels; this one has loss="
+                f"{self.loss if isinstance(self.loss, Loss) else objective.loss!r}."
+            )
+        ends = losses.interval(self._outputs(X), objective, coverage)
+        return ends[:, 0] if ends.shape[1] == 1 else ends
+
+    def score(self, X, y, sample_weight=None):
+        """Score of the predictions: R2, for quantiles D2 of their pinball losses.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            :func:`sklearn.metrics.r2_score` of what ``predict`` gives (of the mean,
+            for gaussian_nll); for quantiles the mean over the levels of
+            :func:`sklearn.metrics.d2_pinball_score`, the part of the pinball loss
+            that the model spares the constant quantile. At most 1.
+        """
+        check_is_fitted(self, "coefs_")
+        objective = self._fitted_objective()
+        if objective.loss != "quantile":
+            return super().score(X, y, sample_weight)
+        return losses.score(y, self._outputs(X), objective, sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
