@@ -63,9 +63,9 @@ def _check_targets_scale(objective, estimator):
         losses = " or ".join(repr(loss) for loss in LOCATION_LOSSES)
         what = f"loss={objective.loss!r}"
         if objective.loss in LOCATION_LOSSES:
-            what = f"out_activation={estimator.out_activation!r}"
+            what = f"output_activation={estimator.output_activation!r}"
         raise ValueError(
-            f"standardize_y=True needs loss={losses} with out_activation=None, got "
+            f"standardize_y=True needs loss={losses} with output_activation=None, got "
             f"{what}: its targets must keep their units."
         )
     if objective.loss == "gaussian_nll" and not estimator.fit_intercept:

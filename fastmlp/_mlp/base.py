@@ -29,7 +29,7 @@ from fastmlp._mlp.model_files import stamped, unstamped
 from fastmlp._model import losses
 from fastmlp._model.snapshot import (
     Snapshot,
-    out_activation,
+    output_activation,
     predicting_objective,
     special,
 )
@@ -107,10 +107,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         input_noise,
         weight_decay,
         l1,
-        max_norm,
-        clip_norm,
+        max_weight_norm,
+        max_grad_norm,
         label_smoothing,
-        layer_rates,
+        learning_rate_factors,
         weight_averaging,
         ema_decay,
         swa_start,
@@ -154,10 +154,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.input_noise = input_noise
         self.weight_decay = weight_decay
         self.l1 = l1
-        self.max_norm = max_norm
-        self.clip_norm = clip_norm
+        self.max_weight_norm = max_weight_norm
+        self.max_grad_norm = max_grad_norm
         self.label_smoothing = label_smoothing
-        self.layer_rates = layer_rates
+        self.learning_rate_factors = learning_rate_factors
         self.weight_averaging = weight_averaging
         self.ema_decay = ema_decay
         self.swa_start = swa_start
@@ -465,7 +465,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"of {list(known)} units, but hidden_layer_sizes and the data ask for "
                 f"{list(network.units)}. Fit a new estimator, or set warm_start=False."
             )
-        output = out_activation(network.objective)
+        output = output_activation(network.objective)
         if getattr(self, "out_activation_", output) != output:
             raise ValueError(
                 f"{method} cannot change the loss: the fitted model has the output "
@@ -493,7 +493,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _take_objective(self, objective):
         """Record the loss that the weights are trained for."""
-        self.out_activation_ = out_activation(objective)
+        self.out_activation_ = output_activation(objective)
         vars(self).pop("_objective", None)
         if not losses.is_plain(objective):
             self._objective = objective._asdict()
@@ -905,7 +905,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """The name of the output activation that the fit gave the model."""
         stored = self._stored_objective()
         if stored is not None:
-            return out_activation(stored)
+            return output_activation(stored)
         return self._plain_out_activation()
 
     def _plain_out_activation(self):

@@ -249,11 +249,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         the gradient of the weight. Intercepts stay; the loss that is reported does not
         hold the penalty. Not with "lion" and "lbfgs".
 
-    max_norm : float or None, default=None
+    max_weight_norm : float or None, default=None
         Largest Euclidean norm of the weights into a unit; longer ones are scaled to
         it after each step [4]_.
 
-    clip_norm : float or None, default=None
+    max_grad_norm : float or None, default=None
         Largest Euclidean norm of the gradient of a batch, over all weights and
         intercepts and with the L2 penalty; a longer one is scaled to it [7]_.
 
@@ -262,7 +262,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         [8]_; for two classes and for each label it is 0 and 1 that share it.
         Validation losses and scores take the targets as they are.
 
-    layer_rates : array-like of shape (n_layers_ - 1,) or None, default=None
+    learning_rate_factors : array-like of shape (n_layers_ - 1,) or None, default=None
         Factors >= 0 of the learning rate of each layer of weights with its
         intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
         is, to the last bit (but for the rounding of ``standardize_X`` and
@@ -453,10 +453,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         input_noise=0.0,
         weight_decay=0.0,
         l1=0.0,
-        max_norm=None,
-        clip_norm=None,
+        max_weight_norm=None,
+        max_grad_norm=None,
         label_smoothing=0.0,
-        layer_rates=None,
+        learning_rate_factors=None,
         weight_averaging=None,
         ema_decay=0.999,
         swa_start=0.75,
@@ -501,10 +501,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             input_noise=input_noise,
             weight_decay=weight_decay,
             l1=l1,
-            max_norm=max_norm,
-            clip_norm=clip_norm,
+            max_weight_norm=max_weight_norm,
+            max_grad_norm=max_grad_norm,
             label_smoothing=label_smoothing,
-            layer_rates=layer_rates,
+            learning_rate_factors=learning_rate_factors,
             weight_averaging=weight_averaging,
             ema_decay=ema_decay,
             swa_start=swa_start,

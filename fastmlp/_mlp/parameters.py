@@ -181,10 +181,10 @@ RULES = {
     "input_noise": [_NOT_NEGATIVE],
     "weight_decay": [_NOT_NEGATIVE],
     "l1": [_NOT_NEGATIVE],
-    "max_norm": [NONE, _POSITIVE],
-    "clip_norm": [NONE, _POSITIVE],
+    "max_weight_norm": [NONE, _POSITIVE],
+    "max_grad_norm": [NONE, _POSITIVE],
     "label_smoothing": [_FRACTION],
-    "layer_rates": [
+    "learning_rate_factors": [
         NONE,
         _list_of(_NOT_NEGATIVE, "array-like of floats >= 0, one for each weight layer"),
     ],
@@ -240,7 +240,7 @@ REGRESSOR_RULES = {
     ],
     "monotone_quantiles": [BOOLEAN],
     "tweedie_power": [interval(Real, 1, 2, "()")],
-    "out_activation": [
+    "output_activation": [
         NONE,
         one_of(OUTPUTS),
         Rule(

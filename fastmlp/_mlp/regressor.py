@@ -242,7 +242,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Power p of the variance function of tweedie, ``variance ~ mean ** p``, in
         (1, 2).
 
-    out_activation : str, ("logistic", float, float) or None, default=None
+    output_activation : str, ("logistic", float, float) or None, default=None
         Output activation: None is that of the loss, "exp" for poisson, gamma and
         tweedie and "identity" for the others. "exp" and "softplus" predict above 0,
         ``("logistic", low, high)`` between two bounds ("logistic" between 0 and 1);
@@ -272,11 +272,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         the gradient of the weight. Intercepts stay; the loss that is reported does not
         hold the penalty. Not with "lion" and "lbfgs".
 
-    max_norm : float or None, default=None
+    max_weight_norm : float or None, default=None
         Largest Euclidean norm of the weights into a unit; longer ones are scaled to
         it after each step [9]_.
 
-    clip_norm : float or None, default=None
+    max_grad_norm : float or None, default=None
         Largest Euclidean norm of the gradient of a batch, over all weights and
         intercepts and with the L2 penalty; a longer one is scaled to it [12]_.
 
@@ -285,7 +285,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         [13]_; for two classes and for each label it is 0 and 1 that share it.
         Validation losses and scores take the targets as they are.
 
-    layer_rates : array-like of shape (n_layers_ - 1,) or None, default=None
+    learning_rate_factors : array-like of shape (n_layers_ - 1,) or None, default=None
         Factors >= 0 of the learning rate of each layer of weights with its
         intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
         is, to the last bit (but for the rounding of ``standardize_X`` and
@@ -484,15 +484,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantile=0.5,
         monotone_quantiles=False,
         tweedie_power=1.5,
-        out_activation=None,
+        output_activation=None,
         dropout=0.0,
         input_noise=0.0,
         weight_decay=0.0,
         l1=0.0,
-        max_norm=None,
-        clip_norm=None,
+        max_weight_norm=None,
+        max_grad_norm=None,
         label_smoothing=0.0,
-        layer_rates=None,
+        learning_rate_factors=None,
         weight_averaging=None,
         ema_decay=0.999,
         swa_start=0.75,
@@ -537,10 +537,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             input_noise=input_noise,
             weight_decay=weight_decay,
             l1=l1,
-            max_norm=max_norm,
-            clip_norm=clip_norm,
+            max_weight_norm=max_weight_norm,
+            max_grad_norm=max_grad_norm,
             label_smoothing=label_smoothing,
-            layer_rates=layer_rates,
+            learning_rate_factors=learning_rate_factors,
             weight_averaging=weight_averaging,
             ema_decay=ema_decay,
             swa_start=swa_start,
@@ -550,7 +550,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.quantile = quantile
         self.monotone_quantiles = monotone_quantiles
         self.tweedie_power = tweedie_power
-        self.out_activation = out_activation
+        self.output_activation = output_activation
 
     def _wanted_objective(self):
         """The loss of the core."""
@@ -575,7 +575,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode_plain(self, y, dtype):
         """Targets of the core from plain ones; None where they need a closer look."""
-        if y.dtype != dtype or y.ndim > 2 or self.out_activation is not None:
+        if y.dtype != dtype or y.ndim > 2 or self.output_activation is not None:
             return None
         if self.loss not in losses.LOCATION_LOSSES:
             return None

@@ -10,6 +10,13 @@ import numpy as np
 OPTIMIZER = ("_optimizer_state", "_random_state")  # what goes on needs
 OTHER_PRIVATE = ("_no_improvement_count", "_objective", "_scaling")
 BINARIZER = "_label_binarizer"
+# Parameters by the names that they had in files of 0.1.
+FORMER_NAMES = {
+    "clip_norm": "max_grad_norm",
+    "max_norm": "max_weight_norm",
+    "layer_rates": "learning_rate_factors",
+    "out_activation": "output_activation",
+}
 
 
 def is_fitted_name(name):
@@ -19,13 +26,14 @@ def is_fitted_name(name):
 
 def restored(kind, model):
     """An estimator of a class with the state of a file, checked."""
-    unknown = model["params"].keys() - kind._get_param_names()
+    params = {FORMER_NAMES.get(k, k): value for k, value in model["params"].items()}
+    unknown = params.keys() - kind._get_param_names()
     if unknown:
         raise ValueError(
             f"{kind.__name__} has no parameter {min(unknown)!r}; the file may be of a "
             "newer fastmlp."
         )
-    estimator = kind(**model["params"])
+    estimator = kind(**params)
     for name, value in model["attributes"].items():
         known = name in OPTIMIZER or name in OTHER_PRIVATE or is_fitted_name(name)
         if not known or hasattr(kind, name):

@@ -18,7 +18,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from fastmlp._core.kernels import loss_outputs, max_levels
 from fastmlp._core.network import Objective
 from fastmlp._functions.user_functions import Loss
-from fastmlp._model.snapshot import out_activation
+from fastmlp._model.snapshot import output_activation
 from fastmlp._utils.numbers import is_flat
 
 REGRESSION_LOSSES = (
@@ -75,10 +75,10 @@ def _own_objective(estimator):
             f"{estimator.loss!r} has output_activation={output!r}; for regression it "
             f"must be one of {OUTPUTS}."
         )
-    if estimator.out_activation is not None:
+    if estimator.output_activation is not None:
         raise ValueError(
             f"{estimator.loss!r} brings its output activation, {output!r}. Leave "
-            f"out_activation at None, got {estimator.out_activation!r}."
+            f"output_activation at None, got {estimator.output_activation!r}."
         )
     return Objective("squared_error", None if output == "identity" else output)
 
@@ -111,7 +111,7 @@ def regression_objective(estimator):
 
 def _output(estimator):
     """The output activation that a regressor asks for, and the range of a logistic."""
-    loss, output = estimator.loss, estimator.out_activation
+    loss, output = estimator.loss, estimator.output_activation
     bounds = (0.0, 1.0)
     if isinstance(output, tuple):
         output, *bounds = output
@@ -121,13 +121,14 @@ def _output(estimator):
     if loss == "gaussian_nll":
         raise ValueError(
             "loss='gaussian_nll' fixes the output activation: a mean and a log "
-            f"variance. Leave out_activation at None, got {estimator.out_activation!r}."
+            "variance. Leave output_activation at None, got "
+            f"{estimator.output_activation!r}."
         )
     if loss_outputs[loss] == "exp" and (output == "identity" or bounds[0] < 0):
         raise ValueError(
-            f"loss={loss!r} needs predictions above 0, but out_activation="
-            f"{estimator.out_activation!r} gives others. Use None (exp), 'softplus' or "
-            "('logistic', low, high) with low >= 0."
+            f"loss={loss!r} needs predictions above 0, but output_activation="
+            f"{estimator.output_activation!r} gives others. Use None (exp), 'softplus' "
+            "or ('logistic', low, high) with low >= 0."
         )
     return output, bounds
 
@@ -174,9 +175,9 @@ def check_target_range(y, dtype, objective):
     low, high = objective.bounds if output == "logistic" else (0.0, np.inf)
     if output is not None and not low <= smallest <= largest <= high:
         raise ValueError(
-            f"y must be within [{low:g}, {high:g}], the range of out_activation="
-            f"{out_activation(objective)!r}; it reaches from {smallest:g} to "
-            f"{largest:g}. Set a wider range, or out_activation=None."
+            f"y must be within [{low:g}, {high:g}], the range of output_activation="
+            f"{output_activation(objective)!r}; it reaches from {smallest:g} to "
+            f"{largest:g}. Set a wider range, or output_activation=None."
         )
 
 

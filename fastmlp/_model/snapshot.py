@@ -22,7 +22,7 @@ _LOSS_OF_OUTPUT = {
 }
 
 
-def out_activation(objective):
+def output_activation(objective):
     """The output activation as the attribute ``out_activation_`` names it."""
     if objective.loss == "gaussian_nll":
         return "gaussian"  # the mean and the log variance of each target
@@ -64,7 +64,7 @@ def predicting_objective(name, trained, is_classifier):
     ValueError
         If there is no such output activation.
     """
-    if trained is not None and name == out_activation(trained):
+    if trained is not None and name == output_activation(trained):
         return trained
     if trained is not None and trained.loss == "gaussian_nll":
         raise ValueError(
@@ -165,7 +165,7 @@ class Snapshot(NamedTuple):
         All in one dtype, float32 or float64.
     activations : list of (str, float)
         Name and parameter of the activation of each hidden layer.
-    out_activation : str
+    output_activation : str
     dtype : dtype or None
         Of the arithmetic; None follows X, as ``dtype="auto"`` of the estimators.
     classes : ndarray or None
@@ -180,7 +180,7 @@ class Snapshot(NamedTuple):
     coefs: list
     intercepts: list
     activations: list
-    out_activation: str
+    output_activation: str
     dtype: object
     classes: np.ndarray | None
     feature_names: list | None
@@ -197,7 +197,7 @@ class Snapshot(NamedTuple):
         """The loss of the core that belongs to the outputs."""
         if self.objective is not None:
             return self.objective
-        return _LOSS_OF_OUTPUT[self.out_activation]
+        return _LOSS_OF_OUTPUT[self.output_activation]
 
     @property
     def is_classifier(self):
@@ -236,24 +236,24 @@ def snapshot(estimator):
 
     taken = as_model(estimator)._snapshot()
     own = taken.own_out_activation
-    if taken.is_classifier and taken.out_activation != own:
+    if taken.is_classifier and taken.output_activation != own:
         raise ValueError(
-            f"out_activation_ was set to {taken.out_activation!r} after the fit, but "
-            f"an export knows a classifier with its own output activation, {own!r}. "
-            "Set out_activation_ back to that for the export, or use compile() or "
+            f"out_activation_ was set to {taken.output_activation!r} after the fit, "
+            "but an export knows a classifier with its own output activation, "
+            f"{own!r}. Set out_activation_ back to that for the export, or use compile() or "
             "fastmlp.save_model, which keep it."
         )
     if taken.objective is not None:
         raise ValueError(
             "an export knows one output per target with the output activation identity "
             f"or exp; this model has loss={taken.objective.loss!r} and out_activation_="
-            f"{taken.out_activation!r}. Save it with fastmlp.save_model."
+            f"{taken.output_activation!r}. Save it with fastmlp.save_model."
         )
     known = ("softmax", "logistic") if taken.is_classifier else ("identity", "exp")
-    if taken.out_activation not in known:
+    if taken.output_activation not in known:
         raise ValueError(
             f"an export of a {type(estimator).__name__} knows the output activations "
-            f"{known}, got out_activation_={taken.out_activation!r}."
+            f"{known}, got out_activation_={taken.output_activation!r}."
         )
     return taken
 

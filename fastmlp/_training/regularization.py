@@ -16,9 +16,9 @@ _NOT_OF_LBFGS = {
     "input_noise": "a loss that changes at each evaluation has no minimum to find",
     "weight_decay": "there is no step of its own to decay after; alpha is the penalty",
     "l1": "its loss must be differentiable; sgd and adam take proximal steps",
-    "max_norm": "a bound on norms is no part of its loss",
-    "clip_norm": "it chooses the length of its steps by a line search",
-    "layer_rates": "it has no learning rate",
+    "max_weight_norm": "a bound on norms is no part of its loss",
+    "max_grad_norm": "it chooses the length of its steps by a line search",
+    "learning_rate_factors": "it has no learning rate",
     "weight_averaging": "its last weights are the ones with the smallest loss",
 }
 
@@ -31,9 +31,9 @@ class Regularization(NamedTuple):
     input_noise: float
     weight_decay: float
     l1: float
-    max_norm: float
-    clip_norm: float
-    layer_rates: np.ndarray | None
+    max_weight_norm: float
+    max_grad_norm: float
+    learning_rate_factors: np.ndarray | None
 
     @classmethod
     def of(cls, estimator, network):
@@ -71,9 +71,9 @@ class Regularization(NamedTuple):
             input_noise=float(estimator.input_noise),
             weight_decay=float(estimator.weight_decay),
             l1=float(estimator.l1),
-            max_norm=float(estimator.max_norm or 0),
-            clip_norm=float(estimator.clip_norm or 0),
-            layer_rates=_layer_rates(estimator, network),
+            max_weight_norm=float(estimator.max_weight_norm or 0),
+            max_grad_norm=float(estimator.max_grad_norm or 0),
+            learning_rate_factors=_layer_rates(estimator, network),
         )
 
     @property
@@ -83,11 +83,21 @@ class Regularization(NamedTuple):
 
     def of_rows(self):
         """What the core does to rows and targets, as keyword arguments of Epoch."""
-        return {name: getattr(self, name) for name in self._fields[:3]}
+        return {
+            "smoothing": self.smoothing,
+            "dropout": self.dropout,
+            "input_noise": self.input_noise,
+        }
 
     def of_weights(self):
         """What the core does to weights, as keyword arguments of Epoch.regularize."""
-        return {name: getattr(self, name) for name in self._fields[3:]}
+        return {
+            "weight_decay": self.weight_decay,
+            "l1": self.l1,
+            "max_norm": self.max_weight_norm,
+            "clip_norm": self.max_grad_norm,
+            "layer_rates": self.learning_rate_factors,
+        }
 
     def smooth(self, task):
         """Check the rows of a task, and smooth targets that the core takes as they are.
@@ -178,17 +188,18 @@ def _rates(estimator, network):
 
 def _layer_rates(estimator, network):
     """Factors of the learning rate as an array; None if all are 1."""
-    value, n_layers = estimator.layer_rates, len(network.units) - 1
+    value, n_layers = estimator.learning_rate_factors, len(network.units) - 1
     if value is None:
         return None
     rates = np.array(value, dtype=np.float64)
     if len(rates) != n_layers:
         raise ValueError(
-            f"layer_rates must have {n_layers} factors, one for each layer of weights "
-            f"(hidden layers and output), got {len(rates)}: {value!r}."
+            f"learning_rate_factors must have {n_layers} factors, one for each layer "
+            f"of weights (hidden layers and output), got {len(rates)}: {value!r}."
         )
     if not rates.any():
         raise ValueError(
-            f"layer_rates={value!r} freezes all layers, so nothing would be trained."
+            f"learning_rate_factors={value!r} freezes all layers, so nothing would be "
+            "trained."
         )
     return None if (rates == 1).all() else rates

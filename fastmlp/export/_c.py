@@ -152,7 +152,7 @@ def _source(model, dtype, name, X, scalings, is_random):
 def _output_name(model):
     """Which form of the output the model has."""
     if not model.is_binary:
-        return model.out_activation
+        return model.output_activation
     return "binary" if len(model.classes) == 2 else "single"
 
 

@@ -209,12 +209,12 @@ def add_network(graph, model, x, outputs, dtype, flat=True):
         if i < last:
             x = _activation(graph, *model.activations[i], x, dtype)
     if not model.is_classifier:
-        kind = "Exp" if model.out_activation == "exp" else "Identity"
+        kind = "Exp" if model.output_activation == "exp" else "Identity"
         if not flat or model.units[-1] > 1:
             graph.node(kind, [x], outputs[0])
             return
         _squeeze(graph, graph.node(kind, [x]), outputs[0])
-    elif model.out_activation == "softmax":
+    elif model.output_activation == "softmax":
         p = graph.node("Softmax", [x], outputs[1], axis=1)
         code = graph.node("ArgMax", [p], axis=1, keepdims=0)
         graph.node("Gather", [graph.constant(class_array(model)), code], outputs[0])

@@ -219,7 +219,7 @@ def _theirs_of(estimator, lost):
     params = estimator.get_params(deep=False)
     if is_fitted:
         fitted = snapshot(estimator)
-        activations, output = fitted.activations, fitted.out_activation
+        activations, output = fitted.activations, fitted.output_activation
     else:
         n_hidden = len(hidden_sizes(estimator))
         activations = hidden_activations(estimator, n_hidden)

@@ -88,7 +88,7 @@ def to_torch(estimator, *, logits=False):
             "softmax": lambda: [torch.nn.Softmax(dim=1)],
             "logistic": lambda: [torch.nn.Sigmoid()],
             "exp": lambda: [_exponential(torch)],
-        }[model.out_activation]()
+        }[model.output_activation]()
     return torch.nn.Sequential(*layers).eval()
 
 

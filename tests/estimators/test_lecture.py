@@ -136,7 +136,7 @@ def test_gradients_vanish_beyond_four(name, bound):
     assert _derivative(name, 0.0)[0] == {"logistic": 0.25, "tanh": 1.0}[name]
 
 
-def _loss_of_biases(estimator, intercepts, y, out_activation):
+def _loss_of_biases(estimator, intercepts, y, output_activation):
     """The loss of a model that outputs its intercepts for every row."""
     intercepts = np.array(intercepts, dtype=float)
     estimator.set_params(hidden_layer_sizes=(), alpha=0.0)
@@ -144,7 +144,7 @@ def _loss_of_biases(estimator, intercepts, y, out_activation):
         [np.zeros((1, len(intercepts)))],
         [intercepts],
     )
-    estimator.out_activation_ = out_activation
+    estimator.out_activation_ = output_activation
     return estimator.loss_gradient(np.ones((len(y), 1)), y)[0]
 
 

@@ -227,4 +227,4 @@ def test_a_misspelt_loss_gets_the_near_name():
         with pytest.raises(ValueError, match=f"Did you mean '{right}'"):
             kind(loss=wrong).fit(X, Y)
     with pytest.raises(ValueError, match="Did you mean 'softplus'"):
-        MLPRegressor(out_activation="softpls").fit(X, Y)
+        MLPRegressor(output_activation="softpls").fit(X, Y)

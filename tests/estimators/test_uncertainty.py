@@ -37,10 +37,10 @@ KINDS = {
     "gamma": ({}, POSITIVE),
     "tweedie": ({"tweedie_power": 1.2}, np.where(POSITIVE < 0.3, 0, POSITIVE)),
     "gaussian_nll": ({}, Y),
-    "softplus": ({"loss": "squared_error", "out_activation": "softplus"}, POSITIVE),
-    "exp": ({"loss": "absolute_error", "out_activation": "exp"}, POSITIVE),
+    "softplus": ({"loss": "squared_error", "output_activation": "softplus"}, POSITIVE),
+    "exp": ({"loss": "absolute_error", "output_activation": "exp"}, POSITIVE),
     "bounded": (
-        {"loss": "squared_error", "out_activation": ("logistic", -5, 5.0)},
+        {"loss": "squared_error", "output_activation": ("logistic", -5, 5.0)},
         np.clip(Y, -5, 5),
     ),
     "monotone-softplus": (
@@ -48,7 +48,7 @@ KINDS = {
             "loss": "quantile",
             "quantile": LEVELS,
             "monotone_quantiles": True,
-            "out_activation": "softplus",
+            "output_activation": "softplus",
         },
         POSITIVE,
     ),
@@ -121,7 +121,7 @@ def test_parameters_after_the_fit_do_not_change_the_model(kind):
     model, y = regressor(kind)
     expected = model.fit(X, y).predict(X)
     model.set_params(loss="squared_error", quantile=0.5, monotone_quantiles=False)
-    model.set_params(out_activation=None)
+    model.set_params(output_activation=None)
     np.testing.assert_array_equal(model.predict(X), expected)
 
 
@@ -299,20 +299,28 @@ BAD = [
     ({"loss": "quantile", "quantile": []}, Y, "strictly increasing floats"),
     ({"loss": "huber", "huber_delta": 0.0}, Y, r"'huber_delta' .*\(0, inf\).* Got 0.0"),
     ({"loss": "tweedie", "tweedie_power": 2.0}, POSITIVE, "loss='gamma' for power 2"),
-    ({"out_activation": "tanh"}, Y, "'identity', 'exp', 'softplus', 'logistic'"),
-    ({"out_activation": ("logistic", 1, 1)}, Y, "finite low < high"),
+    ({"output_activation": "tanh"}, Y, "'identity', 'exp', 'softplus', 'logistic'"),
+    ({"output_activation": ("logistic", 1, 1)}, Y, "finite low < high"),
     ({"monotone_quantiles": True}, Y, "needs loss='quantile'"),
-    ({"loss": "gaussian_nll", "out_activation": "exp"}, Y, "fixes the output activ"),
-    ({"loss": "gamma", "out_activation": "identity"}, POSITIVE, "predictions above 0"),
+    ({"loss": "gaussian_nll", "output_activation": "exp"}, Y, "fixes the output activ"),
     (
-        {"loss": "gamma", "out_activation": ("logistic", -1, 9)},
+        {"loss": "gamma", "output_activation": "identity"},
+        POSITIVE,
+        "predictions above 0",
+    ),
+    (
+        {"loss": "gamma", "output_activation": ("logistic", -1, 9)},
         POSITIVE,
         "low >= 0",
     ),
     ({"loss": "gamma"}, np.where(Y > 0, Y, 0), "needs y > 0; the smallest is 0"),
     ({"loss": "tweedie"}, Y, "loss='tweedie', which needs y >= 0"),
-    ({"out_activation": "softplus"}, Y, r"within \[0, inf\]"),
-    ({"out_activation": ("logistic", 0, 1)}, POSITIVE, r"within \[0, 1\].*wider range"),
+    ({"output_activation": "softplus"}, Y, r"within \[0, inf\]"),
+    (
+        {"output_activation": ("logistic", 0, 1)},
+        POSITIVE,
+        r"within \[0, 1\].*wider range",
+    ),
     (
         {"loss": "poisson", "standardize_y": True},
         POSITIVE,
@@ -323,7 +331,11 @@ BAD = [
         Y,
         "needs fit_intercept=True",
     ),
-    ({"out_activation": "exp", "standardize_y": True}, POSITIVE, "out_activation=None"),
+    (
+        {"output_activation": "exp", "standardize_y": True},
+        POSITIVE,
+        "output_activation=None",
+    ),
 ]
 
 

@@ -61,7 +61,11 @@ def test_relu_by_hand_gives_the_bits_of_the_core(hidden, solver, dtype):
         {"dropout": 0.3},
         {"dropout": [0.2, 0.3, 0.1], "n_threads": 2, "batch_size": 150},
         {"input_noise": 0.1, "weight_decay": 0.1, "l1": 1e-3},
-        {"max_norm": 1.0, "clip_norm": 0.5, "layer_rates": [1, 0.5, 2]},
+        {
+            "max_weight_norm": 1.0,
+            "max_grad_norm": 0.5,
+            "learning_rate_factors": [1, 0.5, 2],
+        },
         {"weight_averaging": "ema", "label_smoothing": 0.1},
         {"weight_averaging": "swa", "solver": "nadam"},
         {"solver": "lion", "learning_rate": "cosine"},

@@ -148,7 +148,7 @@ def test_losses_where_they_do_not_fit():
     with pytest.raises(ValueError, match="for regression it must be one of"):
         MLPRegressor(softmax).fit(X, T)
     with pytest.raises(ValueError, match="brings its output activation"):
-        MLPRegressor(SQUARED, out_activation="exp").fit(X, T)
+        MLPRegressor(SQUARED, output_activation="exp").fit(X, T)
     with pytest.raises(ValueError, match="a fastmlp.Loss"):
         MLPRegressor(squared).fit(X, T)
     model = MLPRegressor(SQUARED, (3,), **PARAMS).fit(X, T)

@@ -259,9 +259,9 @@ def lion(params, m, g, learning_rate, beta_1, beta_2):
     return params - learning_rate * step, beta_2 * m + (1 - beta_2) * g
 
 
-def clipped(g, clip_norm):
-    """A gradient no longer than clip_norm, as torch.nn.utils.clip_grad_norm_ has it"""
-    return g * min(1, clip_norm / (np.sqrt((g**2).sum()) + 1e-6))
+def clipped(g, max_grad_norm):
+    """A gradient cut to max_grad_norm, as by torch.nn.utils.clip_grad_norm_"""
+    return g * min(1, max_grad_norm / (np.sqrt((g**2).sum()) + 1e-6))
 
 
 def soft_threshold(W, threshold):
@@ -269,10 +269,10 @@ def soft_threshold(W, threshold):
     return np.sign(W) * np.maximum(np.abs(W) - threshold, 0)
 
 
-def limited(W, max_norm):
-    """Columns no longer than max_norm"""
+def limited(W, max_weight_norm):
+    """Columns no longer than max_weight_norm"""
     norms = np.sqrt((W**2).sum(axis=0))
-    return W * np.minimum(1, max_norm / np.maximum(norms, 1e-300))
+    return W * np.minimum(1, max_weight_norm / np.maximum(norms, 1e-300))
 
 
 def smoothed(y, loss, n_outputs, smoothing):

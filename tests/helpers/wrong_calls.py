@@ -68,10 +68,10 @@ PARAMETERS = {
     "input_noise": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
     "weight_decay": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
     "l1": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
-    "max_norm": _rule(POSITIVE, *NO_NUMBER),
-    "clip_norm": _rule(POSITIVE, *NO_NUMBER),
+    "max_weight_norm": _rule(POSITIVE, *NO_NUMBER),
+    "max_grad_norm": _rule(POSITIVE, *NO_NUMBER),
     "label_smoothing": _rule(FRACTION, None, *NO_NUMBER),
-    "layer_rates": (
+    "learning_rate_factors": (
         "array-like of floats >= 0",
         [0, 1.0, "1", [-1, 1], [BEYOND, 1], [[1], [1, 2]], THING],
     ),
@@ -177,7 +177,7 @@ REGRESSOR_PARAMETERS = {
         "in the range (1, 2)",
         [0, 1, 2, 3, -1, INF, BEYOND, None, *NO_NUMBER],
     ),
-    "out_activation": (
+    "output_activation": (
         "('logistic', low, high) with finite low < high",
         ["tanh", "", 3, ("logistic",), ("logistic", 0), ("logistic", 1, 1), THING]
         + [("logistic", 1, 0), ("logistic", 0, INF), ("logistic", NAN, 1), ["exp"]]

@@ -162,7 +162,7 @@ def test_the_epoch_that_a_divergence_left():
     weights = []
     regr = MLPRegressor(
         hidden_layer_sizes=(5,), activation="identity", solver="sgd", random_state=0,
-        learning_rate_init=3.0, on_divergence="warn", max_iter=500, clip_norm=None,
+        learning_rate_init=3.0, on_divergence="warn", max_iter=500, max_grad_norm=None,
     )  # fmt: skip
     with pytest.warns(match="best weights so far are kept"):
         regr.fit(X, Y * 1.0, callback=lambda r: _keep(weights, r))
@@ -313,14 +313,14 @@ def test_printing_a_summary_ends_with_the_table(capsys):
 @pytest.mark.parametrize(
     "params, name",
     [
-        ({"out_activation": ("logistic", -1, 5)}, "logistic(-1, 5)"),
+        ({"output_activation": ("logistic", -1, 5)}, "logistic(-1, 5)"),
         ({"loss": "gaussian_nll"}, "gaussian"),
         (
             {
                 "loss": "quantile",
                 "quantile": [0.1, 0.9],
                 "monotone_quantiles": True,
-                "out_activation": "softplus",
+                "output_activation": "softplus",
             },
             "monotone softplus",
         ),

@@ -85,7 +85,12 @@ METHODS = {
     "float32": {"dtype": "float32", "standardize_X": True},
     "ema": {"weight_averaging": "ema"},
     "swa": {"weight_averaging": "swa", "swa_start": 0.0},
-    "regularised": {"dropout": 0.2, "l1": 1e-5, "max_norm": 3.0, "input_noise": 0.1},
+    "regularised": {
+        "dropout": 0.2,
+        "l1": 1e-5,
+        "max_weight_norm": 3.0,
+        "input_noise": 0.1,
+    },
     "own": {"activation": (_relu, _relu_derivative)},
     "n_threads": {"n_threads": 2, "batch_size": 1000},
     "partial_fit": {},

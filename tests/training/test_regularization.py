@@ -27,9 +27,9 @@ ALL = {
     "input_noise": 0.1,
     "weight_decay": 0.1,
     "l1": 0.01,
-    "max_norm": 1.0,
-    "clip_norm": 0.5,
-    "layer_rates": [1.0, 0.5, 2.0],
+    "max_weight_norm": 1.0,
+    "max_grad_norm": 0.5,
+    "learning_rate_factors": [1.0, 0.5, 2.0],
     "weight_averaging": "ema",
     "ema_decay": 0.9,
 }
@@ -60,9 +60,9 @@ def same(a, b):
     "inert",
     [
         {"dropout": [0.0, 0.0, 0.0]},
-        {"layer_rates": [1, 1, 1]},
-        {"clip_norm": 1e9},
-        {"max_norm": 1e9},
+        {"learning_rate_factors": [1, 1, 1]},
+        {"max_grad_norm": 1e9},
+        {"max_weight_norm": 1e9},
         {"ema_decay": 0.1, "swa_start": 0.1},
         {"weight_decay": 0, "l1": 0, "input_noise": 0, "label_smoothing": 0},
     ],
@@ -71,7 +71,7 @@ def same(a, b):
 def test_what_does_nothing_changes_no_bit(solver, inert):
     plain = classifier(solver=solver).fit(X, Y)
     other = classifier(solver=solver, **inert).fit(X, Y)
-    if "clip_norm" in inert:  # the gradient is rounded once more
+    if "max_grad_norm" in inert:  # the gradient is rounded once more
         np.testing.assert_allclose(weights(other), weights(plain), rtol=1e-9)
     else:
         same(plain, other)
@@ -288,7 +288,9 @@ def test_weight_decay_shrinks_but_intercepts():
 
 
 def test_max_norm_holds():
-    clf = classifier(max_norm=0.6, max_iter=50, learning_rate_init=0.02).fit(X, Y)
+    clf = classifier(max_weight_norm=0.6, max_iter=50, learning_rate_init=0.02).fit(
+        X, Y
+    )
     for W in clf.coefs_:
         assert (np.linalg.norm(W, axis=0) <= 0.6 * (1 + 1e-12)).all()
 
@@ -296,7 +298,9 @@ def test_max_norm_holds():
 def test_a_frozen_layer_of_a_fitted_model():
     clf = classifier(warm_start=True).fit(X, Y)
     W, b = clf.coefs_[0].copy(), clf.intercepts_[0].copy()
-    clf.set_params(layer_rates=[0, 1, 1], weight_decay=0.1, max_norm=0.1).fit(X, Y)
+    clf.set_params(
+        learning_rate_factors=[0, 1, 1], weight_decay=0.1, max_weight_norm=0.1
+    ).fit(X, Y)
     np.testing.assert_array_equal(clf.coefs_[0], W)
     np.testing.assert_array_equal(clf.intercepts_[0], b)
     clf.set_params(dropout=0.5).partial_fit(X, Y)
@@ -383,7 +387,7 @@ def test_weights_that_were_assigned_are_the_truth():
     params = {"weight_averaging": "ema", "ema_decay": 0.5, "solver": "sgd"}
     model = classifier(**params).partial_fit(X, Y, classes=[0, 1, 2])
     model.coefs_[0] = np.zeros_like(model.coefs_[0])
-    model.set_params(layer_rates=[0, 1, 1]).partial_fit(X, Y)
+    model.set_params(learning_rate_factors=[0, 1, 1]).partial_fit(X, Y)
     assert not model.coefs_[0].any()
 
 
@@ -419,7 +423,12 @@ def test_state_survives(solver, extra, tmp_path):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_the_quick_way_of_partial_fit(solver):
-    params = {"solver": solver, "dropout": 0.3, "weight_decay": 0.1, "max_norm": 1.0}
+    params = {
+        "solver": solver,
+        "dropout": 0.3,
+        "weight_decay": 0.1,
+        "max_weight_norm": 1.0,
+    }
     quick, slow = classifier(**params), classifier(**params)
     for _ in range(5):
         quick.partial_fit(X, Y, classes=[0, 1, 2])
@@ -449,7 +458,7 @@ def test_pickles_stay_small():
     X_digits, y = load_digits(return_X_y=True)
     for params, n_vectors in (
         ({"solver": "lion", "dropout": 0.5}, 2),
-        ({"solver": "nadam", "max_norm": 1.0}, 3),
+        ({"solver": "nadam", "max_weight_norm": 1.0}, 3),
         ({"solver": "adam", "weight_averaging": "ema"}, 4),
     ):
         clf = MLPClassifier(200, max_iter=2, random_state=0, **params).fit(X_digits, y)
@@ -491,7 +500,7 @@ def test_decay_follows_the_schedule():
     start = classifier(**settings | {"max_iter": 1}, learning_rate_init=1e-30)
     start.fit(blank, Y)
     clf = classifier(**settings, weight_decay=0.5, learning_rate=lambda e: rates[e - 1])
-    clf.set_params(layer_rates=[0.5, 1, 1]).fit(blank, Y)
+    clf.set_params(learning_rate_factors=[0.5, 1, 1]).fit(blank, Y)
     factor = np.prod([(1 - 0.5 * 0.5 * rate) ** 2 for rate in rates])
     np.testing.assert_allclose(
         clf.coefs_[0][4], factor * start.coefs_[0][4], rtol=1e-12
@@ -516,14 +525,17 @@ def test_decay_follows_the_schedule():
         ({"weight_decay": -1}, "'weight_decay' parameter"),
         ({"weight_decay": np.inf}, "'weight_decay' parameter"),
         ({"l1": "a"}, "'l1' parameter"),
-        ({"max_norm": 0}, "'max_norm' parameter"),
-        ({"clip_norm": -2.0}, "'clip_norm' parameter"),
-        ({"clip_norm": np.inf}, "'clip_norm' parameter"),
+        ({"max_weight_norm": 0}, "'max_weight_norm' parameter"),
+        ({"max_grad_norm": -2.0}, "'max_grad_norm' parameter"),
+        ({"max_grad_norm": np.inf}, "'max_grad_norm' parameter"),
         ({"label_smoothing": 1.0}, "'label_smoothing' parameter"),
-        ({"layer_rates": [1, 1]}, "layer_rates must have 3 factors.*got 2"),
-        ({"layer_rates": [1, 1, -1]}, "'layer_rates' parameter"),
-        ({"layer_rates": [0, 0, 0]}, "freezes all layers"),
-        ({"layer_rates": 1.0}, "'layer_rates' parameter"),
+        (
+            {"learning_rate_factors": [1, 1]},
+            "learning_rate_factors must have 3 factors.*got 2",
+        ),
+        ({"learning_rate_factors": [1, 1, -1]}, "'learning_rate_factors' parameter"),
+        ({"learning_rate_factors": [0, 0, 0]}, "freezes all layers"),
+        ({"learning_rate_factors": 1.0}, "'learning_rate_factors' parameter"),
         ({"weight_averaging": "mean"}, "'ema', 'swa'"),
         ({"ema_decay": 1.0}, "'ema_decay' parameter"),
         ({"swa_start": 1.0}, "'swa_start' parameter"),
@@ -551,9 +563,9 @@ def test_bad_parameters(params, message):
         {"input_noise": 0.1},
         {"weight_decay": 0.1},
         {"l1": 0.1},
-        {"max_norm": 1.0},
-        {"clip_norm": 1.0},
-        {"layer_rates": [1, 0, 1]},
+        {"max_weight_norm": 1.0},
+        {"max_grad_norm": 1.0},
+        {"learning_rate_factors": [1, 0, 1]},
         {"weight_averaging": "swa"},
     ],
     ids=str,
