@@ -240,7 +240,7 @@ def snapshot(estimator):
         raise ValueError(
             f"out_activation_ was set to {taken.output_activation!r} after the fit, "
             "but an export knows a classifier with its own output activation, "
-            f"{own!r}. Set out_activation_ back to that for the export, or use compile() or "
+            f"{own!r}. Set it back to that for the export, or use compile() or "
             "fastmlp.save_model, which keep it."
         )
     if taken.objective is not None:
