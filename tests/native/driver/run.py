@@ -1,13 +1,14 @@
 """Compile and run the driver: every kernel of src_c in plain C, without Python.
 
-    python tests/native/driver/run.py [plain|address|undefined|thread|valgrind|all]
-                               [--cc "gcc"] [--extent quick|normal|full]
+    python tests/native/driver/run.py [MODE] [--cc "gcc"]
+                                      [--extent quick|normal|full]
 
-plain, address and undefined run driver.c (values and guard pages; with the sanitizer of
-that name) and threads.c (the pool); thread runs the pool under the thread sanitizer,
-valgrind the driver under memcheck with every leak an error (but not the pool: stacks of
-idle workers are lost bytes to it). Sources and flags are those of the package; this
-needs meson and ninja.
+MODE is plain (the default), address, undefined or sanitizers, which run driver.c (values
+and guard pages; with the sanitizer of that name, or with both) and threads.c (the pool);
+thread, which runs the pool under the thread sanitizer; valgrind, which runs the driver
+under memcheck with every leak an error (but not the pool: stacks of idle workers are
+lost bytes to it); or all. Sources and flags are those of the package; this needs meson
+and ninja.
 """
 
 import argparse
@@ -27,6 +28,11 @@ MODES = {
     "undefined": [
         "-Db_sanitize=undefined",
         "-Dc_args=-fsanitize=float-cast-overflow -fno-sanitize-recover=all",
+    ],
+    "sanitizers": [
+        "-Db_sanitize=address,undefined",
+        "-Dc_args=-fno-omit-frame-pointer -fsanitize=float-cast-overflow "
+        "-fno-sanitize-recover=all",
     ],
     "thread": ["-Db_sanitize=thread"],
     "valgrind": [],
@@ -61,7 +67,7 @@ def build(mode, cc, folder):
         )
         if done.returncode:
             sys.exit(done.stdout)
-    return [Path(folder, "tests", "driver", name) for name in names]
+    return [Path(folder, "tests", "native", "driver", name) for name in names]
 
 
 def run(mode, cc, extent):
