@@ -131,10 +131,10 @@ def test_no_header(tmp_path):
     ],
 )
 def test_a_header_that_looks_like_cells(tmp_path, header, is_doubtful, is_noted):
-    table = read(file(tmp_path, f"{header}\n1,2,3\n"))
-    assert table.has_doubtful_header == is_doubtful
-    assert bool(table.header_hint(table)) == is_doubtful
-    assert bool(table.header_note(table)) == is_noted
+    found = read(file(tmp_path, f"{header}\n1,2,3\n"))
+    assert found.has_doubtful_header == is_doubtful
+    assert bool(table.header_hint(found)) == is_doubtful
+    assert bool(table.header_note(found)) == is_noted
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_fork_after_a_fit():
 import os, sys, warnings
 warnings.simplefilter("ignore")
 import numpy as np
-sys.path.insert(0, {folder!r})
+sys.path[:0] = [{folder!r}, {tests!r}]
 from test_threads import _fit
 before = _fit()
 pid = os.fork()
@@ -105,7 +105,8 @@ if pid == 0:
 status = os.waitpid(pid, 0)[1]
 sys.exit(0 if same and os.waitstatus_to_exitcode(status) == 0 else 1)
 """
-    code = code.format(folder=os.path.dirname(__file__))
+    folder = os.path.dirname(__file__)
+    code = code.format(folder=folder, tests=os.path.dirname(folder))
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -34,6 +34,7 @@ from contest import Contest, import_seconds
 from limit import epoch_flops, epoch_limit, flops, step_limit
 from opponents import RIVALS, SUBJECT, contestant
 from options import options
+from plot import plot
 from summary import Row, judge, mean_and_worst, rows_of
 
 sys.path.remove(str(BENCH))
@@ -341,7 +342,6 @@ def test_options():
 
 def test_plot(tmp_path):
     pytest.importorskip("matplotlib")
-    from plot import plot
 
     path = tmp_path / "x.png"
     plot([row_of(), row_of(name="y", ratios={}, void="loss differs")], RIVALS, path)

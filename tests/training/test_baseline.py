@@ -264,7 +264,7 @@ def test_without_intercepts_the_constant_is_zero():
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_ends_that_the_user_chose_are_not_judged(solver):
     regr = MLPRegressor(solver=solver, random_state=0, learning_rate_init=1e-9)
-    assert told(regr, X, DOLLARS, callback=lambda record: True) == []
+    assert told(regr, X, DOLLARS, callback=lambda record: record.stop()) == []
     regr.set_params(target_score=-1e9)
     assert told(regr, X, DOLLARS, X_val=X, y_val=DOLLARS) == []
     regr.set_params(target_score=None, max_iter=10**6, max_time=0.05, tol=0)
