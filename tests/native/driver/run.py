@@ -5,10 +5,10 @@
 
 MODE is plain (the default), address, undefined or sanitizers, which run driver.c
 (values and guard pages; with the sanitizer of that name, or with both) and threads.c
-(the pool); thread, which runs the pool under the thread sanitizer; valgrind, which runs the driver
-under memcheck with every leak an error (but not the pool: stacks of idle workers are
-lost bytes to it); or all. Sources and flags are those of the package; this needs meson
-and ninja.
+(the pool); thread, which runs the pool under the thread sanitizer; valgrind, which runs
+the driver under memcheck with every leak an error (but not the pool: stacks of idle
+workers are lost bytes to it); or all. Sources and flags are those of the package; this
+needs meson and ninja.
 """
 
 import argparse
