@@ -46,8 +46,10 @@ from fastmlp._core.rows cimport (
     x_stride,
 )
 from fastmlp._core.step cimport finish_part, finish_step, transpose_all
+from fastmlp._core.sums cimport NO_RULE, mean_scale, part_t, sum_t
 
-CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
+from fastmlp._core.network import CALL_WORK
+
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
 
 
@@ -243,12 +245,8 @@ cdef void sum_parts(sum_t *s) noexcept nogil:
 
 
 cdef double data_scale(const sum_t *s) noexcept nogil:
-    """What makes means of the sums: over weights, and outputs of squared errors"""
-    if s.net.loss_function != NULL:
-        return 1 / s.weight
-    if s.net.objective.loss == kernels.FM_LOSS_squared_error:
-        return 1 / (s.weight * s.net.n_outputs)
-    return 1 / s.weight
+    """What makes means of the sums over a batch"""
+    return mean_scale(s.net, s.weight)
 
 
 cdef double penalty(const sum_t *s) noexcept nogil:

@@ -32,6 +32,7 @@ LINE = 64  # bytes of a cache line and of an AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which few rows share the cache
 MIN_BLOCK, MAX_BLOCK = 512, 1024  # rows
+CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
 BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
 MOST_UNITS = 2**27  # 16 rows of so many are within 32-bit indices
 MOST_PARAMS = 2**48  # whose bytes can still be counted

@@ -22,8 +22,6 @@ from fastmlp._core.batch cimport (
     read_weights,
     sum_parts,
     sum_rows,
-    sum_t,
-    update_t,
 )
 from fastmlp._core.custom cimport Failures
 from fastmlp._core.kernels cimport (
@@ -33,6 +31,7 @@ from fastmlp._core.kernels cimport (
     fm_step,
 )
 from fastmlp._core.network cimport Data, Network, data_t
+from fastmlp._core.sums cimport sum_t, update_t
 
 from fastmlp._core.kernels import rule_names
 
