@@ -12,7 +12,7 @@
 #include "vectors.inl.h"
 #include "rows.inl.h"
 #include "random.inl.h"
-#include "columns.inl.h"
+#include "gemv.inl.h"
 #include "tiles.inl.h"
 #include "gemm.inl.h"
 #include "calibration.inl.h"
