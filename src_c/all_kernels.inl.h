@@ -17,18 +17,6 @@
 #include "gemm.inl.h"
 #include "calibration.inl.h"
 
-#if FM_HAS_GEMM
-#define N_LANES LANES
-#define GEMM FN(gemm)
-#define LANES_TIMES_COLUMN FN(lanes_times_column)
-#define MULTIPLY_ADD FN(multiply_add)
-#else
-#define N_LANES 0
-#define GEMM NULL
-#define LANES_TIMES_COLUMN NULL
-#define MULTIPLY_ADD NULL
-#endif
-
 static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdiff_t n)
 {
 #define CASE(name, function)                                                           \
@@ -43,16 +31,36 @@ static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdif
 }
 
 const FM_TABLE FN(table) = {
-    FN(activate),          FN(activate_backward), FN(column_sums),    FN(output),
-    FN(output_of_lanes),   FN(loss),              FN(sum),            FN(all_finite),
-    FN(finish_gradient),   FN(update),            FN(dot),            FN(axpy_dot),
-    FN(soft_threshold),    FN(limit_norms),       FN(average),        FN(dropout),
-    FN(csr_dropout),       FN(add_noise),         FN(smoothed_log_loss),
-    FN(gather_rows),       FN(cast_rows),         FN(csr_forward),    FN(csr_backward),
-    N_LANES,               GEMM,                  LANES_TIMES_COLUMN, FN(transpose),
-    FN(math),              MULTIPLY_ADD,          FN(read),
+    .activate = FN(activate),
+    .activate_backward = FN(activate_backward),
+    .column_sums = FN(column_sums),
+    .output = FN(output),
+    .output_of_lanes = FN(output_of_lanes),
+    .loss_delta = FN(loss_delta),
+    .sum_values = FN(sum_values),
+    .all_finite = FN(all_finite),
+    .finish_gradient = FN(finish_gradient),
+    .update = FN(update),
+    .dot = FN(dot),
+    .axpy_dot = FN(axpy_dot),
+    .soft_threshold = FN(soft_threshold),
+    .limit_norms = FN(limit_norms),
+    .average = FN(average),
+    .dropout = FN(dropout),
+    .csr_dropout = FN(csr_dropout),
+    .add_noise = FN(add_noise),
+    .smoothed_log_loss = FN(smoothed_log_loss),
+    .gather_rows = FN(gather_rows),
+    .cast_rows = FN(cast_rows),
+    .csr_forward = FN(csr_forward),
+    .csr_backward = FN(csr_backward),
+    .transpose = FN(transpose),
+    .math = FN(math),
+    .read = FN(read),
+#if FM_HAS_GEMM
+    .lanes = LANES,
+    .gemm = FN(gemm),
+    .lanes_times_column = FN(lanes_times_column),
+    .multiply_add = FN(multiply_add),
+#endif
 };
-#undef N_LANES
-#undef GEMM
-#undef LANES_TIMES_COLUMN
-#undef MULTIPLY_ADD
