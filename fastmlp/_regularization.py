@@ -23,6 +23,9 @@ _NOT_OF_LBFGS = {
 }
 
 
+_OF_ROWS = ("smoothing", "dropout", "input_noise")  # the others are of the weights
+
+
 class Regularization(NamedTuple):
     """The parameters of one fit, with 0, () and None for what is not wanted."""
 
@@ -83,11 +86,12 @@ class Regularization(NamedTuple):
 
     def of_rows(self):
         """What the core does to rows and targets, as keyword arguments of Epoch."""
-        return {name: getattr(self, name) for name in self._fields[:3]}
+        return {name: getattr(self, name) for name in _OF_ROWS}
 
     def of_weights(self):
         """What the core does to weights, as keyword arguments of Epoch.regularize."""
-        return {name: getattr(self, name) for name in self._fields[3:]}
+        of_weights = [name for name in self._fields if name not in _OF_ROWS]
+        return {name: getattr(self, name) for name in of_weights}
 
     def smooth(self, task):
         """Check the rows of a task, and smooth targets that the core takes as they are.

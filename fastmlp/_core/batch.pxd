@@ -9,6 +9,8 @@ cdef class BatchSum:
     cdef sum_t c
     cdef readonly object grad
     cdef readonly Py_ssize_t blocks_per_call
+    cdef Network net
+    cdef Data data
     cdef Failures failures
     cdef tuple owners
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise)

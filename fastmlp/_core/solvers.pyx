@@ -70,6 +70,7 @@ cdef class Epoch:
     cdef readonly Py_ssize_t t, rows_done, rows_counted
     cdef readonly Py_ssize_t n_averaged
     cdef readonly double momentum_product
+    cdef Data data                      # the rows of now
     cdef tuple owners
     cdef object layer_rates, average
 
@@ -80,6 +81,7 @@ cdef class Epoch:
         cdef BatchSum batch = BatchSum(
             net, data, params, batch_size, n_threads, **noise
         )
+        self.data = data
         self.owners = (batch, params, tuple(moments))
         self.sum = &batch.c
         self.failures = batch.failures
@@ -105,7 +107,7 @@ cdef class Epoch:
         ):
             raise ValueError("the data are of another kind than those before")
         self.sum.data = &data.c
-        self.owners = (*self.owners[:3], data)
+        self.data = data
 
     def use(
         self, rule, learning_rate, t, *, momentum=0.0, nesterov=False, beta_1=0.0,
