@@ -2,7 +2,7 @@
  * those listed as FM_ACTIVATIONS_BY_INPUT, from z.
  *
  * p is the parameter of the activation, unused by most.  Adding one: an entry in
- * lists.h and the two lines here.  Products with z are formed before the exponential
+ * registry.h and the two lines here.  Products with z are formed before the exponential
  * underflows, and z is cut where f no longer changes, so that infinities give limits. */
 
 #define UNUSED(x) (void)(x)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lists.h"
+#include "registry.h"
 
 #define FM_ENUM(name) FM_##name,
 typedef enum { FM_ACTIVATIONS(FM_ENUM) FM_N_ACTIVATIONS } fm_activation;
@@ -104,11 +104,11 @@ typedef struct {
 
 #define FM_REAL float
 #define FM_TABLE fm_kernels_f32
-#include "table.inl.h"
+#include "kernel_table.inl.h"
 
 #define FM_REAL double
 #define FM_TABLE fm_kernels_f64
-#include "table.inl.h"
+#include "kernel_table.inl.h"
 
 typedef struct {
     const char *name; /* "base", "v3" or "v4" */

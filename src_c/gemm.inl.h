@@ -202,7 +202,7 @@ static void FN(move_rest)(FN(beside) *beside, ptrdiff_t k)
     while (beside->done < beside->n) FN(next_rows)(beside, k);
 }
 
-/* C (m, n) := A B + S, or max(A B + S, 0); see table.inl.h */
+/* C (m, n) := A B + S, or max(A B + S, 0); see kernel_table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
                      ptrdiff_t ldb, const real *s, ptrdiff_t lds, int rectify,

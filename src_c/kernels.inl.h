@@ -32,4 +32,4 @@
 #else
 #define FM_TABLE fm_kernels_f32
 #endif
-#include "precision.inl.h"
+#include "all_kernels.inl.h"

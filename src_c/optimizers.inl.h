@@ -7,7 +7,7 @@
 
 #define CHUNK 512
 
-static double FN(sum)(const real *x, ptrdiff_t n)
+static double FN(sum_values)(const real *x, ptrdiff_t n)
 {
     double total = 0;
 #pragma omp simd reduction(+ : total)
@@ -148,15 +148,17 @@ static double FN(lion_update)(const fm_step *step, const real *restrict g,
 static double FN(update)(fm_rule rule, const fm_step *step, const real *g, real *w,
                          real *m, real *v, ptrdiff_t n)
 {
+#define STATE_1 m
+#define STATE_2 m, v
+#define CASE(name, vectors)                                                            \
+    case FM_RULE_##name: return FN(name##_update)(step, g, w, STATE_##vectors, n);
     switch (rule) {
-        case FM_RULE_sgd: return FN(sgd_update)(step, g, w, m, n);
-        case FM_RULE_adam: return FN(adam_update)(step, g, w, m, v, n);
-        case FM_RULE_nadam: return FN(nadam_update)(step, g, w, m, v, n);
-        case FM_RULE_rmsprop: return FN(rmsprop_update)(step, g, w, m, n);
-        case FM_RULE_adagrad: return FN(adagrad_update)(step, g, w, m, n);
-        case FM_RULE_lion: return FN(lion_update)(step, g, w, m, n);
+        FM_RULES(CASE)
         case FM_N_RULES: break;
     }
+#undef CASE
+#undef STATE_1
+#undef STATE_2
     return 0;
 }
 #undef CHUNK

@@ -143,8 +143,8 @@ static void FN(add_column_sums)(const real *x, real *sums, ptrdiff_t n, ptrdiff_
         for (ptrdiff_t j = 0; j < k; ++j) sums[j] += x[j];
 }
 
-static double FN(loss)(const fm_objective *o, const real *y, const real *w, real *z,
-                       real *db, ptrdiff_t n, ptrdiff_t k)
+static double FN(loss_delta)(const fm_objective *o, const real *y, const real *w,
+                             real *z, real *db, ptrdiff_t n, ptrdiff_t k)
 {
     const real one = 1, p = (real)o->parameter;
     const ptrdiff_t w_step = w ? 1 : 0;

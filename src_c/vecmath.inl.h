@@ -8,8 +8,8 @@
  *    computed with 60 digits; what they leave out is below 1/8 ulp.  The rational of
  *    inverse_mills does so in (t - k) / (t + k), k = 2 (f32) or 3.5 (f64), and leaves out
  *    0.3 ulp in f64.
- * c) Bounds in ulp of listed functions (lists.h) are those that tests/core/test_vecmath.py
- *    checks, those of their parts were seen in dense samples.
+ * c) Bounds in ulp of listed functions (registry.h) are those that
+ *    tests/core/test_vecmath.py checks, those of their parts were seen in dense samples.
  */
 
 #ifndef FM_VECMATH_BITS

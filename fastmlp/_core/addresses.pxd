@@ -1,6 +1,7 @@
 # Addresses of the arrays that Python hands to the core.
 #
-# In place of memoryviews, whose run-time code takes as long to compile as a module of ours.
+# In place of memoryviews, whose run-time code takes as long to compile as one of our
+# modules.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 

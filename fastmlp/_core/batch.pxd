@@ -1,65 +1,16 @@
 # The two phases of a training step over a block of rows, and the sums over a batch.
 
 from fastmlp._core.custom cimport Failures
-from fastmlp._core.kernels cimport fm_step
-from fastmlp._core.network cimport (
-    Data,
-    Network,
-    Workspace,
-    data_t,
-    layers_t,
-    network_t,
-    noise_t,
-    workspace_t,
-)
-from fastmlp._core.rows cimport rows_t
-
-
-ctypedef struct part_t:                 # rows of a weight matrix, or all intercepts
-    Py_ssize_t layer, first, n          # layer -1: the intercepts
-    Py_ssize_t start, size              # in the flat vector; 0 values if all are fixed
-    double square                       # sum of squares of these weights
-    double grad_square                  # and of their finished gradient
-
-cdef enum:
-    NO_RULE = -1                        # of update_t: only the gradient is wanted
-
-ctypedef struct update_t:               # the step that follows a batch
-    int rule                            # fm_rule
-    void *w
-    void *m
-    void *v
-    double scale, decay                 # the gradient is scale g + decay w
-    fm_step step                        # the other scalars of the rule
-    double rate                         # learning rate without corrections of the rule
-    double velocity_rate                # of past steps, as sgd's velocity holds them
-    double weight_decay, l1, max_norm, clip_norm    # 0 for none
-    const double *layer_rates           # (n_layers,) factors of the rate, NULL for ones
-
-ctypedef struct sum_t:
-    const network_t *net
-    const data_t *data
-    const layers_t *layers
-    const workspace_t *work
-    void *grad
-    int n_threads
-    rows_t rows                         # the current block
-    Py_ssize_t n_items                  # pieces of the block, of whole slots
-    Py_ssize_t stop                     # end of the batch
-    bint is_first, is_last              # whether the block is, in its batch
-    double loss, weight                 # sums over the batch
-    part_t *parts
-    Py_ssize_t n_parts
-    update_t update
-    noise_t noise
-    double smoothing                    # of the targets of log_loss
-    double clip_factor
+from fastmlp._core.network cimport Data, Network, Workspace
+from fastmlp._core.sums cimport sum_t
 
 
 cdef class BatchSum:
     cdef sum_t c
     cdef readonly object grad
     cdef readonly Py_ssize_t blocks_per_call
+    cdef Network net
+    cdef Data data
     cdef Failures failures
     cdef tuple owners
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise)

@@ -46,8 +46,10 @@ from fastmlp._core.rows cimport (
     x_stride,
 )
 from fastmlp._core.step cimport finish_part, finish_step, transpose_all
+from fastmlp._core.sums cimport NO_RULE, mean_scale, part_t, sum_t
 
-CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
+from fastmlp._core.network import CALL_WORK
+
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
 
 
@@ -243,12 +245,8 @@ cdef void sum_parts(sum_t *s) noexcept nogil:
 
 
 cdef double data_scale(const sum_t *s) noexcept nogil:
-    """What makes means of the sums: over weights, and outputs of squared errors"""
-    if s.net.loss_function != NULL:
-        return 1 / s.weight
-    if s.net.objective.loss == kernels.FM_LOSS_squared_error:
-        return 1 / (s.weight * s.net.n_outputs)
-    return 1 / s.weight
+    """What makes means of the sums over a batch"""
+    return mean_scale(s.net, s.weight)
 
 
 cdef double penalty(const sum_t *s) noexcept nogil:
@@ -328,7 +326,8 @@ cdef class BatchSum:
         parts = _parts(net, data, batch_size * row_work >= THREAD_WORK)
         self.grad = np.empty(net.c.n_params, dtype=data.dtype)
         noise = self.set_noise(net, data, work, dropout, input_noise)
-        self.owners = (net, data, layers, work, params, parts, noise)
+        self.net, self.data = net, data
+        self.owners = (layers, work, params, parts, noise)
         self.failures = work.failures
         self.c.net, self.c.data = &net.c, &data.c
         self.c.layers, self.c.work = &layers.c, &work.c
@@ -353,7 +352,7 @@ cdef class BatchSum:
         self.c.noise.input_noise = input_noise
         self.c.noise.is_on_input = not data.c.is_sparse and (rates[0] or input_noise)
         if data.c.is_sparse and rates[0]:
-            values = np.empty_like(data.owners[0])
+            values = np.empty_like(data.values)
             self.c.noise.values = <void *> address_of(values, data.dtype)
         work.c.noise = &self.c.noise
         return rates, values
@@ -378,9 +377,8 @@ cdef class BatchSum:
         cdef sum_t *s = &self.c
         cdef Py_ssize_t _i
         cdef unsigned int before
-        net, data, *_ = self.owners
         s.rows.order = NULL
-        begin_batch(s, 0, data.n_samples)
+        begin_batch(s, 0, self.data.n_samples)
         s.is_last = False
         while not s.is_last:
             with nogil:
@@ -400,5 +398,5 @@ cdef class BatchSum:
             PyErr_CheckSignals()
             if deadline < INFINITY and perf_counter() > deadline:
                 raise DeadlineError
-        self.grad[net.n_trainable :] = 0
+        self.grad[self.net.c.n_trainable :] = 0
         return s.loss * data_scale(s) + penalty(s)

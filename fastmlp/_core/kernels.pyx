@@ -1,4 +1,4 @@
-# The kernel tables of this process, and the names of the lists in src_c/lists.h.
+# The kernel tables of this process, and the names of the lists in src_c/registry.h.
 #
 # The C code is linked into this module only; the others reach it through the two
 # pointers, so that there is one choice of instruction set (and one copy) a process.

@@ -21,7 +21,7 @@ from fastmlp._core.products cimport product
 
 from fastmlp._core.network import LINE
 
-STRIP_BYTES = 512 * 1024  # of two layers of some rows, the most that stays in the cache
+LANES_BYTES = 512 * 1024  # of two layers of some rows, the most that stays in the cache
 # in multiply-adds, about:
 TRANSPOSE_WORK = 8  # of one value
 WORKSPACE_WORK = 1e6  # of a Workspace, which lanes need not
@@ -36,7 +36,7 @@ def lanes_pay(Network net, dtype, n_rows, has_workspace):
         lanes = kernels.lanes(<const double *> NULL)
     if lanes == 0 or net.has_large_weights(dtype):
         return False
-    if 2 * max(net.units) * LANE_ROWS * dtype.itemsize > STRIP_BYTES:
+    if 2 * max(net.units) * LANE_ROWS * dtype.itemsize > LANES_BYTES:
         return False
     for layer in range(net.c.n_layers - 1):
         if net.c.function[layer] != 0:  # those of users take rows of units

@@ -81,6 +81,7 @@ cdef class Data:
     cdef data_t c
     cdef readonly Py_ssize_t n_samples, n_targets
     cdef readonly object dtype, targets
+    cdef object values                  # dense rows, or the stored values of CSR
     cdef tuple owners
 
 
@@ -93,3 +94,4 @@ cdef class Workspace:
     cdef workspace_t c
     cdef Failures failures
     cdef tuple owners
+    cdef const size_t *keep(self, addresses) except NULL

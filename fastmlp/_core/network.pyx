@@ -32,6 +32,7 @@ LINE = 64  # bytes of a cache line and of an AVX-512 register
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which few rows share the cache
 MIN_BLOCK, MAX_BLOCK = 512, 1024  # rows
+CALL_WORK = 1e8  # floating-point operations between two looks at pending signals
 BLOCK_WORK = 5e9  # floating-point operations of a block, about 50 ms
 MOST_UNITS = 2**27  # 16 rows of so many are within 32-bit indices
 MOST_PARAMS = 2**48  # whose bytes can still be counted
@@ -266,13 +267,12 @@ cdef class Data:
             self.c.indices = <const ptrdiff_t *> address_of(indices, np.intp)
             self.c.indptr = <const ptrdiff_t *> address_of(indptr, np.intp)
             X = X.data
-            self.owners = (X, indices, indptr, y, sample_weight)
+            self.owners = (indices, indptr, y, sample_weight)
         else:
-            self.owners = (X, y, sample_weight)
+            self.owners = (y, sample_weight)
         self.c.is_wide = isinstance(X, CastRows)
-        if self.c.is_wide:
-            X = X.source
-        self.c.x = <const void *> address_of(X, X.dtype)
+        self.values = X.source if self.c.is_wide else X
+        self.c.x = <const void *> address_of(self.values, self.values.dtype)
         if y is not None:
             self.targets = y
             self.c.y = <const void *> address_of(y, self.dtype)
@@ -286,7 +286,7 @@ cdef class Data:
         """Floating-point operations that training on one row takes, about."""
         products = sum(fan_in * fan_out for fan_in, fan_out in zip(units, units[1:]))
         if self.c.is_sparse:
-            stored = self.owners[0].size / max(self.n_samples, 1)
+            stored = self.values.size / max(self.n_samples, 1)
             products += (stored - units[0]) * units[1]
         return 6.0 * products + 20.0 * sum(units)
 
@@ -300,6 +300,32 @@ cdef class Layers:
         self.owners = (coef, intercept, tuple(coefs), tuple(intercepts))
         self.c.coef = <const size_t *> address_of(coef, np.uintp)
         self.c.intercept = <const size_t *> address_of(intercept, np.uintp)
+
+
+def _allocate(sizes):
+    """Memory for lists of buffers, each of which begins a cache line.
+
+    Parameters
+    ----------
+    sizes : dict of list of int
+        Bytes of the buffers, by the name of their list.
+
+    Returns
+    -------
+    memory : ndarray of uint8
+    addresses : dict of list of int
+    """
+    n_lines = sum(-(-size // LINE) for of_list in sizes.values() for size in of_list)
+    memory = np.empty((n_lines + 1) * LINE, dtype=np.uint8)
+    start = int(address_of(memory, np.uint8))
+    start += -start % LINE
+    addresses = {}
+    for name, of_list in sizes.items():
+        addresses[name] = []
+        for size in of_list:
+            addresses[name].append(start)
+            start += -(-size // LINE) * LINE
+    return memory, addresses
 
 
 cdef class Workspace:
@@ -326,60 +352,70 @@ cdef class Workspace:
         n_layers = net.c.n_layers
         n_slots = -(-n_rows // SUM_ROWS) if with_deltas else 0
         n_intercepts = net.c.n_params - net.c.n_coefs
-        line = LINE // real
-        stride = [-(-n // line) // 2 * 2 + 1 for n in net.units]
-        stride = np.array(stride, dtype=np.intp)
-        stride *= line
+        has_loss = net.c.loss_function != NULL and with_deltas
+        dropped = [layer for layer, rate in enumerate(dropout) if layer and rate]
         for function in net.functions:
             function.check(data.dtype, with_deltas)
-        is_own = np.array([net.c.function[i] != 0 for i in range(n_layers - 1)], bool)
-        # functions of the user see no gaps between the rows
-        stride[1:n_layers][is_own] = np.array(net.units[1:n_layers])[is_own]
-        keeps_z = is_own.copy()
+        is_own = [net.c.function[i] != 0 for i in range(n_layers - 1)]
+        keeps_z = [
+            is_own[i] or (with_deltas and net.c.by_input[i])
+            for i in range(n_layers - 1)
+        ]
+        line = LINE // real
+        stride = [(-(-n // line) // 2 * 2 + 1) * line for n in net.units]
         for i in range(n_layers - 1):
-            if with_deltas and net.c.by_input[i]:
-                keeps_z[i] = True
+            if is_own[i]:  # user-defined functions see no gaps between the rows
+                stride[i + 1] = net.units[i + 1]
         stride[n_layers] = net.c.n_outputs
-        hidden = stride[1:n_layers] if with_deltas else np.zeros(n_layers - 1, np.intp)
-        sizes = [0 if data.c.is_sparse else n_rows * stride[0], *(n_rows * stride[1:])]
-        sizes.extend(n_rows * hidden)
-        sizes.extend(n_rows * stride[1:n_layers] * keeps_z)
-        sizes.extend(hidden * net.units[2:])
-        sizes.extend([n_rows * data.c.y_width, n_rows, n_slots * n_intercepts])
-        sizes.append(n_threads * kernels.FM_GEMM_WORK)
-        sizes.append(n_rows * max(net.units) if net.has_python and with_deltas else 0)
-        has_loss = net.c.loss_function != NULL and with_deltas
-        sizes.append(3 * n_rows * net.c.n_outputs if has_loss else 0)
-        sizes = [size * real for size in sizes] + [n_slots * 8, n_slots * 8]
-        dropped = [layer for layer, rate in enumerate(dropout) if layer and rate]
-        sizes.extend(n_rows * stride[layer] * real for layer in dropped)
-        sizes = [-(-size // LINE) * LINE for size in sizes]
-        memory = np.empty(sum(sizes) + LINE, dtype=np.uint8)
-        start = int(address_of(memory, np.uint8))
-        start += -start % LINE
-        starts = np.cumsum([start, *sizes], dtype=np.uintp)
-        ends = np.cumsum([n_layers + 1, n_layers - 1, n_layers - 1, n_layers - 1])
-        a, deltas, kept, transposed, rest = np.split(starts, ends)
+        values = [n_rows * n for n in stride]  # of a layer
+        hidden = range(1, n_layers)
+        memory, at = _allocate({
+            "a": [0 if data.c.is_sparse else real * values[0]]
+            + [real * n for n in values[1:]],
+            "delta": [real * values[i] * with_deltas for i in hidden],
+            "z": [real * values[i] * keeps_z[i - 1] for i in hidden],
+            "transposed": [
+                real * stride[i] * net.units[i + 1] * with_deltas for i in hidden
+            ],
+            "y": [real * n_rows * data.c.y_width],
+            "w": [real * n_rows],
+            "intercept_grads": [real * n_slots * n_intercepts],
+            "products": [real * n_threads * kernels.FM_GEMM_WORK],
+            "scratch": [
+                real * n_rows * max(net.units) * (net.has_python and with_deltas)
+            ],
+            "loss_room": [real * 3 * n_rows * net.c.n_outputs * has_loss],
+            "losses": [n_slots * sizeof(double)],
+            "weights": [n_slots * sizeof(double)],
+            "dropped": [real * values[layer] for layer in dropped],
+        })
+        a = at["a"]
         # the delta of the last layer takes the place of its outputs
-        delta = np.concatenate([a[:1], deltas, a[n_layers : n_layers + 1]])
-        transposed = np.concatenate([a[:1], transposed])
-        z = a.copy()
-        for i in range(n_layers - 1):
-            if keeps_z[i]:
-                z[i + 1] = kept[i]
-        inputs = a[:n_layers].copy()
-        inputs[dropped] = rest[8 : 8 + len(dropped)]
-        self.owners = (memory, a, z, delta, transposed, stride, inputs)
+        delta = [0, *at["delta"], a[n_layers]]
+        z = [0, *(at["z"][i] if keeps_z[i] else a[i + 1] for i in range(n_layers - 1))]
+        inputs = a[:n_layers]
+        for layer, address in zip(dropped, at["dropped"]):
+            inputs[layer] = address
+        strides = np.array(stride, dtype=np.intp)
+        self.owners = (memory, strides)
         self.c.n_rows = n_rows
-        self.c.a = <const size_t *> address_of(a, np.uintp)
-        self.c.z = <const size_t *> address_of(z, np.uintp)
-        self.c.input = <const size_t *> address_of(inputs, np.uintp)
-        self.c.delta = <const size_t *> address_of(delta, np.uintp)
-        self.c.transposed = <const size_t *> address_of(transposed, np.uintp)
-        self.c.stride = <const ptrdiff_t *> address_of(stride, np.intp)
+        self.c.a = self.keep(a)
+        self.c.z = self.keep(z)
+        self.c.input = self.keep(inputs)
+        self.c.delta = self.keep(delta)
+        self.c.transposed = self.keep([0, *at["transposed"]])
+        self.c.stride = <const ptrdiff_t *> address_of(strides, np.intp)
         self.c.x = a[0]
-        self.c.y, self.c.w, self.c.intercept_grads = rest[0], rest[1], rest[2]
-        self.c.products, self.c.scratch, self.c.loss_room = rest[3], rest[4], rest[5]
-        self.c.losses, self.c.weights = rest[6], rest[7]
+        self.c.y, self.c.w = at["y"][0], at["w"][0]
+        self.c.intercept_grads = at["intercept_grads"][0]
+        self.c.products, self.c.scratch = at["products"][0], at["scratch"][0]
+        self.c.loss_room = at["loss_room"][0]
+        self.c.losses, self.c.weights = at["losses"][0], at["weights"][0]
         self.failures = Failures(memory)
         self.c.failure = &self.failures.c
+
+    cdef const size_t *keep(self, addresses) except NULL:
+        """An array of addresses that lives as long as the workspace"""
+        array = np.array(addresses, dtype=np.uintp)
+        self.owners += (array,)
+        return <const size_t *> address_of(array, np.uintp)

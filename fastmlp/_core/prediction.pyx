@@ -15,7 +15,6 @@ from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.addresses cimport address_of
-from fastmlp._core.batch cimport data_scale, sum_t
 from fastmlp._core.custom cimport Failures, apply_loss
 from fastmlp._core.kernels cimport fm_objective
 from fastmlp._core.lanes cimport LANE_ROWS, Lanes, forward_lanes, lanes_t
@@ -31,12 +30,13 @@ from fastmlp._core.network cimport (
 )
 from fastmlp._core.passes cimport forward
 from fastmlp._core.rows cimport rows_t, x_block, x_stride
+from fastmlp._core.sums cimport mean_scale
 
-from fastmlp._core.batch import CALL_WORK
 from fastmlp._core.lanes import lanes_pay
+from fastmlp._core.network import CALL_WORK
 
 BLOCK_BYTES = 192 * 1024  # of a block's activations, or of its X gathered for lanes
-THREAD_WORK = 2e6  # floating-point operations from which threads pay
+FORWARD_THREAD_WORK = 2e6  # operations of a forward pass from which threads pay
 FETCHED_BYTES = 256 * 1024  # of a block of X, up to which it is fetched ahead
 STRIPS = 128  # of LANE_ROWS, the most in a block of rows in lanes
 MIN_STRIPS = 4  # in a block where several threads share them, if there are as many
@@ -175,7 +175,8 @@ def predict(
     cdef Py_ssize_t n_items, per_call, first_item = 0
     cdef int threads
     cdef unsigned int before
-    if net.has_python or n_rows * data.work_per_row(net.units) < 3 * THREAD_WORK:
+    work_of_training = n_rows * data.work_per_row(net.units)
+    if net.has_python or work_of_training < 3 * FORWARD_THREAD_WORK:
         n_threads = 1
     p.what = (AS_OUTPUTS if activated else AS_RAW) if what is None else what
     in_lanes = (
@@ -328,22 +329,21 @@ def mean_loss(Network net, z, y, w=None):
     -------
     loss : float
     """
-    cdef sum_t s
     cdef Py_ssize_t n = len(z)
+    cdef double loss, weight = n
     cdef size_t at = address_of(z, z.dtype), y_at = address_of(y, z.dtype), w_at = 0
     sums = np.zeros(net.c.n_outputs, dtype=z.dtype)
     cdef size_t sums_at = address_of(sums, z.dtype)
-    s.net, s.weight = &net.c, n
     if w is not None:
-        w_at, s.weight = address_of(w, z.dtype), w.sum(dtype=np.float64)
+        w_at, weight = address_of(w, z.dtype), w.sum(dtype=np.float64)
     if net.c.loss_function != NULL:
-        return own_loss(net, z, y, w) / s.weight
+        return own_loss(net, z, y, w) / weight
     if z.dtype == np.float32:
-        s.loss = kernels.loss_delta(
+        loss = kernels.loss_delta(
             &net.c.objective, <const float *> y_at, <const float *> w_at, <float *> at,
             <float *> sums_at, n, net.c.n_outputs)
     else:
-        s.loss = kernels.loss_delta(
+        loss = kernels.loss_delta(
             &net.c.objective, <const double *> y_at, <const double *> w_at,
             <double *> at, <double *> sums_at, n, net.c.n_outputs)
-    return s.loss * data_scale(&s)
+    return loss * mean_scale(&net.c, weight)

@@ -24,7 +24,7 @@ cdef inline void product(
     S is C, one row for all (s_stride 0) or NULL for none; with trans_a it may be one
     column (s_stride 1), where has_gemm() only.
     rectify: then C := max(C, 0), where has_gemm() only.
-    next: what is read next, or NULL; see table.inl.h.
+    next: what is read next, or NULL; see kernel_table.inl.h.
     lda, ldb, ldc: values from a row to the next.
     """
     cdef Py_ssize_t i

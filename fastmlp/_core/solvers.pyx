@@ -22,8 +22,6 @@ from fastmlp._core.batch cimport (
     read_weights,
     sum_parts,
     sum_rows,
-    sum_t,
-    update_t,
 )
 from fastmlp._core.custom cimport Failures
 from fastmlp._core.kernels cimport (
@@ -33,6 +31,7 @@ from fastmlp._core.kernels cimport (
     fm_step,
 )
 from fastmlp._core.network cimport Data, Network, data_t
+from fastmlp._core.sums cimport sum_t, update_t
 
 from fastmlp._core.kernels import rule_names
 
@@ -71,6 +70,7 @@ cdef class Epoch:
     cdef readonly Py_ssize_t t, rows_done, rows_counted
     cdef readonly Py_ssize_t n_averaged
     cdef readonly double momentum_product
+    cdef Data data                      # the rows of now
     cdef tuple owners
     cdef object layer_rates, average
 
@@ -81,6 +81,7 @@ cdef class Epoch:
         cdef BatchSum batch = BatchSum(
             net, data, params, batch_size, n_threads, **noise
         )
+        self.data = data
         self.owners = (batch, params, tuple(moments))
         self.sum = &batch.c
         self.failures = batch.failures
@@ -106,7 +107,7 @@ cdef class Epoch:
         ):
             raise ValueError("the data are of another kind than those before")
         self.sum.data = &data.c
-        self.owners = (*self.owners[:3], data)
+        self.data = data
 
     def use(
         self, rule, learning_rate, t, *, momentum=0.0, nesterov=False, beta_1=0.0,

@@ -2,7 +2,7 @@
 
 from cython cimport floating
 
-from fastmlp._core.batch cimport part_t, sum_t
+from fastmlp._core.sums cimport part_t, sum_t
 
 
 cdef void finish_part(

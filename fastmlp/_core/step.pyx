@@ -13,7 +13,6 @@ from cython cimport floating
 from libc.math cimport sqrt
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.batch cimport NO_RULE, part_t, sum_t, update_t
 from fastmlp._core.kernels cimport (
     FM_RULE_adam,
     FM_RULE_lion,
@@ -21,6 +20,7 @@ from fastmlp._core.kernels cimport (
     fm_rule,
     fm_step,
 )
+from fastmlp._core.sums cimport NO_RULE, part_t, sum_t, update_t
 
 cdef double TINY_NORM = 1e-6  # as in PyTorch's clip_grad_norm_
 

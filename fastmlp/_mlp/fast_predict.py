@@ -18,7 +18,7 @@ import numpy as np
 
 from fastmlp._core.forward import Forward
 from fastmlp._core.network import Data, Network
-from fastmlp._core.prediction import OUTPUTS, PROBA, RAW, THREAD_WORK
+from fastmlp._core.prediction import FORWARD_THREAD_WORK, OUTPUTS, PROBA, RAW
 from fastmlp._data.rows import PIECE
 from fastmlp._functions.user_functions import registered_activations
 from fastmlp._utils.numbers import float_dtype
@@ -133,7 +133,7 @@ def rows_at_once(X, dtype):
 
 def threads(estimator, network, data):
     """Threads for a prediction: one where there is little work to share."""
-    if data.n_samples * data.work_per_row(network.units) < 3 * THREAD_WORK:
+    if data.n_samples * data.work_per_row(network.units) < 3 * FORWARD_THREAD_WORK:
         return 1
     return allowed_threads(estimator.n_threads)
 

@@ -79,7 +79,7 @@ def test_both_classes_with_threads(predict, problem, own_isa):
     n = 40_000
     p = problem((9, 20, 1), [("relu", 0.0)], "binary_log_loss", n, np.dtype(float))
     work = network.Data(p.X).work_per_row(p.units)
-    assert n * work > 3 * prediction.THREAD_WORK  # or one thread does it all
+    assert n * work > 3 * prediction.FORWARD_THREAD_WORK  # or one thread does it all
     options = {"what": prediction.PROBA}
     expected = predict("units", *parts_of(p), **options)
     assert expected.shape == (n, 2)
@@ -112,7 +112,7 @@ def test_sparse_rows_keep_units_in_lanes(problem, own_isa, monkeypatch):
 def test_threads_orders_and_wide_rows(predict, problem, own_isa):
     p = problem((30, 20, 3), [("relu", 0.0)], "log_loss", 2000, np.dtype("float32"))
     net, data, layers = parts_of(p)
-    assert 2000 * data.work_per_row(p.units) > 3 * prediction.THREAD_WORK
+    assert 2000 * data.work_per_row(p.units) > 3 * prediction.FORWARD_THREAD_WORK
     expected = predict("units", net, data, layers)
     for n_threads in (2, 5):
         got = predict("rows", net, data, layers, n_threads=n_threads)

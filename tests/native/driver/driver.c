@@ -243,6 +243,18 @@ static void check_that(int is_true, const char *what)
     if (!is_true) fail("%s", what);
 }
 
+/* How many entries of a table are NULL */
+static size_t n_empty(const void *table, size_t bytes)
+{
+    size_t missing = 0;
+    for (size_t at = 0; at < bytes; at += sizeof(uintptr_t)) {
+        uintptr_t entry;
+        memcpy(&entry, (const char *)table + at, sizeof(entry));
+        missing += entry == 0;
+    }
+    return missing;
+}
+
 static void test_tables(void)
 {
     const fm_isa *best = fm_select_isa(NULL);
@@ -259,6 +271,14 @@ static void test_tables(void)
     check_that(!fm_output_name(FM_N_OUTPUTS), "NULL behind the outputs");
     check_that(!fm_math_name(FM_N_MATH), "NULL behind the functions");
     check_that(n <= MOST_SETS, "room for the counts of every set");
+    for (int i = 0; i < n; ++i) {
+        const fm_isa *set = fm_select_isa(fm_isa_name(i));
+        /* without products of our own: their lanes and functions */
+        const size_t n_missing = set->f32->gemm ? 0 : 4;
+        check_that(n_empty(set->f32, sizeof(*set->f32)) == n_missing &&
+                       n_empty(set->f64, sizeof(*set->f64)) == n_missing,
+                   "every kernel is in the table");
+    }
     printf("instruction sets:");
     for (int i = 0; i < n; ++i) printf(" %s", fm_isa_name(i));
     printf("\n");

@@ -50,6 +50,8 @@ def build(mode):
     for code in (objects / "fastmlp" / "_core").glob("*.p/**/*.pyx.c"):
         name = code.name.removesuffix(".pyx.c")
         shutil.copy(code, folder / "fastmlp" / "_core" / f"{name}.c")
+    for declarations in (objects / "fastmlp" / "_core").glob("*.pxi"):
+        shutil.copy(declarations, folder / "fastmlp" / "_core")
     where = [sys.executable, "-c", "import fastmlp; print(fastmlp.__file__)"]
     found = subprocess.check_output(where, env=environment(folder), text=True).strip()
     if not Path(found).is_relative_to(folder):

@@ -1,4 +1,6 @@
-/* The table of kernels of one precision; included once per precision.
+/* The table of kernels of one precision; included once per precision.  It is the only
+ * declaration of a kernel: the build derives those of Cython from it
+ * (fastmlp/_core/declare_kernels.py).
  * n: rows, k: columns (units or outputs) unless said otherwise. */
 
 typedef struct {
@@ -33,11 +35,12 @@ typedef struct {
      * quantile, whose levels of a target stand together, and (n, k / 2) for
      * gaussian_nll, whose means stand before the log variances; w (n,) or NULL for
      * ones */
-    double (*loss)(const fm_objective *objective, const FM_REAL *y, const FM_REAL *w,
-                   FM_REAL *z, FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
+    double (*loss_delta)(const fm_objective *objective, const FM_REAL *y,
+                         const FM_REAL *w, FM_REAL *z, FM_REAL *db, ptrdiff_t n,
+                         ptrdiff_t k);
 
     /* the sum of n values */
-    double (*sum)(const FM_REAL *x, ptrdiff_t n);
+    double (*sum_values)(const FM_REAL *x, ptrdiff_t n);
 
     /* whether none of n values is infinite or NaN */
     int (*all_finite)(const FM_REAL *x, ptrdiff_t n);
@@ -84,7 +87,7 @@ typedef struct {
     void (*add_noise)(const fm_draw *draw, double sd, const FM_REAL *x, ptrdiff_t ldx,
                       FM_REAL *out, ptrdiff_t ldo, ptrdiff_t n, ptrdiff_t k);
 
-    /* log_loss with targets (1 - smoothing) y + smoothing / k; the rest as `loss` */
+    /* log_loss with targets (1 - smoothing) y + smoothing / k; the rest as `loss_delta` */
     double (*smoothed_log_loss)(const FM_REAL *y, const FM_REAL *w, FM_REAL *z,
                                 FM_REAL *db, ptrdiff_t n, ptrdiff_t k,
                                 FM_REAL smoothing);

@@ -1,6 +1,6 @@
 /* The lists from which enums, name tables, switches, Python dicts and test grids grow. */
-#ifndef FASTMLP_LISTS_H
-#define FASTMLP_LISTS_H
+#ifndef FASTMLP_REGISTRY_H
+#define FASTMLP_REGISTRY_H
 
 /* X(name): hidden activations; activations.inl.h holds name and d_name.  The derivatives
  * of the first ones are functions of the output, those of the others of the input. */

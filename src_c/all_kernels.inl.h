@@ -1,0 +1,66 @@
+/* All bodies for one precision, then their table; included with FM_DOUBLE set. */
+#include "real.h"
+#include "simd.h"
+#include "vecmath.inl.h"
+#include "activations.inl.h"
+#include "transpose.inl.h"
+#include "outputs.inl.h"
+#include "losses.inl.h"
+#include "row_losses.inl.h"
+#include "smoothing.inl.h"
+#include "optimizers.inl.h"
+#include "vectors.inl.h"
+#include "rows.inl.h"
+#include "random.inl.h"
+#include "gemv.inl.h"
+#include "tiles.inl.h"
+#include "gemm.inl.h"
+#include "calibration.inl.h"
+
+static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdiff_t n)
+{
+#define CASE(name, function)                                                           \
+    case FM_MATH_##name:                                                               \
+        for (ptrdiff_t i = 0; i < n; ++i) y[i] = FN(function)(x[i]);                    \
+        break;
+    switch (f) {
+        FM_MATH(CASE)
+        case FM_N_MATH: break;
+    }
+#undef CASE
+}
+
+const FM_TABLE FN(table) = {
+    .activate = FN(activate),
+    .activate_backward = FN(activate_backward),
+    .column_sums = FN(column_sums),
+    .output = FN(output),
+    .output_of_lanes = FN(output_of_lanes),
+    .loss_delta = FN(loss_delta),
+    .sum_values = FN(sum_values),
+    .all_finite = FN(all_finite),
+    .finish_gradient = FN(finish_gradient),
+    .update = FN(update),
+    .dot = FN(dot),
+    .axpy_dot = FN(axpy_dot),
+    .soft_threshold = FN(soft_threshold),
+    .limit_norms = FN(limit_norms),
+    .average = FN(average),
+    .dropout = FN(dropout),
+    .csr_dropout = FN(csr_dropout),
+    .add_noise = FN(add_noise),
+    .smoothed_log_loss = FN(smoothed_log_loss),
+    .gather_rows = FN(gather_rows),
+    .cast_rows = FN(cast_rows),
+    .csr_forward = FN(csr_forward),
+    .csr_backward = FN(csr_backward),
+    .transpose = FN(transpose),
+    .math = FN(math),
+    .read = FN(read),
+#if FM_HAS_GEMM
+    .lanes = LANES,
+    .gemm = FN(gemm),
+    .lanes_times_column = FN(lanes_times_column),
+    .multiply_add = FN(multiply_add),
+#endif
+};
