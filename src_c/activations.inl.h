@@ -155,8 +155,8 @@ static inline real FN(d_mish)(real z, real p)
 
 #undef UNUSED
 
-/* Rows of the workspace have room for whole vectors, and what stands behind their end is
- * nobody's: loops over a row run on to the next multiple of ROOM. */
+/* Rows of the workspace have room for whole vectors, and values behind their end have no
+ * meaning: loops over a row go on to the next multiple of ROOM. */
 #define ROOM (64 / (ptrdiff_t)sizeof(real))
 #define WHOLE(k) (((k) + ROOM - 1) / ROOM * ROOM)
 

@@ -1,4 +1,4 @@
-/* What the machine can do at best, for the limit model of the benchmarks. */
+/* The best rates of the machine, for the limit model of the benchmarks. */
 
 #define SUMS 12 /* independent chains: more than latency times throughput, fewer than registers */
 

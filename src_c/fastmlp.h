@@ -31,7 +31,7 @@ enum { FM_N_LOSS_OUTPUTS = FM_OUTPUT_tanh }; /* those before it go with a loss *
 
 enum { FM_MAX_LEVELS = 256 }; /* the most quantile levels */
 
-/* What is minimised: a loss of the outputs behind their activation. */
+/* The objective: a loss of the outputs behind their activation. */
 typedef struct {
     fm_loss loss;
     fm_output output;
@@ -57,7 +57,7 @@ typedef struct {
     int nesterov;
 } fm_step;
 
-/* What random numbers depend on besides row and unit (random.inl.h). */
+/* Random numbers are functions of this and of row and unit (random.inl.h). */
 typedef struct {
     uint32_t key[2]; /* the seed */
     uint32_t step;

@@ -5,7 +5,7 @@
  *
  * a) One outer-product tile serves all products of the network: it broadcasts entries of
  *    A against contiguous rows of B.  A is row-major (one stride, `across` = 0) or
- *    transposed (`across` = 1, the rows of the tile stand side by side).  B is always
+ *    transposed (`across` = 1, the rows of the tile are side by side).  B is always
  *    row-major: the network keeps its transposed weights at hand.
  * b) Every entry of C is a chain of multiply-adds over k in one order, whatever the
  *    number of rows of A and the tile it falls into: even blocks of bounded depth, each
@@ -15,7 +15,7 @@
  *    vectors takes a panel of three: a tile of few sums waits for the latency of each.
  * d) A panel of B is read once a tile: where its rows collide in L1, or do not fit it, it
  *    is copied first (Goto and van de Geijn 2008), and so are the rows of a transposed A.
- * e) What is read next is fetched, or moved into lanes, beside the sums (tiles.inl.h).
+ * e) The next rows are fetched, or moved into lanes, beside the sums (tiles.inl.h).
  */
 
 #define BLOCK_K FM_GEMM_BLOCK_K
@@ -98,12 +98,12 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 {
     const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
-    ptrdiff_t runs_left = m; /* of k values to be fetched */
+    ptrdiff_t left_to_fetch = m; /* rows of k values */
     const int is_column = across && lds == 1;
     while (n > 0) {
         const ptrdiff_t vectors = FN(panel_vectors)(n);
         const ptrdiff_t n_panels = FN(panels)(n);
-        const ptrdiff_t n_runs = (runs_left + n_panels - 1) / n_panels;
+        const ptrdiff_t n_fetched = (left_to_fetch + n_panels - 1) / n_panels;
         const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
@@ -117,7 +117,7 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #define CALL(v, mode)                                                                  \
     FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
                         panels ? panels : b, panels ? vectors * LANES : ldb, s, lds,   \
-                        rectify, beside, n_runs, c, ldc, last)
+                        rectify, beside, n_fetched, c, ldc, last)
 #define CALL_FOR(mode)                                                                 \
     switch (vectors) {                                                                 \
     case 1: CALL(1, mode); break;                                                      \
@@ -135,7 +135,7 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         }
 #undef CALL_FOR
 #undef CALL
-        runs_left -= n_runs;
+        left_to_fetch -= n_fetched;
         n -= width;
         b += width;
         if (panels) panels += k * vectors * LANES;

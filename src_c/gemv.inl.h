@@ -1,7 +1,7 @@
 #if FM_HAS_GEMM
 
 /* Products with a single column, sums over k of LANES parts that are halved until one is
- * left: in the same order for every row, whether it stands by itself or in a lane. */
+ * left: in the same order for every row, whether it is alone or in a lane. */
 
 static inline real FN(vector_sum)(V x)
 {

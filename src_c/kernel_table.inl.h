@@ -32,8 +32,8 @@ typedef struct {
     /* z := w dloss/dz, in place, and db := db + column sums of the result; returns the
      * weighted sum of the losses over rows and outputs.
      * y (n, k), but (n, 1) class numbers for log_loss and focal, (n, k / n_levels) for
-     * quantile, whose levels of a target stand together, and (n, k / 2) for
-     * gaussian_nll, whose means stand before the log variances; w (n,) or NULL for
+     * quantile, whose levels of a target are together, and (n, k / 2) for
+     * gaussian_nll, whose means come before the log variances; w (n,) or NULL for
      * ones */
     double (*loss_delta)(const fm_objective *objective, const FM_REAL *y,
                          const FM_REAL *w, FM_REAL *z, FM_REAL *db, ptrdiff_t n,
@@ -117,11 +117,11 @@ typedef struct {
     /* values in a vector of the products below, 0 where there are none */
     ptrdiff_t lanes;
 
-    /* C (m, n) := A B + S; entry (i, p) of A stands at a + i row_stride + p k_stride,
+    /* C (m, n) := A B + S; entry (i, p) of A is at a + i row_stride + p k_stride,
      * one of these strides being 1; rows of B (k, n) ldb apart, those of C ldc, those of
      * S s_stride; S may be C, a single row (stride 0), a single column (stride 1) where A
      * is transposed and m > 1, or NULL for none.  rectify: then C := max(C, 0), as by relu;
-     * next: NULL, or rows of k values that are read next: m in one piece, which are fetched
+     * next: NULL, or rows of k values that are read next: m contiguous ones, which are fetched
      * into the cache, or where A is transposed, m > 1 and n a multiple of `lanes`, a
      * multiple of 4 rows that are brought to next->lanes; work: FM_GEMM_WORK values.  NULL
      * where BLAS is to be used */

@@ -12,7 +12,7 @@ static FM_ALWAYS_INLINE void FN(copy_row)(const real *row, real *out, ptrdiff_t 
 #endif
 }
 
-/* Rows stand anywhere in memory: those AHEAD are asked for, by their first LINES lines,
+/* Rows are anywhere in memory: those AHEAD are asked for, by their first LINES lines,
  * which then come while others are copied; the last calls are for the next batch. Asking
  * for 16 rows makes a step over 784 features a quarter longer (measured). */
 #define AHEAD 8

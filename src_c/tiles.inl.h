@@ -5,7 +5,7 @@
  * a) The loops over a tile are unrolled early, so that the sums stay in registers, and
  *    three rows of A are addressed from one pointer: x86 adds 0, 1 or 2 strides within
  *    the load.  More pointers spill (60 % of the speed, measured).
- * b) What is read next is fetched one line at a time, spread evenly over the steps of all
+ * b) The next rows are fetched one line at a time, spread evenly over the steps of all
  *    panels: a burst fills the core's few slots for lines under way, and the loads of the
  *    product wait behind it.  Where a step has more than a line, the rest is left to the
  *    processor.
@@ -24,7 +24,7 @@
 #define TILE_SIZES(X) UP_TO_8(X)
 #endif
 
-/* What a tile does beside its sums: a step of k asks for the line at x, if one begins
+/* The work of a tile beside its sums: a step of k asks for the line at x, if one begins
  * within `share` values, and goes on by these; or MOVED rows of x, from row `done` on, go
  * to columns of `lanes`, and those `further` values on are asked for */
 enum { FN(nothing), FN(fetches), FN(moves) };
@@ -151,20 +151,20 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
 }
 
 /* One panel of columns, tile by tile; packed tiles of A follow one another; one that
- * fetches asks for `n_runs` runs of k values */
+ * fetches asks for `n_fetched` rows of k values */
 static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int does,
                                        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
                                        ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                        const real *b, ptrdiff_t ldb, const real *s,
                                        ptrdiff_t lds, int rectify, FN(beside) *beside,
-                                       ptrdiff_t n_runs, real *c, ptrdiff_t ldc,
+                                       ptrdiff_t n_fetched, real *c, ptrdiff_t ldc,
                                        ptrdiff_t last)
 {
     for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
         const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
         if (does == FN(fetches)) {
-            beside->share = (n_runs + n_tiles - 1) / n_tiles;
-            n_runs -= beside->share;
+            beside->share = (n_fetched + n_tiles - 1) / n_tiles;
+            n_fetched -= beside->share;
         }
 #define TILE(n)                                                                        \
     case n:                                                                            \
@@ -186,11 +186,11 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int do
     static FM_NOINLINE void FN(name)(                                                  \
         ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
         ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
-        int rectify, FN(beside) *beside, ptrdiff_t n_runs, real *c, ptrdiff_t ldc,     \
+        int rectify, FN(beside) *beside, ptrdiff_t n_fetched, real *c, ptrdiff_t ldc,  \
         ptrdiff_t last)                                                                \
     {                                                                                  \
         FN(panel)(vectors, TILE_ROWS_##vectors, across, FN(does), packed, m, k, whole, \
-                  a, stride, b, ldb, s, lds, rectify, beside, n_runs, c, ldc, last);   \
+                  a, stride, b, ldb, s, lds, rectify, beside, n_fetched, c, ldc, last);\
     }
 PANEL(panel_1, 1, 0, nothing)
 PANEL(panel_2, 2, 0, nothing)

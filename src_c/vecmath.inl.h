@@ -35,7 +35,7 @@ static inline bits FN(to_bits)(real x)
     return u;
 }
 
-/* Adding this rounds to an integer, which then stands in the low bits of the sum. */
+/* Adding this rounds to an integer, which is then in the low bits of the sum. */
 #define ROUNDER (R(1.5) * (real)((bits)1 << MANTISSA_BITS))
 
 /* 2^n for the integer n in the low bits of n + ROUNDER, -EXPONENT_BIAS < n; 0 for

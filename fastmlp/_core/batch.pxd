@@ -1,8 +1,9 @@
 # The two phases of a training step over a block of rows, and the sums over a batch.
 
 from fastmlp._core.custom cimport Failures
-from fastmlp._core.network cimport Data, Network, Workspace
+from fastmlp._core.network cimport Data, Network
 from fastmlp._core.sums cimport sum_t
+from fastmlp._core.workspace cimport Workspace
 
 
 cdef class BatchSum:
@@ -12,7 +13,10 @@ cdef class BatchSum:
     cdef Network net
     cdef Data data
     cdef Failures failures
+    cdef bint shares_parts              # whether there are parts for several threads
+    cdef object tensors, parts
     cdef tuple owners
+    cdef set_layout(self, layout)
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise)
 
 

@@ -23,16 +23,7 @@ from libc.string cimport memset
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport apply_loss
-from fastmlp._core.network cimport (
-    SUM_ROWS,
-    Data,
-    Layers,
-    Network,
-    Workspace,
-    data_t,
-    network_t,
-    workspace_t,
-)
+from fastmlp._core.network cimport SUM_ROWS, Data, Layers, Network, data_t, network_t
 from fastmlp._core.noise cimport drop_stored, has_dropout, noisy_x, stored_values
 from fastmlp._core.passes cimport backward, forward
 from fastmlp._core.products cimport product
@@ -46,20 +37,24 @@ from fastmlp._core.rows cimport (
     x_stride,
 )
 from fastmlp._core.step cimport finish_part, finish_step, transpose_all
-from fastmlp._core.sums cimport NO_RULE, mean_scale, part_t, sum_t
+from fastmlp._core.sums cimport (
+    INTERCEPTS,
+    NO_RULE,
+    mean_scale,
+    part_t,
+    sum_t,
+    tensor_t,
+)
+from fastmlp._core.workspace cimport Workspace, workspace_t
 
+from fastmlp._core.layout import layout_of, part_array, tensor_array
 from fastmlp._core.network import CALL_WORK
 
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
 
 
 class DeadlineError(Exception):
-    """The deadline has passed; a TimeoutError may be one of the user's."""
-
-
-cdef enum:
-    PART_BYTES = 524288
-    PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
+    """The deadline has passed; a TimeoutError may come from a user-defined function."""
 
 
 cdef inline double loss_delta(
@@ -148,34 +143,24 @@ cdef void part_item(
     sum_t *s, Py_ssize_t item, int worker, floating *grad
 ) noexcept nogil:
     """Gradient of some weights over the rows of the block, and their step"""
-    cdef const network_t *net = s.net
     cdef const workspace_t *work = s.work
     cdef part_t *part = &s.parts[item]
-    cdef Py_ssize_t layer = part.layer, start, size, slot, i, fan_out, lda
-    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
+    cdef const tensor_t *tensor = &s.tensors[part.tensor]
+    cdef Py_ssize_t layer = tensor.layer, fan_out = tensor.n_columns, lda
     cdef const floating *x
     cdef const floating *delta
-    cdef const floating *slots = <const floating *> work.intercept_grads
     cdef floating *products = <floating *> work.products + worker * kernels.FM_GEMM_WORK
-    if layer < 0:
-        start, size = net.n_coefs, n_intercepts
-        if s.is_first:
-            memset(grad + start, 0, size * sizeof(floating))
-        for slot in range(ceil_div(s.rows.n, SUM_ROWS)):
-            for i in range(size):
-                grad[start + i] += slots[slot * size + i]
-        size = net.n_trainable - net.n_coefs
+    cdef floating *sums = grad + part.start
+    if s.is_first and (tensor.role == INTERCEPTS or (layer == 0 and s.data.is_sparse)):
+        memset(sums, 0, part.size * sizeof(floating))
+    if tensor.role == INTERCEPTS:
+        add_slots(s, part, sums)
     else:
-        fan_out = net.width[layer + 1]
-        start = net.coef_offset[layer] + part.first * fan_out
-        size = part.n * fan_out
         delta = <const floating *> work.delta[layer + 1]
         if layer == 0 and s.data.is_sparse:
-            if s.is_first:
-                memset(grad + start, 0, size * sizeof(floating))
             kernels.csr_backward(csr_rows(s.data, s.rows),
                                  <const floating *> stored_values(s.data, work),
-                                 delta, work.stride[1], grad + start, s.rows.n, fan_out)
+                                 delta, work.stride[1], sums, s.rows.n, fan_out)
         else:
             x, lda = <const floating *> work.input[layer], work.stride[layer]
             if layer == 0:
@@ -184,10 +169,20 @@ cdef void part_item(
                     x = <const floating *> s.data.x + s.rows.first * lda
             product(True, part.n, fan_out, s.rows.n, x + part.first, lda, delta,
                     work.stride[layer + 1],
-                    <const floating *> NULL if s.is_first else grad + start,
-                    fan_out, False, NULL, grad + start, fan_out, products)
-    if s.is_last:
-        finish_part(s, part, start, size, grad)
+                    <const floating *> NULL if s.is_first else sums,
+                    fan_out, False, NULL, sums, fan_out, products)
+    if s.is_last and not s.waits:
+        finish_part(s, part, grad)
+
+
+cdef void add_slots(const sum_t *s, const part_t *part, floating *sums) noexcept nogil:
+    """sums += those of the slots of the block, for some intercepts"""
+    cdef Py_ssize_t n_intercepts = s.net.n_params - s.net.n_coefs, slot, i
+    cdef const floating *slots = <const floating *> s.work.intercept_grads
+    slots += part.start - s.net.n_coefs
+    for slot in range(ceil_div(s.rows.n, SUM_ROWS)):
+        for i in range(part.size):
+            sums[i] += slots[slot * n_intercepts + i]
 
 
 cdef void read_weights(sum_t *s) noexcept nogil:
@@ -240,12 +235,12 @@ cdef void sum_rows(sum_t *s) noexcept nogil:
 cdef void sum_parts(sum_t *s) noexcept nogil:
     """Phase two for the block: its gradient, and after the last block the step"""
     kernels.parallel(part_task, s, s.n_parts, s.n_threads)
-    if s.is_last and s.update.rule != NO_RULE:
+    if s.is_last and not s.waits and s.update.rule != NO_RULE:
         finish_step(s)
 
 
 cdef double data_scale(const sum_t *s) noexcept nogil:
-    """What makes means of the sums over a batch"""
+    """The factor that turns sums over a batch into means"""
     return mean_scale(s.net, s.weight)
 
 
@@ -256,30 +251,6 @@ cdef double penalty(const sum_t *s) noexcept nogil:
     for i in range(s.n_parts):
         total += s.parts[i].square
     return 0.5 * s.update.decay * total
-
-
-def _parts(Network net, Data data, is_shared):
-    """The parts of the weights that phase two hands out, as an array of part_t.
-
-    They depend on the work alone, not on the number of threads, since the penalty is
-    summed part by part.
-    """
-    parts = []
-    for layer, (fan_in, fan_out) in enumerate(zip(net.units, net.units[1:])):
-        rows = PART_BYTES // (fan_out * data.dtype.itemsize)
-        if is_shared:
-            rows = min(rows, ceil_div(fan_in, 4))
-        rows = ceil_div(max(rows, 1), PART_ROWS) * PART_ROWS
-        if layer == 0 and data.c.is_sparse:
-            rows = fan_in
-        for first in range(0, fan_in, rows):
-            parts.append((layer, first, min(rows, fan_in - first), 0, 0, 0.0, 0.0))
-    parts.append((-1, 0, 0, 0, 0, 0.0, 0.0))
-    names = "layer first n start size square grad_square".split()
-    dtype = np.dtype(list(zip(names, [np.intp] * 5 + [float] * 2)), align=True)
-    if dtype.itemsize != sizeof(part_t):
-        raise RuntimeError("part_t has another layout than its NumPy dtype")
-    return np.array(parts, dtype=dtype)
 
 
 cdef class BatchSum:
@@ -323,17 +294,16 @@ cdef class BatchSum:
         rows = net.block_rows(batch_size, data.dtype)
         n_threads = 1 if net.has_python else min(n_threads, ceil_div(rows, SUM_ROWS))
         cdef Workspace work = Workspace(net, data, rows, n_threads, True, dropout)
-        parts = _parts(net, data, batch_size * row_work >= THREAD_WORK)
+        self.shares_parts = batch_size * row_work >= THREAD_WORK
         self.grad = np.empty(net.c.n_params, dtype=data.dtype)
         noise = self.set_noise(net, data, work, dropout, input_noise)
         self.net, self.data = net, data
-        self.owners = (layers, work, params, parts, noise)
+        self.owners = (layers, work, params, noise)
         self.failures = work.failures
         self.c.net, self.c.data = &net.c, &data.c
         self.c.layers, self.c.work = &layers.c, &work.c
         self.c.grad = <void *> address_of(self.grad, data.dtype)
-        self.c.parts = <part_t *> address_of(parts, parts.dtype)
-        self.c.n_parts = len(parts)
+        self.set_layout(layout_of(net))
         self.c.n_threads = n_threads
         self.c.smoothing = smoothing if net.loss == "log_loss" else 0
         self.c.update.rule = NO_RULE
@@ -342,20 +312,31 @@ cdef class BatchSum:
         per_block = rows * row_work + 20.0 * net.c.n_params
         self.blocks_per_call = max(1, int(CALL_WORK / per_block))
 
+    cdef set_layout(self, layout):
+        """Take over tensors, whose parts phase two hands out"""
+        self.tensors = tensor_array(layout)
+        self.parts = part_array(layout, self.data, self.shares_parts)
+        self.c.tensors = <const tensor_t *> address_of(self.tensors, self.tensors.dtype)
+        self.c.n_tensors = len(self.tensors)
+        self.c.parts = <part_t *> address_of(self.parts, self.parts.dtype)
+        self.c.n_parts = len(self.parts)
+
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise):
         """Let the rows pass dropout and noise; returns the arrays to keep alive."""
         if not any(dropout) and not input_noise:
             return None
         rates, values = np.zeros(net.c.n_layers), None
         rates[: len(dropout)] = dropout
+        drops = np.array(rates > 0, dtype=np.intc)
         self.c.noise.dropout = <const double *> address_of(rates, np.float64)
+        self.c.noise.drops = <const int *> address_of(drops, np.intc)
         self.c.noise.input_noise = input_noise
         self.c.noise.is_on_input = not data.c.is_sparse and (rates[0] or input_noise)
         if data.c.is_sparse and rates[0]:
             values = np.empty_like(data.values)
             self.c.noise.values = <void *> address_of(values, data.dtype)
         work.c.noise = &self.c.noise
-        return rates, values
+        return rates, drops, values
 
     def loss_gradient(self, double alpha, double deadline=INFINITY):
         """Mean loss over all rows and, in ``grad``, its gradient.

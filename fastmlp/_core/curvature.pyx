@@ -6,7 +6,7 @@
 # b) Each sweep that adds to q also takes the product that the next one begins with, so
 #    every pair is read twice from memory, not four times.
 # c) All is in double, for networks of either precision: the rounding of a step would
-#    part the path from that of SciPy.
+#    lead away from the path of SciPy.
 
 import numpy as np
 
@@ -27,7 +27,7 @@ cdef double descend(
     double *shares, Py_ssize_t n_pairs, Py_ssize_t n_known, Py_ssize_t newest,
     double scale, const double *grad, double *out, Py_ssize_t n,
 ) noexcept nogil:
-    """out := -H grad; its product with grad.  The pairs stand in a ring of n_pairs."""
+    """out := -H grad; its product with grad.  The pairs are in a ring of n_pairs."""
     cdef Py_ssize_t i, pair = newest, following
     cdef double product
     for i in range(n):
@@ -115,7 +115,7 @@ cdef class Curvature:
         self.newest, self.n_known = pair, min(self.n_known + 1, self.n_pairs)
 
     def pairs(self):
-        """What is remembered, from the oldest pair to the newest.
+        """The pairs so far, from the oldest to the newest.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-# Activations and losses written by the user, as the core calls them.
+# User-defined activations and losses, as the core calls them.
 
 from cython cimport floating
 

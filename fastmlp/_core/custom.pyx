@@ -1,4 +1,4 @@
-# Activations and losses written by the user.
+# User-defined activations and losses.
 #
 # a) A function is called once per layer and block, or strip of a block, never per
 #    value: on 20,000 values a C pointer costs as much as a loop of the core, and taking
@@ -6,9 +6,9 @@
 # b) Compiled ones get flat arrays of n values, so the rows of their layers have no
 #    gaps.
 #    Python ones get 2-D arrays over the memory of the workspace, inputs read-only; an
-#    array that the user keeps holds that memory, whatever is put there later.
-# c) What a Python function raises is kept in a Failures, one for each call of the core,
-#    which looks at it when it has the GIL again.  Until then no function is called.
+#    array that a function keeps holds that memory, whose values change later.
+# c) An exception of a Python function is kept in a Failures, one for each call of the
+#    core, which looks at it when it has the GIL again; until then it calls no function.
 # d) With a Python function among them all rows go through one thread, the caller's.
 
 import numpy as np
@@ -44,7 +44,7 @@ cdef object as_array = np.asarray
 
 
 cdef class Failures:
-    """What functions of the user raised during one call of the core.
+    """Exceptions of user-defined functions during one call of the core.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ cdef class Failures:
 
 
 cdef class Function:
-    """A function of the user and its derivative, as the core calls them.
+    """A user-defined function and its derivative, as the core calls them.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ cdef class Function:
     by_input : bool
         Whether the gradient of a loss is one with respect to z.
     owners : tuple
-        What must live as long as the addresses are used.
+        Objects that must live as long as the addresses are used.
     """
 
     def __init__(self, name, first, second, by_input=False, owners=()):
@@ -201,7 +201,7 @@ cdef int losses_in(Function f, str output, y, z, room, floating *precision) exce
 
 
 cdef int take(dict capsules, str dtype, void **function, void **user) except -1:
-    """The address in a capsule, and that of the user's data"""
+    """The address in a capsule, and that of its context"""
     cdef const char *name
     function[0] = user[0] = NULL
     if dtype in capsules:

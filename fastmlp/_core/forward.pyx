@@ -27,10 +27,11 @@ from cpython.pythread cimport (
 from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
-from fastmlp._core.network cimport Data, Layers, Network, Workspace, network_t
+from fastmlp._core.network cimport Data, Layers, Network, network_t
 from fastmlp._core.passes cimport forward
 from fastmlp._core.prediction cimport AS_PROBA, AS_RAW, both_classes
 from fastmlp._core.rows cimport rows_t
+from fastmlp._core.workspace cimport Workspace
 
 from fastmlp._core.prediction import predict
 
@@ -58,7 +59,7 @@ cdef class Forward:
     cdef readonly Layers layers
     cdef readonly object dtype
     cdef readonly Py_ssize_t n_features, n_outputs
-    cdef Data row                       # stands for the single row
+    cdef Data row                       # tells the passes what a single row is
     cdef Workspace work
     cdef PyThread_type_lock lock        # of the workspace
     cdef bint is_brief

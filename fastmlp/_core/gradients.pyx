@@ -1,4 +1,4 @@
-# What a fitted network makes of its inputs: hidden activations and input gradients.
+# Hidden activations and input gradients of a fitted network.
 #
 # a) Blocks of rows as in prediction.pyx, on the same forward pass.
 # b) The backward pass goes one layer further down than that of training, and sums up no
@@ -16,19 +16,11 @@ cimport fastmlp._core.kernels as kernels
 from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport Function, function_t
 from fastmlp._core.kernels cimport fm_activation
-from fastmlp._core.network cimport (
-    Data,
-    Layers,
-    Network,
-    Workspace,
-    data_t,
-    layers_t,
-    network_t,
-    workspace_t,
-)
+from fastmlp._core.network cimport Data, Layers, Network, data_t, layers_t, network_t
 from fastmlp._core.passes cimport forward, slope_rows
 from fastmlp._core.products cimport product
 from fastmlp._core.rows cimport rows_t, x_block
+from fastmlp._core.workspace cimport Workspace, workspace_t
 
 from fastmlp._core.custom import multiply
 

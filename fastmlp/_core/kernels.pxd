@@ -50,8 +50,9 @@ from fastmlp._core.table cimport (
 cdef const fm_kernels_f32 *fm_f32
 cdef const fm_kernels_f64 *fm_f64
 
-# What like the tables stands in the module that holds the C code: the thread pool, and
-# the treatment of denormals (a state to set for a native call, and to put back).
+# Functions that must be, like the tables, in the one module that holds the C code: the
+# thread pool, and the treatment of denormals (a state to set for a native call, and to
+# put back).
 cdef void parallel(
     fm_task task, void *context, Py_ssize_t n_items, int n_threads
 ) noexcept nogil

@@ -3,7 +3,8 @@
 from cython cimport floating
 
 from fastmlp._core.kernels cimport fm_objective
-from fastmlp._core.network cimport layers_t, network_t, workspace_t
+from fastmlp._core.network cimport layers_t, network_t
+from fastmlp._core.workspace cimport workspace_t
 
 cdef enum:
     LANE_ROWS = 48                      # rows of a strip: whole vectors of every width

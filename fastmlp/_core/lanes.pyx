@@ -19,7 +19,7 @@ from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_next, fm_objective
 from fastmlp._core.network cimport Network, layers_t, network_t
 from fastmlp._core.products cimport product
 
-from fastmlp._core.network import LINE
+from fastmlp._core.workspace import LINE
 
 LANES_BYTES = 512 * 1024  # of two layers of some rows, the most that stays in the cache
 # in multiply-adds, about:
@@ -39,7 +39,7 @@ def lanes_pay(Network net, dtype, n_rows, has_workspace):
     if 2 * max(net.units) * LANE_ROWS * dtype.itemsize > LANES_BYTES:
         return False
     for layer in range(net.c.n_layers - 1):
-        if net.c.function[layer] != 0:  # those of users take rows of units
+        if net.c.function[layer] != 0:  # user-defined ones take rows of units
             return False
     work = TRANSPOSE_WORK * (net.units[0] + net.c.n_outputs)
     padded_work = 0
@@ -102,7 +102,7 @@ cdef bint forward_lanes(
     """out := outputs for n rows of x, ldx values apart; False if x was found infinite
 
     objective: whose output activation is applied, NULL for none.  An x that is checked
-    is in one piece.
+    is contiguous.
     """
     cdef Py_ssize_t size = lanes.strip_size, layer, fan_in, fan_out, m, rest
     cdef floating *x_strip = <floating *> lanes.strips + worker * 3 * size

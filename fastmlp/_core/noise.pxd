@@ -2,14 +2,15 @@
 #
 # a) Their numbers are functions of seed, step, layer, row of the batch and unit
 #    (src_c/random.inl.h): the backward pass draws the masks again, any thread any row.
-# b) What dropout leaves of an activation stands beside it, since the derivative is that
-#    of the activation itself.
+# b) Dropped activations have a buffer of their own: the derivative needs the activation
+#    itself.
 
 from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.kernels cimport fm_csr_rows, fm_draw
-from fastmlp._core.network cimport data_t, noise_t, workspace_t
+from fastmlp._core.network cimport data_t
+from fastmlp._core.workspace cimport noise_t, workspace_t
 
 cdef enum:
     INPUT_NOISE = 1  # streams: this one, and 2 l for dropout before layer l
@@ -17,7 +18,7 @@ cdef enum:
 
 cdef inline bint has_dropout(const workspace_t *work, Py_ssize_t layer) noexcept nogil:
     """Whether training drops some of the inputs of a layer"""
-    return work.noise != NULL and work.noise.dropout[layer] > 0
+    return work.noise != NULL and work.noise.drops[layer]
 
 
 cdef inline void drop(
@@ -42,7 +43,7 @@ cdef inline const floating *noisy_x(
         draw.row, draw.stream = row - noise.start, INPUT_NOISE
         kernels.add_noise(&draw, noise.input_noise, x, ldx, out, ldo, n, k)
         x, ldx = out, ldo
-    if noise.dropout[0] > 0:
+    if noise.drops[0]:
         drop(noise, 0, row, x, ldx, out, ldo, n, k)
     return out
 

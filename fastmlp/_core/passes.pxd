@@ -2,8 +2,9 @@
 
 from cython cimport floating
 
-from fastmlp._core.network cimport data_t, layers_t, network_t, workspace_t
+from fastmlp._core.network cimport data_t, layers_t, network_t
 from fastmlp._core.rows cimport rows_t
+from fastmlp._core.workspace cimport workspace_t
 
 
 cdef void forward(

@@ -8,10 +8,11 @@ from cython cimport floating
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.custom cimport apply_function, function_t, multiply_slopes
 from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_next
-from fastmlp._core.network cimport SUM_ROWS, data_t, layers_t, network_t, workspace_t
+from fastmlp._core.network cimport SUM_ROWS, data_t, layers_t, network_t
 from fastmlp._core.noise cimport drop, has_dropout, stored_values
 from fastmlp._core.products cimport product
 from fastmlp._core.rows cimport csr_rows, rows_t, x_stride
+from fastmlp._core.workspace cimport workspace_t
 
 cdef enum:
     STRIP_BYTES = 131072
@@ -89,7 +90,7 @@ cdef void forward(
 ) noexcept nogil:
     """z_l := a_(l-1) W_l + b_l, a_l := f(z_l), a_0 = x; z_last := z_L
 
-    The rows stand from row `at` of the workspace on; ahead: the rows of x, as many as
+    The rows begin at row `at` of the workspace; ahead: the rows of x, as many as
     these, that come next, or NULL.
     """
     cdef const floating *a = x
@@ -103,7 +104,7 @@ cdef void forward(
     for layer in range(net.n_layers):
         is_hidden = layer < net.n_layers - 1
         is_csr = layer == 0 and data.is_sparse
-        # a function of the user has the number of identity there
+        # a user-defined function has the number of identity there
         rectify = (has_gemm and is_hidden and net.activation[layer] == FM_relu
                    and not is_csr)
         fan_in, fan_out = net.width[layer], net.width[layer + 1]

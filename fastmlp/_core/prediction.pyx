@@ -18,19 +18,11 @@ from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport Failures, apply_loss
 from fastmlp._core.kernels cimport fm_objective
 from fastmlp._core.lanes cimport LANE_ROWS, Lanes, forward_lanes, lanes_t
-from fastmlp._core.network cimport (
-    Data,
-    Layers,
-    Network,
-    Workspace,
-    data_t,
-    layers_t,
-    network_t,
-    workspace_t,
-)
+from fastmlp._core.network cimport Data, Layers, Network, data_t, layers_t, network_t
 from fastmlp._core.passes cimport forward
 from fastmlp._core.rows cimport rows_t, x_block, x_stride
 from fastmlp._core.sums cimport mean_scale
+from fastmlp._core.workspace cimport Workspace, workspace_t
 
 from fastmlp._core.lanes import lanes_pay
 from fastmlp._core.network import CALL_WORK
@@ -223,7 +215,7 @@ def predict(
             kernels.parallel(block_task, &p, min(per_call, n_items - first_item),
                              threads)
             kernels.restore_denormals(before)
-        if not in_lanes:  # these have no functions of the user
+        if not in_lanes:  # these have no user-defined functions
             work.failures.check()
         first_item += per_call
         p.rows.first += per_call * p.block
@@ -294,7 +286,7 @@ def activate_outputs(Network net, z):
 
 
 cdef double own_loss(Network net, z, y, w) except? -1:
-    """Weighted sum of a loss of the user; z is overwritten"""
+    """Weighted sum of a user-defined loss; z is overwritten"""
     cdef Py_ssize_t n = len(z), k = net.c.n_outputs, y_width = y.shape[1]
     room = np.empty((3, n, k), dtype=z.dtype)
     cdef Failures failures = Failures((z, room))

@@ -4,7 +4,8 @@ from cython cimport floating
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.kernels cimport fm_csr_rows
-from fastmlp._core.network cimport data_t, workspace_t
+from fastmlp._core.network cimport data_t
+from fastmlp._core.workspace cimport workspace_t
 
 
 ctypedef struct rows_t:                 # rows of the data
@@ -62,7 +63,7 @@ cdef inline Py_ssize_t x_stride(
 cdef inline bint is_in_place(
     const data_t *data, const workspace_t *work, rows_t rows
 ) noexcept nogil:
-    """Whether rows of a dense x are used where they stand"""
+    """Whether rows of a dense x are used in place"""
     if work.noise != NULL and work.noise.is_on_input:
         return False
     return rows.order == NULL and not data.is_wide

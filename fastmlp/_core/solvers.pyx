@@ -9,7 +9,8 @@
 #    every rule and goes on over calls of partial_fit.
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, pow, sqrt
+from cpython.pyport cimport PY_SSIZE_T_MAX
+from libc.math cimport INFINITY, pow
 
 cimport fastmlp._core.kernels as kernels
 
@@ -24,22 +25,24 @@ from fastmlp._core.batch cimport (
     sum_rows,
 )
 from fastmlp._core.custom cimport Failures
-from fastmlp._core.kernels cimport (
-    FM_RULE_adam,
-    FM_RULE_nadam,
-    FM_RULE_sgd,
-    fm_step,
-)
 from fastmlp._core.network cimport Data, Network, data_t
+from fastmlp._core.rows cimport ceil_div
+from fastmlp._core.rules cimport correct_step
+from fastmlp._core.step cimport take_step
 from fastmlp._core.sums cimport sum_t, update_t
 
 from fastmlp._core.kernels import rule_names
+from fastmlp._core.layout import layout_of
 
 from time import perf_counter
 
 import numpy as np
 
-cdef double PSI = 0.004, BASE = 0.96  # of the momentum of nadam (Dozat 2016)
+cdef const double *address_or_null(array) except? NULL:
+    """Where the values of an array of float64 begin, NULL of None"""
+    if array is None:
+        return NULL
+    return <const double *> address_of(array, np.float64)
 
 
 cdef class Epoch:
@@ -65,14 +68,21 @@ cdef class Epoch:
     cdef sum_t *sum
     cdef Failures failures
     cdef Py_ssize_t batch_size, n_rows, blocks_per_call
-    cdef double alpha, learning_rate, loss_sum, average_decay
+    cdef double alpha, loss_sum, average_decay
     cdef void *mean
     cdef readonly Py_ssize_t t, rows_done, rows_counted
     cdef readonly Py_ssize_t n_averaged
     cdef readonly double momentum_product
     cdef Data data                      # the rows of now
+    cdef BatchSum batch
     cdef tuple owners
-    cdef object layer_rates, average
+    cdef object average
+    cdef tuple values                   # arrays of values per step
+    cdef Py_ssize_t n_varied            # for how many steps
+    cdef const double *rates            # each NULL where the value is constant
+    cdef const double *alphas
+    cdef const double *weight_decays
+    cdef const double *dropouts         # (n_steps, n_layers)
 
     def __init__(
         self, Network net, Data data, params, moments, batch_size, alpha, n_threads=1,
@@ -82,7 +92,8 @@ cdef class Epoch:
             net, data, params, batch_size, n_threads, **noise
         )
         self.data = data
-        self.owners = (batch, params, tuple(moments))
+        self.batch = batch
+        self.owners = (params, tuple(moments))
         self.sum = &batch.c
         self.failures = batch.failures
         self.blocks_per_call = batch.blocks_per_call
@@ -90,6 +101,7 @@ cdef class Epoch:
         self.sum.update.v = <void *> address_of(moments[len(moments) - 1], data.dtype)
         self.batch_size = batch_size
         self.alpha = alpha
+        self.n_varied = PY_SSIZE_T_MAX
 
     def use_data(self, Data data):
         """Go on with other rows, of the same kind as before and checked as they were.
@@ -131,7 +143,7 @@ cdef class Epoch:
         """
         cdef update_t *update = &self.sum.update
         update.rule = rule_names.index(rule)
-        update.step.learning_rate = self.learning_rate = update.rate = learning_rate
+        update.step.learning_rate = update.rate = learning_rate
         update.step.momentum, update.step.nesterov = momentum, nesterov
         update.step.beta_1, update.step.beta_2 = beta_1, beta_2
         update.step.epsilon, update.step.root = epsilon, 1
@@ -139,7 +151,8 @@ cdef class Epoch:
         self.t, self.momentum_product = t, momentum_product
 
     def regularize(
-        self, *, weight_decay=0.0, l1=0.0, max_norm=0.0, clip_norm=0.0, layer_rates=None
+        self, *, weight_decay=0.0, l1=0.0, max_norm=0.0, clip_norm=0.0,
+        layer_rates=None, layer_decays=None,
     ):
         """Regularise the weights at each step; 0 does nothing.
 
@@ -153,16 +166,52 @@ cdef class Epoch:
             Largest norm of the weights into a unit.
         clip_norm : float
             Largest norm of the gradient.
-        layer_rates : ndarray of float64 of shape (n_layers,) or None
+        layer_rates : sequence of float of length n_layers, or None
             Factors of the learning rate; a layer with 0 stays as it is.
+        layer_decays : sequence of float of length n_layers, or None
+            Factors of alpha, weight_decay and l1.
         """
         cdef update_t *update = &self.sum.update
         update.weight_decay, update.l1 = weight_decay, l1
         update.max_norm, update.clip_norm = max_norm, clip_norm
-        update.layer_rates = NULL
-        if layer_rates is not None:
-            self.layer_rates = layer_rates
-            update.layer_rates = <const double *> address_of(layer_rates, np.float64)
+        layout = layout_of(self.batch.net, layer_rates, layer_decays)
+        self.batch.set_layout(layout)
+
+    def vary(
+        self, *, learning_rate=None, alpha=None, weight_decay=None, dropout=None
+    ):
+        """Take a value for each step of the coming runs, in place of a constant.
+
+        Parameters
+        ----------
+        learning_rate, alpha, weight_decay : ndarray of shape (n_steps,) or None
+            One value for each batch of a run; None for what is constant.
+        dropout : ndarray of shape (n_steps, n_layers) or None
+            Rates; above 0 only where those that the Epoch was made with are.
+        """
+        cdef Py_ssize_t n_layers = self.sum.net.n_layers, layer
+        values = []
+        for array in (learning_rate, alpha, weight_decay, dropout):
+            values.append(
+                None if array is None else np.ascontiguousarray(array, np.float64)
+            )
+        if dropout is not None:
+            if values[3].ndim != 2 or values[3].shape[1] != n_layers:
+                raise ValueError("dropout needs a rate for each step and layer")
+            for layer in range(n_layers):
+                if values[3][:, layer].any() and (
+                    self.sum.work.noise == NULL or not self.sum.noise.drops[layer]
+                ):
+                    raise ValueError(f"layer {layer} was made without dropout")
+        self.values = tuple(values)
+        self.n_varied = min(
+            [len(array) for array in values if array is not None],
+            default=PY_SSIZE_T_MAX,
+        )
+        self.rates = address_or_null(values[0])
+        self.alphas = address_or_null(values[1])
+        self.weight_decays = address_or_null(values[2])
+        self.dropouts = address_or_null(values[3])
 
     def seed(self, key):
         """Give dropout and noise their seed.
@@ -200,7 +249,7 @@ cdef class Epoch:
 
     @property
     def velocity_rate(self):
-        """What ``use`` takes to go on with sgd."""
+        """The sum of past rates that ``use`` takes to go on with sgd."""
         return self.sum.update.velocity_rate
 
     @property
@@ -215,8 +264,8 @@ cdef class Epoch:
         """Train on all batches of one epoch.
 
         It ends early, between two batches or blocks, after the deadline if a step was
-        taken, and where the loss is no longer a number.  What a function of the user
-        raises is raised again, with the weights of the last whole batch.
+        taken, and where the loss is no longer a number.  An exception of a
+        user-defined function is raised again, with the weights of the last whole batch.
 
         Parameters
         ----------
@@ -235,6 +284,8 @@ cdef class Epoch:
             batch.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
             batch.rows.n_ordered = n_rows = len(order)
         self.n_rows, self.rows_done = n_rows, 0
+        if ceil_div(self.n_rows, self.batch_size) > self.n_varied:
+            raise ValueError(f"there are values for {self.n_varied} steps only")
         self.loss_sum, self.rows_counted = 0, 0
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
         read_weights(batch)
@@ -256,7 +307,8 @@ cdef class Epoch:
     cdef void next_block(self) noexcept nogil:
         """Add a block of rows; after the last one of a batch take the step"""
         cdef sum_t *batch = self.sum
-        batch.noise.draw.step = <unsigned int> self.t
+        if batch.rows.n == 0:
+            self.begin_step()
         sum_rows(batch)
         if batch.work.failure.failed:  # the weights stay those of the last whole batch
             return
@@ -276,36 +328,116 @@ cdef class Epoch:
         self.rows_done = batch.stop
         begin_batch(batch, batch.stop, min(batch.stop + self.batch_size, self.n_rows))
 
+    cdef void begin_step(self) noexcept nogil:
+        """The values of the coming step"""
+        cdef sum_t *batch = self.sum
+        cdef Py_ssize_t step = self.rows_done // self.batch_size
+        batch.noise.draw.step = <unsigned int> self.t
+        if self.rates != NULL:
+            batch.update.rate = self.rates[step]
+            batch.update.step.learning_rate = batch.update.rate
+        if self.alphas != NULL:
+            self.alpha = self.alphas[step]
+        if self.weight_decays != NULL:
+            batch.update.weight_decay = self.weight_decays[step]
+        if self.dropouts != NULL:
+            batch.noise.dropout = self.dropouts + step * batch.net.n_layers
+
+    def accumulate(self, rows):
+        """Sum the gradient over the rows of one batch, without a step.
+
+        Followed by ``apply`` it gives the bits that ``run`` gives with this batch, if
+        it has no more rows than ``batch_size``. Gradients and weights of several calls,
+        of several processes too, may be added before that.
+
+        Parameters
+        ----------
+        rows : ndarray of intp, or slice with start and stop
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_params,)
+            Of the loss, as a sum over the rows, each times its weight; a new array.
+        weight : float
+            Sum of the weights of the rows.
+        """
+        cdef sum_t *batch = self.sum
+        cdef Py_ssize_t first, stop, _i
+        cdef unsigned int before
+        batch.rows.order = NULL
+        if isinstance(rows, slice):
+            first, stop, _ = rows.indices(self.data.n_samples)
+        else:
+            batch.rows.order = <const ptrdiff_t *> address_of(rows, np.intp)
+            first, stop = 0, len(rows)
+            batch.rows.n_ordered = stop
+        if first >= stop:
+            raise ValueError("a batch needs a row at least")
+        begin_batch(batch, first, stop)
+        read_weights(batch)
+        batch.noise.draw.step = <unsigned int> self.t
+        batch.is_last, batch.waits = False, True
+        try:
+            while not batch.is_last:
+                with nogil:
+                    before = kernels.flush_denormals()
+                    for _i in range(self.blocks_per_call):
+                        sum_rows(batch)
+                        if batch.work.failure.failed:
+                            break
+                        sum_parts(batch)
+                        if batch.is_last:
+                            break
+                    kernels.restore_denormals(before)
+                self.failures.check()
+                PyErr_CheckSignals()
+        finally:
+            batch.waits = False
+        gradient = self.batch.grad.copy()
+        gradient[batch.net.n_trainable :] = 0
+        return gradient, batch.weight
+
+    @property
+    def accumulated_loss(self):
+        """Sum of the losses of the last ``accumulate``, each times its weight.
+
+        It is without penalty; for squared errors a sum over the outputs too.
+        """
+        return self.sum.loss
+
+    def apply(self, gradient, double weight):
+        """Take the step along a gradient: that of a batch, or a sum of several.
+
+        Parameters
+        ----------
+        gradient : ndarray of shape (n_params,)
+        weight : float
+            With 0 there is no step.
+        """
+        cdef unsigned int before
+        if gradient.shape != self.batch.grad.shape or (
+            gradient.dtype != self.batch.grad.dtype
+        ):
+            raise ValueError("the gradient is of a wrong shape or dtype")
+        if weight == 0:
+            return
+        self.batch.grad[:] = gradient
+        self.sum.weight = weight
+        with nogil:
+            before = kernels.flush_denormals()
+            self.prepare_step()
+            take_step(self.sum)
+            if self.mean != NULL:
+                self.add_to_average()
+            kernels.restore_denormals(before)
+
     cdef void prepare_step(self) noexcept nogil:
         """The scalars of the step: bias corrections, 1/S and alpha/S"""
         cdef update_t *update = &self.sum.update
         update.scale = 1 / self.sum.weight
         update.decay = self.alpha / self.sum.weight
         self.t += 1
-        if update.rule == FM_RULE_adam:
-            update.step.learning_rate = (
-                self.learning_rate * sqrt(1 - pow(update.step.beta_2, self.t))
-                / (1 - pow(update.step.beta_1, self.t))
-            )
-        elif update.rule == FM_RULE_nadam:
-            self.prepare_nadam(&update.step)
-        elif update.rule == FM_RULE_sgd:
-            update.velocity_rate = (
-                update.step.momentum * update.velocity_rate + update.rate
-            )
-
-    cdef void prepare_nadam(self, fm_step *step) noexcept nogil:
-        """The corrections of the momentum, which grows towards beta_1"""
-        cdef double now = step.beta_1 * (1 - 0.5 * pow(BASE, PSI * self.t))
-        cdef double after = step.beta_1 * (1 - 0.5 * pow(BASE, PSI * (self.t + 1)))
-        self.momentum_product *= now
-        step.gradient_rate = (
-            self.learning_rate * (1 - now) / (1 - self.momentum_product)
-        )
-        step.learning_rate = (
-            self.learning_rate * after / (1 - self.momentum_product * after)
-        )
-        step.root = 1 / sqrt(1 - pow(step.beta_2, self.t))
+        correct_step(update, self.t, &self.momentum_product)
 
     cdef void add_to_average(self) noexcept nogil:
         """Add the weights after a step to their moving average"""

@@ -1,15 +1,26 @@
 # The state of a training step, which batch.pyx sums up and step.pyx finishes.
 
 from fastmlp._core.kernels cimport FM_LOSS_squared_error, fm_step
-from fastmlp._core.network cimport data_t, layers_t, network_t, noise_t, workspace_t
+from fastmlp._core.network cimport data_t, layers_t, network_t
 from fastmlp._core.rows cimport rows_t
+from fastmlp._core.workspace cimport noise_t, workspace_t
 
 
-ctypedef struct part_t:                 # rows of a weight matrix, or all intercepts
-    Py_ssize_t layer, first, n          # layer -1: the intercepts
-    Py_ssize_t start, size              # in the flat vector; 0 values if all are fixed
-    double square                       # sum of squares of these weights
-    double grad_square                  # and of their finished gradient
+cdef enum:                              # roles of a tensor, as in layout.ROLES
+    COEFS = 0
+    INTERCEPTS = 1
+
+ctypedef struct tensor_t:               # layout.Tensor
+    Py_ssize_t role, layer
+    Py_ssize_t start, n_rows, n_columns     # place and shape in the flat vector
+    double rate                         # factor of the learning rate, 0 if it is fixed
+    double decay                        # factor of the penalties
+
+ctypedef struct part_t:                 # rows of a tensor
+    Py_ssize_t tensor, first, n
+    Py_ssize_t start, size              # in the flat vector
+    double square                       # sum of squares of weights that are penalised
+    double grad_square                  # sum of squares of their finished gradient
 
 cdef enum:
     NO_RULE = -1                        # of update_t: only the gradient is wanted
@@ -24,7 +35,6 @@ ctypedef struct update_t:               # the step that follows a batch
     double rate                         # learning rate without corrections of the rule
     double velocity_rate                # of past steps, as sgd's velocity holds them
     double weight_decay, l1, max_norm, clip_norm    # 0 for none
-    const double *layer_rates           # (n_layers,) factors of the rate, NULL for ones
 
 ctypedef struct sum_t:
     const network_t *net
@@ -34,10 +44,13 @@ ctypedef struct sum_t:
     void *grad
     int n_threads
     rows_t rows                         # the current block
-    Py_ssize_t n_items                  # pieces of the block, of whole slots
+    Py_ssize_t n_items                  # of the first phase, each of whole slots
     Py_ssize_t stop                     # end of the batch
     bint is_first, is_last              # whether the block is, in its batch
+    bint waits                          # whether the gradient stays a sum for now
     double loss, weight                 # sums over the batch
+    const tensor_t *tensors
+    Py_ssize_t n_tensors
     part_t *parts
     Py_ssize_t n_parts
     update_t update

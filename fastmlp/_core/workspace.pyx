@@ -1,0 +1,133 @@
+# The memory in which the passes over a block of rows work.
+#
+# a) NumPy allocates one workspace per fit; a step allocates nothing.
+# b) Rows of a layer begin on cache lines, an odd number of them apart: rows a multiple
+#    of a power of two apart would share few sets of L1.  Outputs have no gaps.
+
+import numpy as np
+
+cimport fastmlp._core.kernels as kernels
+from fastmlp._core.addresses cimport address_of
+from fastmlp._core.custom cimport Failures
+from fastmlp._core.network cimport SUM_ROWS, Data, Network
+
+LINE = 64  # bytes of a cache line and of an AVX-512 register
+
+
+def _allocate(sizes):
+    """Memory for lists of buffers, each of which begins a cache line.
+
+    Parameters
+    ----------
+    sizes : dict of list of int
+        Bytes of the buffers, by the name of their list.
+
+    Returns
+    -------
+    memory : ndarray of uint8
+    addresses : dict of list of int
+    """
+    n_lines = sum(-(-size // LINE) for of_list in sizes.values() for size in of_list)
+    memory = np.empty((n_lines + 1) * LINE, dtype=np.uint8)
+    start = int(address_of(memory, np.uint8))
+    start += -start % LINE
+    addresses = {}
+    for name, of_list in sizes.items():
+        addresses[name] = []
+        for size in of_list:
+            addresses[name].append(start)
+            start += -(-size // LINE) * LINE
+    return memory, addresses
+
+
+cdef class Workspace:
+    """Aligned memory for one block of rows: inputs, activations, deltas, sums.
+
+    Parameters
+    ----------
+    net : Network
+    data : Data
+    n_rows : int
+        Rows of the block.
+    n_threads : int
+        Threads that work on it at the same time.
+    with_deltas : bool
+        Whether there is a backward pass, which needs the transposed weights too.
+    dropout : sequence of float
+        Rates of the inputs of each layer; dropped inputs have buffers of their own.
+    """
+
+    def __init__(
+        self, Network net, Data data, n_rows, n_threads=1, with_deltas=False, dropout=()
+    ):
+        real = data.dtype.itemsize
+        n_layers = net.c.n_layers
+        n_slots = -(-n_rows // SUM_ROWS) if with_deltas else 0
+        n_intercepts = net.c.n_params - net.c.n_coefs
+        has_loss = net.c.loss_function != NULL and with_deltas
+        dropped = [layer for layer, rate in enumerate(dropout) if layer and rate]
+        for function in net.functions:
+            function.check(data.dtype, with_deltas)
+        is_own = [net.c.function[i] != 0 for i in range(n_layers - 1)]
+        keeps_z = [
+            is_own[i] or (with_deltas and net.c.by_input[i])
+            for i in range(n_layers - 1)
+        ]
+        line = LINE // real
+        stride = [(-(-n // line) // 2 * 2 + 1) * line for n in net.units]
+        for i in range(n_layers - 1):
+            if is_own[i]:  # user-defined functions see no gaps between the rows
+                stride[i + 1] = net.units[i + 1]
+        stride[n_layers] = net.c.n_outputs
+        values = [n_rows * n for n in stride]  # of a layer
+        hidden = range(1, n_layers)
+        memory, at = _allocate({
+            "a": [0 if data.c.is_sparse else real * values[0]]
+            + [real * n for n in values[1:]],
+            "delta": [real * values[i] * with_deltas for i in hidden],
+            "z": [real * values[i] * keeps_z[i - 1] for i in hidden],
+            "transposed": [
+                real * stride[i] * net.units[i + 1] * with_deltas for i in hidden
+            ],
+            "y": [real * n_rows * data.c.y_width],
+            "w": [real * n_rows],
+            "intercept_grads": [real * n_slots * n_intercepts],
+            "products": [real * n_threads * kernels.FM_GEMM_WORK],
+            "scratch": [
+                real * n_rows * max(net.units) * (net.has_python and with_deltas)
+            ],
+            "loss_room": [real * 3 * n_rows * net.c.n_outputs * has_loss],
+            "losses": [n_slots * sizeof(double)],
+            "weights": [n_slots * sizeof(double)],
+            "dropped": [real * values[layer] for layer in dropped],
+        })
+        a = at["a"]
+        # the delta of the last layer takes the place of its outputs
+        delta = [0, *at["delta"], a[n_layers]]
+        z = [0, *(at["z"][i] if keeps_z[i] else a[i + 1] for i in range(n_layers - 1))]
+        inputs = a[:n_layers]
+        for layer, address in zip(dropped, at["dropped"]):
+            inputs[layer] = address
+        strides = np.array(stride, dtype=np.intp)
+        self.owners = (memory, strides)
+        self.c.n_rows = n_rows
+        self.c.a = self.keep(a)
+        self.c.z = self.keep(z)
+        self.c.input = self.keep(inputs)
+        self.c.delta = self.keep(delta)
+        self.c.transposed = self.keep([0, *at["transposed"]])
+        self.c.stride = <const ptrdiff_t *> address_of(strides, np.intp)
+        self.c.x = a[0]
+        self.c.y, self.c.w = at["y"][0], at["w"][0]
+        self.c.intercept_grads = at["intercept_grads"][0]
+        self.c.products, self.c.scratch = at["products"][0], at["scratch"][0]
+        self.c.loss_room = at["loss_room"][0]
+        self.c.losses, self.c.weights = at["losses"][0], at["weights"][0]
+        self.failures = Failures(memory)
+        self.c.failure = &self.failures.c
+
+    cdef const size_t *keep(self, addresses) except NULL:
+        """An array of addresses that lives as long as the workspace"""
+        array = np.array(addresses, dtype=np.uintp)
+        self.owners += (array,)
+        return <const size_t *> address_of(array, np.uintp)
