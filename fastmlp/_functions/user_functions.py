@@ -11,6 +11,7 @@ import pickle
 import sys
 import warnings
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,17 @@ from fastmlp._functions.signatures import (
     unary,
 )
 from fastmlp._utils.numbers import real_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal, TypeAlias
+
+    from fastmlp._utils.annotations import Array, ArrayLike
+
+    LossOutput: TypeAlias = Literal[
+        "identity", "exp", "softplus", "logistic", "softmax"
+    ]
+    Wrt: TypeAlias = Literal["output", "input"]
 
 # name: (Activation, module that registered it); replaced as a whole, never changed
 _registry = {}
@@ -92,17 +104,27 @@ class Activation(Immutable):
     >>> model = MLPRegressor(hidden_layer_sizes=(4, 3), activation=[square, "tanh"])
     """
 
+    __module__ = "fastmlp"
+
+    forward: Any
+    derivative: Any
+    name: str
+    wrt: Wrt
+    onnx: Callable[..., str] | None
+    c_source: str | None
+    torch: Callable[[], Any] | None
+
     def __init__(
         self,
-        forward,
-        derivative=None,
+        forward: Any,
+        derivative: Any = None,
         *,
-        name=None,
-        wrt="output",
-        onnx=None,
-        c_source=None,
-        torch=None,
-    ):
+        name: str | None = None,
+        wrt: Wrt = "output",
+        onnx: Callable[..., str] | None = None,
+        c_source: str | None = None,
+        torch: Callable[[], Any] | None = None,
+    ) -> None:
         self._set(forward, derivative, name, wrt, onnx, c_source, torch)
         what = f"activation {self.name!r}"
         for dtype in self.function.dtypes:
@@ -144,7 +166,7 @@ class Activation(Immutable):
     def __repr__(self):
         return f"<Activation {self.name!r}>"
 
-    def __call__(self, z):
+    def __call__(self, z: ArrayLike) -> Array:
         """Evaluate the activation.
 
         Parameters
@@ -231,15 +253,23 @@ class Loss(Immutable):
     MLPRegressor(loss=<Loss 'cubic'>)
     """
 
+    __module__ = "fastmlp"
+
+    value: Any
+    gradient: Any
+    output_activation: LossOutput
+    name: str
+    wrt: Wrt
+
     def __init__(
         self,
-        value,
-        gradient,
-        output_activation="identity",
+        value: Any,
+        gradient: Any,
+        output_activation: LossOutput = "identity",
         *,
-        name=None,
-        wrt="output",
-    ):
+        name: str | None = None,
+        wrt: Wrt = "output",
+    ) -> None:
         self._set(value, gradient, output_activation, name, wrt)
         self._check_derivative(lambda made: check_gradient(made, f"loss {self.name!r}"))
 
@@ -283,7 +313,9 @@ class Loss(Immutable):
         return self._pickled((self.value, self.gradient), rest)
 
 
-def register_activation(name, activation):
+def register_activation(
+    name: str, activation: Activation | tuple[Any, Any]
+) -> Activation:
     """Make an activation known by a name, for ``activation=`` and in pickles.
 
     Parameters

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 
 from fastmlp._core.network import Objective
@@ -17,10 +18,33 @@ from fastmlp._data import validation
 from fastmlp._data.class_weight import expanded, positive_weights
 from fastmlp._functions.user_functions import Loss
 from fastmlp._mlp import parameters
-from fastmlp._mlp.base import BaseMLP, solver_is_stochastic
+from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
 from fastmlp._mlp.fast_predict import PROBA, RAW
 from fastmlp._utils.spelling import suggests_keywords
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from fastmlp._mlp.annotations import (
+        BatchSize,
+        Callback,
+        ClassifierLoss,
+        ClassWeight,
+        Factors,
+        HiddenActivations,
+        HiddenLayerSizes,
+        LearningRate,
+        OnDivergence,
+        RandomSource,
+        RandomStream,
+        Scoring,
+        Solver,
+        ValidationSplit,
+        WeightAveraging,
+        WeightInit,
+    )
+    from fastmlp._utils.annotations import Array, ArrayLike, DType, MatrixLike, Weights
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -405,62 +429,64 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     0.88
     """
 
+    __module__ = "fastmlp"
+
     _parameter_rules = parameters.CLASSIFIER_RULES | parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
 
     @suggests_keywords
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: HiddenLayerSizes = (100,),
+        activation: HiddenActivations = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        dtype="auto",
-        fit_intercept=True,
-        weight_init="glorot_uniform",
-        n_threads=None,
-        class_weight=None,
-        validation_split=None,
-        scoring=None,
-        target_score=None,
-        max_time=None,
-        on_divergence="raise",
-        standardize_X=False,
-        random_stream="restart",
-        loss="log_loss",
-        focal_gamma=2.0,
-        dropout=0.0,
-        input_noise=0.0,
-        weight_decay=0.0,
-        l1=0.0,
-        max_weight_norm=None,
-        max_grad_norm=None,
-        label_smoothing=0.0,
-        learning_rate_factors=None,
-        weight_averaging=None,
+        solver: Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomSource = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: DType = "auto",
+        fit_intercept: bool = True,
+        weight_init: WeightInit = "glorot_uniform",
+        n_threads: int | None = None,
+        class_weight: ClassWeight = None,
+        validation_split: ValidationSplit = None,
+        scoring: Scoring = None,
+        target_score: float | None = None,
+        max_time: float | None = None,
+        on_divergence: OnDivergence = "raise",
+        standardize_X: bool = False,
+        random_stream: RandomStream = "restart",
+        loss: ClassifierLoss = "log_loss",
+        focal_gamma: float = 2.0,
+        dropout: float | Factors = 0.0,
+        input_noise: float = 0.0,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+        max_weight_norm: float | None = None,
+        max_grad_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        learning_rate_factors: Factors | None = None,
+        weight_averaging: WeightAveraging = None,
         ema_decay=0.999,
         swa_start=0.75,
-    ):
+    ) -> None:
         super().__init__(
             loss=loss,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -635,21 +661,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         codes = self._predicted_codes(outputs)
         return accuracy_score(y.astype(int), codes, sample_weight=sample_weight)
 
-    @available_if(solver_is_stochastic)
+    @for_stochastic_solvers
     @suggests_keywords
     def partial_fit(
         self,
-        X,
-        y,
-        sample_weight=None,
-        classes=None,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: Weights = None,
+        classes: ArrayLike | None = None,
         *,
-        n_epochs=1,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        callback=None,
-    ):
+        n_epochs: int = 1,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: Weights = None,
+        callback: Callback | None = None,
+    ) -> Self:
         """Update the model with some epochs over the given data.
 
         A loop over small float arrays of one shape costs about 60 us a call, training a
@@ -698,7 +724,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise error
         return self
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> Array:
         """Predict classes.
 
         Parameters
@@ -718,7 +744,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         binarizer = getattr(self, "_label_binarizer", None)
         return csr_matrix(codes) if getattr(binarizer, "sparse_input_", 0) else codes
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> Array:
         """Predict probabilities of the classes.
 
         Parameters
@@ -737,7 +763,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.ones_like(proba[:, :1])
         return proba
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> Array:
         """Predict logarithms of the probabilities, without underflow.
 
         Parameters

@@ -7,7 +7,7 @@ folded into the weights as ``standardize_X`` and ``standardize_y`` are (``_scali
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
@@ -27,6 +27,9 @@ from fastmlp._mlp.classifier import MLPClassifier
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._model.losses import standardizable
 
+if TYPE_CHECKING:
+    from typing import Any
+
 _FOLDABLE = "StandardScaler, RobustScaler, MaxAbsScaler and MinMaxScaler without clip"
 _LARGEST_ROUNDING = 1e-4  # of a scaled feature
 
@@ -42,7 +45,7 @@ class _Scale(NamedTuple):
         return _Scale(self.mean + self.scale * later.mean, self.scale * later.scale)
 
 
-def fold_scalers(estimator):
+def fold_scalers(estimator: Any) -> MLPClassifier | MLPRegressor:
     """Make one model of a pipeline of scalers and an MLP.
 
     The model predicts from raw features what the pipeline predicts, but for rounding,

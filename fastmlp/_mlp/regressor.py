@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._core.network import Objective
 from fastmlp._data import validation
 from fastmlp._functions.user_functions import Loss
 from fastmlp._mlp import parameters
-from fastmlp._mlp.base import BaseMLP, solver_is_stochastic
+from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
 from fastmlp._model import losses
 from fastmlp._utils.spelling import suggests_keywords
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from fastmlp._mlp.annotations import (
+        BatchSize,
+        Callback,
+        Factors,
+        HiddenActivations,
+        HiddenLayerSizes,
+        LearningRate,
+        OnDivergence,
+        OutputActivation,
+        RandomSource,
+        RandomStream,
+        RegressorLoss,
+        Scoring,
+        Solver,
+        ValidationSplit,
+        WeightAveraging,
+        WeightInit,
+    )
+    from fastmlp._utils.annotations import Array, ArrayLike, DType, MatrixLike, Weights
 
 
 def _per_target(outputs):
@@ -437,66 +461,68 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     0.98
     """
 
+    __module__ = "fastmlp"
+
     _parameter_rules = parameters.REGRESSOR_RULES | parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
 
     @suggests_keywords
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: RegressorLoss = "squared_error",
+        hidden_layer_sizes: HiddenLayerSizes = (100,),
+        activation: HiddenActivations = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        dtype="auto",
-        fit_intercept=True,
-        weight_init="glorot_uniform",
-        n_threads=None,
-        validation_split=None,
-        scoring=None,
-        target_score=None,
-        max_time=None,
-        on_divergence="raise",
-        standardize_X=False,
-        standardize_y=False,
-        random_stream="restart",
-        huber_delta=1.0,
-        quantile=0.5,
-        monotone_quantiles=False,
-        tweedie_power=1.5,
-        output_activation=None,
-        dropout=0.0,
-        input_noise=0.0,
-        weight_decay=0.0,
-        l1=0.0,
-        max_weight_norm=None,
-        max_grad_norm=None,
-        label_smoothing=0.0,
-        learning_rate_factors=None,
-        weight_averaging=None,
+        solver: Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomSource = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: DType = "auto",
+        fit_intercept: bool = True,
+        weight_init: WeightInit = "glorot_uniform",
+        n_threads: int | None = None,
+        validation_split: ValidationSplit = None,
+        scoring: Scoring = None,
+        target_score: float | None = None,
+        max_time: float | None = None,
+        on_divergence: OnDivergence = "raise",
+        standardize_X: bool = False,
+        standardize_y: bool = False,
+        random_stream: RandomStream = "restart",
+        huber_delta: float = 1.0,
+        quantile: float | Factors = 0.5,
+        monotone_quantiles: bool = False,
+        tweedie_power: float = 1.5,
+        output_activation: OutputActivation = None,
+        dropout: float | Factors = 0.0,
+        input_noise: float = 0.0,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+        max_weight_norm: float | None = None,
+        max_grad_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        learning_rate_factors: Factors | None = None,
+        weight_averaging: WeightAveraging = None,
         ema_decay=0.999,
         swa_start=0.75,
-    ):
+    ) -> None:
         super().__init__(
             loss=loss,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -596,20 +622,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """The score of the model for finite outputs."""
         return losses.score(y, outputs, self._wanted_objective(), sample_weight)
 
-    @available_if(solver_is_stochastic)
+    @for_stochastic_solvers
     @suggests_keywords
     def partial_fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: Weights = None,
         *,
-        n_epochs=1,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        callback=None,
-    ):
+        n_epochs: int = 1,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: Weights = None,
+        callback: Callback | None = None,
+    ) -> Self:
         """Update the model with some epochs over the given data.
 
         A loop over small float arrays of one shape costs about 60 us a call, training a
@@ -647,7 +673,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 raise error
         return self
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: MatrixLike, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
@@ -692,7 +718,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return quantiles[..., 0] if outputs.shape[2] == 1 else quantiles
 
     @suggests_keywords
-    def predict_interval(self, X, coverage=0.9):
+    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> Array:
         """Predict central intervals that hold the target with a given probability.
 
         For ``loss="gaussian_nll"`` they are those of the normal distribution; for
@@ -730,7 +756,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ends = losses.interval(self._outputs(X), objective, coverage)
         return ends[:, 0] if ends.shape[1] == 1 else ends
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Score of the predictions: R2, for quantiles D2 of their pinball losses.
 
         Parameters

@@ -388,3 +388,22 @@ def test_public_names():
         assert getattr(fastmlp, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         fastmlp.nothing  # noqa: B018
+
+
+CLASSES = [name for name in fastmlp.__all__ if isinstance(getattr(fastmlp, name), type)]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_path_of_a_public_class_is_its_public_name(name):
+    """Pickles and files of skops hold the path, so no module may be named in it."""
+    kind = getattr(fastmlp, name)
+    assert (kind.__module__, kind.__qualname__) == ("fastmlp", name)
+    state = pickle.dumps(kind)
+    assert b"fastmlp._" not in state
+    assert pickle.loads(state) is kind
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_pickle_of_a_model_names_no_private_module(task):
+    assert b"fastmlp._" not in pickle.dumps(fitted(task))
+    assert type(fitted(task).compile()).__module__ == "fastmlp.runtime"
