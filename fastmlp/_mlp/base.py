@@ -134,8 +134,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         label_smoothing,
         learning_rate_factors,
         weight_averaging,
-        ema_decay,
-        swa_start,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -181,8 +179,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.learning_rate_factors = learning_rate_factors
         self.weight_averaging = weight_averaging
-        self.ema_decay = ema_decay
-        self.swa_start = swa_start
 
     @suggests_keywords
     @with_callbacks

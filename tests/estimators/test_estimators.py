@@ -48,8 +48,6 @@ OF_REGULARISATION = [
     "label_smoothing",
     "learning_rate_factors",
     "weight_averaging",
-    "ema_decay",
-    "swa_start",
 ]
 OF_FOCAL = ["loss", "focal_gamma"]
 ADDED = {

@@ -390,6 +390,34 @@ def test_public_names():
         fastmlp.nothing  # noqa: B018
 
 
+FORMER = [
+    ({"weight_averaging": "ema", "ema_decay": 0.9}, {"weight_averaging": ("ema", 0.9)}),
+    ({"weight_averaging": "swa", "swa_start": 0.2}, {"weight_averaging": ("swa", 0.2)}),
+    ({"ema_decay": 0.9, "swa_start": 0.5}, {"weight_averaging": None}),
+    (
+        {"clip_norm": 2.0, "max_norm": 3.0},
+        {"max_grad_norm": 2.0, "max_weight_norm": 3.0},
+    ),
+    ({"layer_rates": [1.0, 0.5]}, {"learning_rate_factors": [1.0, 0.5]}),
+]
+
+
+@pytest.mark.parametrize("former, now", FORMER, ids=str)
+def test_files_of_0_1_with_former_parameters_load(tmp_path, former, now):
+    path = tmp_path / "model.safetensors"
+    save_model(fitted("binary"), path)
+
+    def as_it_was(model):
+        for name in now:
+            del model["params"][name]
+        model["params"].update(weight_averaging=None)
+        model["params"].update(former)
+
+    path.write_bytes(rebuilt(path.read_bytes(), change_model(as_it_was)))
+    params = load_model(path).get_params()
+    assert {name: params[name] for name in now} == now
+
+
 CLASSES = [name for name in fastmlp.__all__ if isinstance(getattr(fastmlp, name), type)]
 
 

@@ -84,7 +84,7 @@ METHODS = {
     "scorer": {"early_stopping": True, "scoring": "accuracy"},
     "float32": {"dtype": "float32", "standardize_X": True},
     "ema": {"weight_averaging": "ema"},
-    "swa": {"weight_averaging": "swa", "swa_start": 0.0},
+    "swa": {"weight_averaging": ("swa", 0.0)},
     "regularised": {
         "dropout": 0.2,
         "l1": 1e-5,
