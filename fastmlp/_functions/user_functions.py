@@ -1,4 +1,4 @@
-"""Activations and losses of the user: what they may be, and the checks of them.
+"""User-defined activations and losses: their forms and the checks of them.
 
 A function is checked when it is made, not in the middle of a fit: called on a few
 values for shape, dtype and finiteness, and its derivative compared with differences.
@@ -341,7 +341,7 @@ def register_activation(
     Warns
     -----
     UserWarning
-        If the name stood for other functions.
+        If other functions were registered under the name.
 
     Notes
     -----
@@ -351,9 +351,9 @@ def register_activation(
 
     A fitted model keeps the activation that it was fitted with: predictions,
     ``compile``, ``partial_fit``, fits with ``warm_start`` and copies use it although
-    its name stands for another one by now. Then ``save_model`` refuses the model and a
-    pickle holds its functions by reference. What was stored before takes the activation
-    that the name stands for when it is loaded.
+    another one is registered under its name by now. Then ``save_model`` refuses the
+    model and a pickle holds its functions by reference. A model that was stored before
+    takes the activation that is registered when it is loaded.
 
     Examples
     --------
@@ -412,7 +412,7 @@ def stored_name(activation):
         return name
     if name in _registry:
         raise TypeError(
-            f"the name {name!r} stands for another activation than the one of the "
+            f"the name {name!r} is registered for another activation than that of the "
             "model, and a model file holds no functions. Register that of the model "
             "under another name and set `activation` to that, or fit anew."
         )
@@ -424,7 +424,7 @@ def stored_name(activation):
 
 
 def is_from_function(error):
-    """Whether an exception was raised by a function of the user."""
+    """Whether an exception was raised by a user-defined function."""
     return hasattr(error, "fastmlp_function")
 
 

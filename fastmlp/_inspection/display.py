@@ -253,7 +253,7 @@ class WeightsDisplay:
     title : str, default=None
         Title of the drawing.
     units : str, default=None
-        What the weights refer to where it is not raw data; it stands below the title.
+        Units of the weights where they are not for raw data, shown below the title.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fastmlp._inspection.summary import LayerFacts
 
-_LOW, _HIGH = -1.1, 0.6  # the units stand within +-0.5, the descriptions below
+_LOW, _HIGH = -1.1, 0.6  # the units are within +-0.5, the descriptions below
 
 
 class NetworkDisplay:

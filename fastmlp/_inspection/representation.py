@@ -1,4 +1,4 @@
-"""What a fitted network makes of its inputs: hidden features and sensitivities."""
+"""Inputs as a fitted network sees them: hidden features and sensitivities."""
 
 from __future__ import annotations
 

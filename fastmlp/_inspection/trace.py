@@ -190,7 +190,7 @@ class StepTrace:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the units with z, a and delta, and the weights before and after.
 
-        The weights stand in tables between the units: a row for each input of a layer
+        The weights are in tables between the units: a row for each input of a layer
         and the bias, a column for each unit. Colours show their signs and sizes.
 
         Parameters

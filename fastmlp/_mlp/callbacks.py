@@ -1,6 +1,6 @@
 """scikit-learn's callbacks where it has them (from 1.9 on), and the plain hook.
 
-The interface of scikit-learn is experimental, so all that touches it stands here.
+The interface of scikit-learn is experimental, so all that touches it is here.
 """
 
 from __future__ import annotations

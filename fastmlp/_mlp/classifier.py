@@ -557,7 +557,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         )
 
     def _own_objective(self, multiclass):
-        """What stands beside a loss of the user: the output activation."""
+        """The objective of the core beside a user-defined loss, after a check."""
         needed = "softmax" if multiclass else "logistic"
         if self.loss.output_activation != needed:
             what = "several classes" if multiclass else "two classes, or labels,"

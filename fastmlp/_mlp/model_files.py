@@ -1,7 +1,7 @@
 """Model files: an estimator as one safetensors-compatible file, and back.
 
-The file holds the parameters, the weights and the other attributes of a fit.  What it
-promises stands in docs/file-format.md.
+The file holds the parameters, the weights and the other attributes of a fit.  Its
+promises are in docs/file-format.md.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> No
 
 
 def _storable(activation):
-    """An activation as a file holds it: one of the user by its registered name."""
+    """An activation as a file holds it: a user-defined one by its name."""
     if isinstance(activation, list):
         return [_storable(entry) for entry in activation]
     own = None if isinstance(activation, str) else as_activation(activation)

@@ -1,4 +1,4 @@
-"""What every constructor parameter must be, and the errors that say so."""
+"""The rule of every constructor parameter, and the errors that quote it."""
 
 from __future__ import annotations
 
@@ -334,7 +334,7 @@ def _is_sizes(value):
 def hidden_activations(estimator, n_hidden):
     """Resolve ``activation`` to name and parameter for each hidden layer.
 
-    In place of the name stands an Activation where it is one of the user.
+    A user-defined one is an Activation in place of the name.
     """
     value = estimator.activation
     if not isinstance(value, list):
@@ -365,7 +365,7 @@ def initial_activations(estimator, activations):
 
 
 def named_activations(estimator):
-    """The activations of the user that ``activation`` gives by name, by that name.
+    """The user-defined activations that ``activation`` gives by name, by that name.
 
     A fit keeps them in ``_named_activations``, where they go before what is registered.
     """

@@ -57,7 +57,7 @@ def fold_scalers(estimator: Any) -> MLPClassifier | MLPRegressor:
     estimator : Pipeline, search, TransformedTargetRegressor or model
         Fitted. The steps before the MLP may be StandardScaler, MinMaxScaler (without
         ``clip``), MaxAbsScaler, RobustScaler, nested pipelines of them and
-        "passthrough". A search stands for its ``best_estimator_``. A
+        "passthrough". A search is replaced by its ``best_estimator_``. A
         TransformedTargetRegressor may have one of these scalers as its transformer.
 
     Returns
@@ -138,7 +138,7 @@ def without_search(estimator):
 
 
 def fold_targets(estimator):
-    """What predicts as a pipeline, without TransformedTargetRegressor and searches.
+    """An equal predictor without TransformedTargetRegressor and searches.
 
     Preparation stays as it is; a scaler of the targets goes into the MLP.
     """
@@ -172,7 +172,7 @@ def _described(step):
 
 
 def _no_model(estimator):
-    """What is said about something else than a model of fastmlp."""
+    """The message about something else than a model of fastmlp."""
     name = type(estimator).__name__
     text = f"expected a fastmlp.MLPClassifier or MLPRegressor, got {type(estimator)!r}."
     if type(estimator).__module__.startswith("sklearn.neural_network"):

@@ -62,7 +62,7 @@ def to_onnx(
         Fitted. What is not a model of fastmlp itself is converted by skl2onnx, with the
         converter of `register_skl2onnx` for the models of fastmlp in it and with
         converters of fastmlp for imputers and encoders; its outputs are then those of
-        skl2onnx. A search stands for its ``best_estimator_``.
+        skl2onnx. A search is replaced by its ``best_estimator_``.
     path : str or path-like, default=None
         Where to write the file; None writes none.
     dtype : {"float32", "float64"} or dtype, default=None

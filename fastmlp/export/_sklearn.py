@@ -132,7 +132,7 @@ def sort_classes(classes, coefs, intercepts, is_binary):
     coefs, intercepts : list of ndarray
         Weights, of which those of the last layer are replaced.
     is_binary : bool
-        Whether one output stands for the second class.
+        Whether one output is that of the second class.
 
     Returns
     -------

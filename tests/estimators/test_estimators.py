@@ -1,4 +1,4 @@
-"""What the estimators add to scikit-learn's, and where they differ on purpose."""
+"""Additions of the estimators to scikit-learn's, and deliberate differences."""
 
 import inspect
 import warnings
