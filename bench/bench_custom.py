@@ -1,4 +1,4 @@
-"""Activations of the user beside those of the core: the time of an epoch.
+"""User-defined activations beside those of the core: the time of an epoch.
 
 Run as a script it prints the ratios, in turn in one run, the least of some rounds:
 
@@ -150,7 +150,7 @@ def measure():
 
 
 def test_ratios():
-    """An epoch with a function of the user against its bar."""
+    """An epoch with a user-defined function against its bar."""
     for dtype, name, kind, _, ratio in measure():
         bar = BARS["numpy" if kind == "numpy" else "compiled"]
         assert ratio <= bar, f"{name} by {kind} in {dtype}: {ratio:.2f} > {bar}"

@@ -1,4 +1,4 @@
-"""What this machine can do at best: the constants of the limit model.
+"""The best that this machine can do: the constants of the limit model.
 
 Each constant is the best of many short timings of a kernel of the core, on data that
 fit the first-level cache unless it says otherwise, less the time of an empty call.

@@ -122,7 +122,7 @@ def dense_targets(cell, y, dtype):
 
 
 class Draws:
-    """What scikit-learn draws from its seed: the weights, then an order per epoch.
+    """Draws of scikit-learn from its seed: the weights, then an order per epoch.
 
     Attributes
     ----------

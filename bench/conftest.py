@@ -1,4 +1,4 @@
-"""What the benchmarks under pytest share: times per unit."""
+"""Fixtures of the benchmarks under pytest: times per unit."""
 
 import pytest
 

@@ -51,7 +51,7 @@ def line(row, rivals):
 
 
 def remarks(result):
-    """What else must be said of a cell: void or failed contestants."""
+    """Remarks on a cell: void or failed contestants."""
     return [
         f"    {entry['contestant']} x{entry['threads']} VOID: {entry['void']}"
         for entry in result["entries"]

@@ -1,4 +1,4 @@
-"""What the timings say: valid or void, times, ratios, geometric means."""
+"""Summary of the timings: valid or void, times, ratios, geometric means."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ except ModuleNotFoundError as error:
         "this Python, or import from another working directory."
     ) from error
 
-# Where each public name stands.  They are imported on first use, so that
+# The module of each public name.  They are imported on first use, so that
 # `import fastmlp.runtime` does without scikit-learn.
 _MODULES = {
     "Activation": "fastmlp._functions.user_functions",

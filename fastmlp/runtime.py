@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -44,6 +45,11 @@ from fastmlp._data.rows import (
 from fastmlp._mlp.model_files import read_model_file, warn_of_version
 from fastmlp._model.snapshot import Snapshot, predicting_objective, special
 from fastmlp._utils.threads import checked_threads
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastmlp._utils.annotations import Array, FilePath, MatrixLike
 
 __all__ = ["ClassifierPredictor", "Predictor", "load_predictor"]
 
@@ -82,8 +88,12 @@ class Predictor:
         "n_outputs_",
         "n_threads",
     )
+    dtype: np.dtype[Any]
+    n_features_in_: int
+    n_outputs_: int
+    n_threads: int
 
-    def __init__(self, snapshot, n_threads=1):
+    def __init__(self, snapshot: Snapshot, n_threads: int = 1) -> None:
         model = snapshot
         dtype = np.dtype(model.dtype or model.coefs[0].dtype)
         freeze = Frozen(dtype)
@@ -122,13 +132,13 @@ class Predictor:
         return f"<{type(self).__name__}: {units}, {self.dtype}>"
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> Array:
         """Names of the features, where the model has them."""
         if self._snapshot.feature_names is None:
             raise AttributeError("the model was fitted without feature names")
         return np.array(self._snapshot.feature_names, dtype=object)
 
-    def predict(self, X, *, out=None):
+    def predict(self, X: MatrixLike, *, out: Array | None = None) -> Array:
         """Predict values; of a classifier, classes.
 
         Parameters
@@ -216,7 +226,7 @@ def _unpickled(kind, snapshot, n_threads, written_by):
     return kind(snapshot, n_threads)
 
 
-def make_predictor(snapshot, n_threads=1):
+def make_predictor(snapshot: Snapshot, n_threads: int = 1) -> Predictor:
     """Make the predictor of a snapshot.
 
     Parameters
@@ -255,14 +265,15 @@ class ClassifierPredictor(Predictor):
     """
 
     __slots__ = ("_has_one_class", "classes_")
+    classes_: Array
 
-    def __init__(self, snapshot, n_threads=1):
+    def __init__(self, snapshot: Snapshot, n_threads: int = 1) -> None:
         super().__init__(snapshot, n_threads)
         classes = self._snapshot.classes
         object.__setattr__(self, "classes_", classes)
         object.__setattr__(self, "_has_one_class", len(classes) == 1)
 
-    def predict(self, X, *, out=None):
+    def predict(self, X: MatrixLike, *, out: Array | None = None) -> Array:
         """Predict classes.
 
         Parameters
@@ -280,7 +291,7 @@ class ClassifierPredictor(Predictor):
         y = self._labels(self._outputs(X, OUTPUTS))
         return y if out is None else copied(y, out)
 
-    def predict_proba(self, X, *, out=None):
+    def predict_proba(self, X: MatrixLike, *, out: Array | None = None) -> Array:
         """Predict probabilities of the classes.
 
         Parameters
@@ -304,7 +315,7 @@ class ClassifierPredictor(Predictor):
                 return proba
         return self._outputs(X, PROBA, out)
 
-    def decision_function(self, X, *, out=None):
+    def decision_function(self, X: MatrixLike, *, out: Array | None = None) -> Array:
         """Evaluate the output layer before its activation: the logits.
 
         Parameters
@@ -332,7 +343,9 @@ class ClassifierPredictor(Predictor):
         return model.classes[class_numbers(outputs)]
 
 
-def load_predictor(path, *, n_threads=1, check=True, copy=False):
+def load_predictor(
+    path: FilePath, *, n_threads: int = 1, check: bool = True, copy: bool = False
+) -> Predictor:
     """Load a file of ``fastmlp.save_model`` for prediction, without scikit-learn.
 
     Parameters

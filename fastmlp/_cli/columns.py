@@ -70,7 +70,7 @@ class Texts(NamedTuple):
     """The distinct texts of a column, and which of them each cell is."""
 
     codes: np.ndarray
-    texts: list[str]  # the last one is "", which stands for missing cells
+    texts: list[str]  # the last one is "", for missing cells
 
     def values(self, distinct):
         """The cells, given the value of each distinct text."""

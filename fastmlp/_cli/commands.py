@@ -167,7 +167,7 @@ def _export(options):
 
 
 def _check_target(option, path, options):
-    """Raise UsageError unless a file can stand there that is no input."""
+    """Raise UsageError unless a file can be written there that is no input."""
     if not Path(path).absolute().parent.is_dir():
         raise UsageError(f"{option}: no such folder: {Path(path).parent}")
     if Path(path).is_dir():

@@ -1,6 +1,6 @@
 """``python -m fastmlp``: fit the digits or a table, beside scikit-learn.
 
-The subcommands ``predict`` and ``export`` stand in ``_commands.py``.
+The subcommands ``predict`` and ``export`` are in ``commands.py``.
 """
 
 from __future__ import annotations

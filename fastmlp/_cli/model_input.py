@@ -107,7 +107,7 @@ def _names_of(model):
 
 
 def _known_columns(model, names):
-    """What a model tells about its columns.
+    """The columns of a table as a model knows them.
 
     Returns
     -------

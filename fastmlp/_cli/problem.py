@@ -1,4 +1,4 @@
-"""What the command line learns: targets, task, and features as numbers."""
+"""The problem that the command line solves: targets, task, and features as numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line says about its fits: scores, times, and how far they agree."""
+"""The report of the command line on its fits: scores, times, and how far they agree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastmlp._cli.targets import REGRESSION
 
 
 def scores_of(model, X, y, task, names):
-    """What a task is judged by, over some rows.
+    """Scores of a model for its task, over some rows.
 
     Parameters
     ----------

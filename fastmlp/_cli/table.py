@@ -18,7 +18,7 @@ _POINTS_AND_COMMAS = str.maketrans(".,", ",.")
 
 
 class UsageError(Exception):
-    """What was asked for cannot be done; the message is one line for the user."""
+    """A request cannot be met; the message is one line for the user."""
 
 
 class Table(NamedTuple):

@@ -85,7 +85,7 @@ class Targets:
         )
 
     def _values(self, name, texts):
-        """What the different texts of a target are; None where they mean a gap.
+        """Values of the different texts of a target; None for a gap.
 
         Only an empty cell is always missing: "None" and "NA" may be classes. Where the
         other cells are quantities, they can be nothing but gaps.

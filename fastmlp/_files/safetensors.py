@@ -144,7 +144,7 @@ def write(path, tensors, metadata):
     tensors : dict of str to ndarray
     metadata : dict of str to str
     """
-    # the widest first, so that each stands at a multiple of its item size
+    # the widest first, so that each begins at a multiple of its item size
     names = sorted(tensors, key=lambda name: -tensors[name].dtype.itemsize)
     header = {"__metadata__": {**metadata, _CHECKSUM: _NO_CHECKSUM}}
     arrays, end = [], 0
@@ -175,7 +175,7 @@ def write(path, tensors, metadata):
 
 
 def _checksum_place(header, checksum):
-    """Where the digits of the checksum stand in the bytes of a header, or -1."""
+    """Offset of the digits of the checksum in the bytes of a header, or -1."""
     before = f'"{_CHECKSUM}":"'.encode()
     place = header.find(before + checksum.encode() + b'"')
     return place + len(before) if place >= 0 else -1
@@ -241,7 +241,7 @@ _OTHER_FORMATS = {
 
 
 def _another_format(head):
-    """What a file is by its first bytes, if it is of another known format, else ''."""
+    """Name of another known format by the first bytes of a file, else ''."""
     for pattern, what in _OTHER_FORMATS.items():
         if re.match(pattern, head, re.DOTALL):
             return f"{what}; fastmlp.save_model writes model files."

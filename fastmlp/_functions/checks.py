@@ -1,4 +1,4 @@
-"""Checks of activations and losses of the user: a trial call, and differences."""
+"""Checks of user-defined activations and losses: a trial call, and differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What activations and losses of the user have in common: they never change."""
+"""The base class of user-defined activations and losses: they never change."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Immutable:
             ) from None
 
     def _pickled(self, functions, rest):
-        """What ``__reduce__`` returns: the functions by reference, and all else."""
+        """The value of ``__reduce__``: the functions by reference, and all else."""
         if any(
             is_compiled(f) and not may_pickle(f) for f in functions if f is not None
         ):

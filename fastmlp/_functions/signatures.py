@@ -1,4 +1,4 @@
-"""Functions of the user in all their forms, as the core calls them.
+"""User-defined functions in all their forms, as the core calls them.
 
 Compiled functions are known by their signature, in many spellings; Python functions by
 the number of their arguments.
@@ -208,7 +208,7 @@ def _writer(call, has_out, name, what):
     call : callable
         Called with all arrays, ``out`` the last.
     has_out : bool
-        Whether the function of the user is given ``out``.
+        Whether the user-defined function is given ``out``.
     name, what : str
     """
 

@@ -1,4 +1,4 @@
-"""Activations and losses of the user: what they may be, and the checks of them.
+"""User-defined activations and losses: their forms and the checks of them.
 
 A function is checked when it is made, not in the middle of a fit: called on a few
 values for shape, dtype and finiteness, and its derivative compared with differences.
@@ -11,6 +11,7 @@ import pickle
 import sys
 import warnings
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,17 @@ from fastmlp._functions.signatures import (
     unary,
 )
 from fastmlp._utils.numbers import real_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal, TypeAlias
+
+    from fastmlp._utils.annotations import Array, ArrayLike
+
+    LossOutput: TypeAlias = Literal[
+        "identity", "exp", "softplus", "logistic", "softmax"
+    ]
+    Wrt: TypeAlias = Literal["output", "input"]
 
 # name: (Activation, module that registered it); replaced as a whole, never changed
 _registry = {}
@@ -92,17 +104,27 @@ class Activation(Immutable):
     >>> model = MLPRegressor(hidden_layer_sizes=(4, 3), activation=[square, "tanh"])
     """
 
+    __module__ = "fastmlp"
+
+    forward: Any
+    derivative: Any
+    name: str
+    wrt: Wrt
+    onnx: Callable[..., str] | None
+    c_source: str | None
+    torch: Callable[[], Any] | None
+
     def __init__(
         self,
-        forward,
-        derivative=None,
+        forward: Any,
+        derivative: Any = None,
         *,
-        name=None,
-        wrt="output",
-        onnx=None,
-        c_source=None,
-        torch=None,
-    ):
+        name: str | None = None,
+        wrt: Wrt = "output",
+        onnx: Callable[..., str] | None = None,
+        c_source: str | None = None,
+        torch: Callable[[], Any] | None = None,
+    ) -> None:
         self._set(forward, derivative, name, wrt, onnx, c_source, torch)
         what = f"activation {self.name!r}"
         for dtype in self.function.dtypes:
@@ -144,7 +166,7 @@ class Activation(Immutable):
     def __repr__(self):
         return f"<Activation {self.name!r}>"
 
-    def __call__(self, z):
+    def __call__(self, z: ArrayLike) -> Array:
         """Evaluate the activation.
 
         Parameters
@@ -231,15 +253,23 @@ class Loss(Immutable):
     MLPRegressor(loss=<Loss 'cubic'>)
     """
 
+    __module__ = "fastmlp"
+
+    value: Any
+    gradient: Any
+    output_activation: LossOutput
+    name: str
+    wrt: Wrt
+
     def __init__(
         self,
-        value,
-        gradient,
-        output_activation="identity",
+        value: Any,
+        gradient: Any,
+        output_activation: LossOutput = "identity",
         *,
-        name=None,
-        wrt="output",
-    ):
+        name: str | None = None,
+        wrt: Wrt = "output",
+    ) -> None:
         self._set(value, gradient, output_activation, name, wrt)
         self._check_derivative(lambda made: check_gradient(made, f"loss {self.name!r}"))
 
@@ -283,7 +313,9 @@ class Loss(Immutable):
         return self._pickled((self.value, self.gradient), rest)
 
 
-def register_activation(name, activation):
+def register_activation(
+    name: str, activation: Activation | tuple[Any, Any]
+) -> Activation:
     """Make an activation known by a name, for ``activation=`` and in pickles.
 
     Parameters
@@ -309,7 +341,7 @@ def register_activation(name, activation):
     Warns
     -----
     UserWarning
-        If the name stood for other functions.
+        If other functions were registered under the name.
 
     Notes
     -----
@@ -319,9 +351,9 @@ def register_activation(name, activation):
 
     A fitted model keeps the activation that it was fitted with: predictions,
     ``compile``, ``partial_fit``, fits with ``warm_start`` and copies use it although
-    its name stands for another one by now. Then ``save_model`` refuses the model and a
-    pickle holds its functions by reference. What was stored before takes the activation
-    that the name stands for when it is loaded.
+    another one is registered under its name by now. Then ``save_model`` refuses the
+    model and a pickle holds its functions by reference. A model that was stored before
+    takes the activation that is registered when it is loaded.
 
     Examples
     --------
@@ -380,7 +412,7 @@ def stored_name(activation):
         return name
     if name in _registry:
         raise TypeError(
-            f"the name {name!r} stands for another activation than the one of the "
+            f"the name {name!r} is registered for another activation than that of the "
             "model, and a model file holds no functions. Register that of the model "
             "under another name and set `activation` to that, or fit anew."
         )
@@ -392,7 +424,7 @@ def stored_name(activation):
 
 
 def is_from_function(error):
-    """Whether an exception was raised by a function of the user."""
+    """Whether an exception was raised by a user-defined function."""
     return hasattr(error, "fastmlp_function")
 
 

@@ -5,11 +5,21 @@ Matplotlib is imported when something is drawn.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._data.scaling import Scaling
 from fastmlp._training import record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+
+    from fastmlp._utils.annotations import Array
 
 
 def import_pyplot():
@@ -99,15 +109,17 @@ class LossCurveDisplay:
     >>> display = LossCurveDisplay.from_estimator(regr)  # doctest: +SKIP
     """
 
+    __module__ = "fastmlp"
+
     def __init__(
         self,
         *,
-        loss,
-        validation_loss=None,
-        validation_score=None,
-        estimator_name=None,
-        kept_epoch=None,
-    ):
+        loss: Array,
+        validation_loss: Array | None = None,
+        validation_score: Array | None = None,
+        estimator_name: str | None = None,
+        kept_epoch: int | None = None,
+    ) -> None:
         self.loss = loss
         self.validation_loss = validation_loss
         self.validation_score = validation_score
@@ -116,8 +128,14 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, *, ax=None, name=None, plot_score=False, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        *,
+        ax: Axes | None = None,
+        name: str | None = None,
+        plot_score: bool = False,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the record of a fitted model.
 
         Parameters
@@ -158,7 +176,14 @@ class LossCurveDisplay:
         )
         return display.plot(ax=ax, plot_score=plot_score, **kwargs)
 
-    def plot(self, ax=None, *, name=None, plot_score=False, **kwargs):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | None = None,
+        plot_score: bool = False,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -228,7 +253,7 @@ class WeightsDisplay:
     title : str, default=None
         Title of the drawing.
     units : str, default=None
-        What the weights refer to where it is not raw data; it stands below the title.
+        Units of the weights where they are not for raw data, shown below the title.
 
     Attributes
     ----------
@@ -242,14 +267,25 @@ class WeightsDisplay:
         Its scale.
     """
 
-    def __init__(self, *, weights, feature_names=None, title=None, units=None):
+    __module__ = "fastmlp"
+
+    def __init__(
+        self,
+        *,
+        weights: Array,
+        feature_names: Sequence[str] | None = None,
+        title: str | None = None,
+        units: str | None = None,
+    ) -> None:
         self.weights = weights
         self.feature_names = feature_names
         self.title = title
         self.units = units
 
     @classmethod
-    def from_estimator(cls, estimator, *, layer=0, ax=None, **kwargs):
+    def from_estimator(
+        cls, estimator: Any, *, layer: int = 0, ax: Axes | None = None, **kwargs: Any
+    ) -> Self:
         """Draw the weights of a layer of a fitted model.
 
         Of a model with ``standardize_X`` or ``standardize_y`` the weights of the first
@@ -288,7 +324,7 @@ class WeightsDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw the map.
 
         Parameters

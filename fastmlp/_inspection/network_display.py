@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastmlp._inspection.display import fitted_mlp, import_pyplot, new_axes
 from fastmlp._inspection.summary import layer_facts
 
-_LOW, _HIGH = -1.1, 0.6  # the units stand within +-0.5, the descriptions below
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+
+    from fastmlp._inspection.summary import LayerFacts
+
+_LOW, _HIGH = -1.1, 0.6  # the units are within +-0.5, the descriptions below
 
 
 class NetworkDisplay:
@@ -34,10 +43,12 @@ class NetworkDisplay:
         Descriptions of the layers.
     """
 
-    def __init__(self, *, layers):
+    __module__ = "fastmlp"
+
+    def __init__(self, *, layers: list[LayerFacts]) -> None:
         self.layers = layers
 
-    def plot(self, ax=None, *, max_units=10):
+    def plot(self, ax: Axes | None = None, *, max_units: int = 10) -> Self:
         """Draw the diagram.
 
         Parameters
@@ -112,7 +123,9 @@ def unit_positions(n_units, max_units):
     return (places - places.mean())[::-1] / (max_units + 1)
 
 
-def plot_network(estimator, *, ax=None, max_units=10):
+def plot_network(
+    estimator: Any, *, ax: Axes | None = None, max_units: int = 10
+) -> NetworkDisplay:
     """Draw the diagram of a fitted network with layer sizes and parameter counts.
 
     Parameters

@@ -1,8 +1,9 @@
-"""What a fitted network makes of its inputs: hidden features and sensitivities."""
+"""Inputs as a fitted network sees them: hidden features and sensitivities."""
 
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import issparse
@@ -22,6 +23,11 @@ from fastmlp._core.prediction import activate_outputs, predict
 from fastmlp._data.rows import check_names, column_names, known_frame
 from fastmlp._data.validation import named
 from fastmlp._utils.spelling import suggests_keywords
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from fastmlp._utils.annotations import Array, ArrayLike, MatrixLike, Weights
 
 MOST_STEPS = 1000  # of the quadrature: its nodes are eigenvalues, of cubic cost
 
@@ -198,12 +204,16 @@ class HiddenFeatures(
     >>> model = make_pipeline(HiddenFeatures(mlp), KNeighborsClassifier()).fit(X, y)
     """
 
+    __module__ = "fastmlp"
+
     @suggests_keywords
-    def __init__(self, estimator, layer=-1):
+    def __init__(self, estimator: Any, layer: int = -1) -> None:
         self.estimator = estimator
         self.layer = layer
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike | None = None, sample_weight: Weights = None
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -235,7 +245,7 @@ class HiddenFeatures(
         self.estimator_ = estimator
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Array:
         """Activations of the hidden layer.
 
         Parameters

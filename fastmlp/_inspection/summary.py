@@ -10,7 +10,7 @@ from fastmlp._functions.user_functions import as_activation
 
 
 class LayerFacts(NamedTuple):
-    """What is said about one layer."""
+    """Name, size and activation of one layer, and its number of parameters."""
 
     name: str
     n_units: int

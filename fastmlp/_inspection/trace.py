@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -18,6 +18,9 @@ from fastmlp._data.rows import check_names, column_names, known_frame
 from fastmlp._data.validation import check_raw, named
 from fastmlp._functions.user_functions import Loss
 from fastmlp._inspection.trace_display import draw_trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LOSSES = ("squared_error", "poisson", "log_loss", "binary_log_loss")
 
@@ -96,6 +99,8 @@ class StepTrace:
         Names of the features.
     """
 
+    __module__ = "fastmlp"
+
     layers: list
     loss: float
     new_loss: float
@@ -104,7 +109,7 @@ class StepTrace:
     learning_rate: float
     names: list = field(repr=False)
 
-    def gates(self):
+    def gates(self) -> list[Gate]:
         """The operations in forward order.
 
         For each unit: the products of weights and inputs, the sum (net input) and the
@@ -182,10 +187,10 @@ class StepTrace:
             ]
         )
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the units with z, a and delta, and the weights before and after.
 
-        The weights stand in tables between the units: a row for each input of a layer
+        The weights are in tables between the units: a row for each input of a layer
         and the bias, a column for each unit. Colours show their signs and sizes.
 
         Parameters

@@ -62,7 +62,7 @@ def _width(label):
 
 
 def _unit_labels(layer):
-    """What stands in the boxes of the units of a layer."""
+    """Labels of the units of a layer."""
     values = zip(layer.net_inputs, layer.outputs, layer.deltas)
     return [
         f"unit {j}\nz {z:.3g}\na {a:.3g}\nδ {delta:.3g}"
@@ -82,7 +82,7 @@ def _sized_axes(width, height):
 
 
 def _scale(ax, width, height):
-    """What the numbers must shrink by to stand in given axes."""
+    """Factor by which the numbers must shrink to fit into given axes."""
     figure = ax.figure.get_size_inches()
     place = ax.get_position()
     room = place.width * figure[0], place.height * figure[1]
@@ -90,7 +90,7 @@ def _scale(ax, width, height):
 
 
 def _title(ax, trace, middle, font):
-    """What the step does."""
+    """Title with the loss before and after the step."""
     before, after = (
         ", ".join(f"{v:.4g}" for v in values)
         for values in (trace.outputs, trace.new_outputs)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._core.batch import BatchSum
@@ -43,8 +45,23 @@ from fastmlp._training.optimizers import OPTIMIZERS
 from fastmlp._training.regularization import Regularization, smoothed
 from fastmlp._training.task import FitOptions, Task
 from fastmlp._utils.numbers import float_dtype
-from fastmlp._utils.spelling import did_you_mean, suggests_keywords
+from fastmlp._utils.spelling import Method, did_you_mean, suggests_keywords
 from fastmlp._utils.threads import allowed_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal, Self
+
+    from fastmlp._inspection.trace import StepTrace
+    from fastmlp._mlp.annotations import Callback
+    from fastmlp._utils.annotations import (
+        Array,
+        ArrayLike,
+        FilePath,
+        MatrixLike,
+        Weights,
+    )
+    from fastmlp.runtime import Predictor
 
 
 def solver_is_stochastic(estimator):
@@ -55,6 +72,11 @@ def solver_is_stochastic(estimator):
             f"{estimator.solver} is not stochastic."
         )
     return True
+
+
+def for_stochastic_solvers(method: Method) -> Method:
+    """Offer a method for stochastic solvers only; a type checker sees it anyway."""
+    return available_if(solver_is_stochastic)(method)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
@@ -112,8 +134,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         label_smoothing,
         learning_rate_factors,
         weight_averaging,
-        ema_decay,
-        swa_start,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -159,28 +179,26 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.learning_rate_factors = learning_rate_factors
         self.weight_averaging = weight_averaging
-        self.ema_decay = ema_decay
-        self.swa_start = swa_start
 
     @suggests_keywords
     @with_callbacks
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: Weights = None,
         *,
-        coefs_init=None,
-        intercepts_init=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        groups=None,
-        callback=None,
-        checkpoint=None,
-        checkpoint_every=1,
-        resume=None,
-    ):
+        coefs_init: Sequence[ArrayLike] | None = None,
+        intercepts_init: Sequence[ArrayLike] | None = None,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: Weights = None,
+        groups: ArrayLike | None = None,
+        callback: Callback | None = None,
+        checkpoint: FilePath | None = None,
+        checkpoint_every: int = 1,
+        resume: FilePath | None = None,
+    ) -> Self:
         """Fit the model to data.
 
         Parameters
@@ -322,7 +340,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         parameters.hidden_activations(self, len(parameters.hidden_sizes(self)))
         check_own_constraints(self)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, as scikit-learn's method.
 
         Parameters
@@ -594,7 +612,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
 
     @suggests_keywords
-    def compile(self, *, n_threads=None):
+    def compile(self, *, n_threads: int | None = None) -> Predictor:
         """Freeze the fitted model for fast prediction.
 
         Parameters
@@ -617,7 +635,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return make_predictor(self._snapshot(), allowed_threads(n_threads))
 
     @suggests_keywords
-    def hidden_activations(self, X, layer=-1):
+    def hidden_activations(self, X: MatrixLike, layer: int = -1) -> Array:
         """Activations of a hidden layer.
 
         Parameters
@@ -642,7 +660,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return representation.hidden_activations(self, X, layer)
 
     @suggests_keywords
-    def input_gradient(self, X, output=None, *, of="output"):
+    def input_gradient(
+        self,
+        X: MatrixLike,
+        output: int | None = None,
+        *,
+        of: Literal["output", "raw"] = "output",
+    ) -> Array:
         """Derivatives of the outputs with respect to the features.
 
         Parameters
@@ -677,8 +701,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     @suggests_keywords
     def integrated_gradients(
-        self, X, baseline=None, output=None, *, of="output", n_steps=50
-    ):
+        self,
+        X: MatrixLike,
+        baseline: ArrayLike | None = None,
+        output: int | None = None,
+        *,
+        of: Literal["output", "raw"] = "output",
+        n_steps: int = 50,
+    ) -> Array:
         """Attribute an output to the features by integrated gradients [1]_.
 
         The gradient is averaged along the line from the baseline to each row, by
@@ -713,7 +743,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self, X, baseline, output, of, n_steps
         )
 
-    def summary(self):
+    def summary(self) -> str:
         """Table of the layers: units, activations, parameters.
 
         Returns
@@ -740,7 +770,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return summary(self)
 
     @suggests_keywords
-    def trace_step(self, x, y, *, learning_rate=None):
+    def trace_step(
+        self, x: ArrayLike, y: ArrayLike, *, learning_rate: float | None = None
+    ) -> StepTrace:
         """Follow one sample forward and backward, and take a step, gate by gate.
 
         The model is left as it is. The step is that of sgd without momentum on a batch
@@ -790,7 +822,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return parameters.hidden_activations(self, len(network.units) - 2)
 
     @suggests_keywords
-    def loss_gradient(self, X, y, sample_weight=None):
+    def loss_gradient(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: Weights = None
+    ) -> tuple[float, list[Array], list[Array]]:
         """Loss on data and its gradient at the current weights.
 
         The loss is the one that ``fit`` minimises: the weighted mean over the rows
@@ -922,7 +956,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return y.shape[1]
 
     @property
-    def history_(self):
+    def history_(self) -> dict[str, Array]:
         """Record of the epochs: a dict of arrays, see the attributes of the class."""
         try:
             return record.as_arrays(self._history)

@@ -1,6 +1,6 @@
 """scikit-learn's callbacks where it has them (from 1.9 on), and the plain hook.
 
-The interface of scikit-learn is experimental, so all that touches it stands here.
+The interface of scikit-learn is experimental, so all that touches it is here.
 """
 
 from __future__ import annotations
@@ -8,16 +8,23 @@ from __future__ import annotations
 from contextlib import contextmanager
 from numbers import Integral
 
+from fastmlp._utils.spelling import Method
+
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:
-        """Stands in for scikit-learn's mixin and adds nothing."""
+        """The same name as scikit-learn's mixin, which adds nothing here."""
 
-    def with_callbacks(method):
-        """Stand in for scikit-learn's decorator; changes nothing."""
+    def _with_callbacks(method):
         return method
+
+
+def with_callbacks(method: Method) -> Method:
+    """scikit-learn's decorator of ``fit``, with the type of the method kept."""
+    return _with_callbacks(method)
 
 
 @contextmanager

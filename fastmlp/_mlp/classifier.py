@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 
 from fastmlp._core.network import Objective
@@ -17,21 +18,46 @@ from fastmlp._data import validation
 from fastmlp._data.class_weight import expanded, positive_weights
 from fastmlp._functions.user_functions import Loss
 from fastmlp._mlp import parameters
-from fastmlp._mlp.base import BaseMLP, solver_is_stochastic
+from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
 from fastmlp._mlp.fast_predict import PROBA, RAW
 from fastmlp._utils.spelling import suggests_keywords
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from fastmlp._mlp.annotations import (
+        BatchSize,
+        Callback,
+        ClassifierLoss,
+        ClassWeight,
+        Factors,
+        HiddenActivations,
+        HiddenLayerSizes,
+        LearningRate,
+        OnDivergence,
+        RandomSource,
+        RandomStream,
+        Scoring,
+        Solver,
+        ValidationSplit,
+        WeightAveraging,
+        WeightInit,
+    )
+    from fastmlp._utils.annotations import Array, ArrayLike, DType, MatrixLike, Weights
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier.
 
     A drop-in for scikit-learn's class of this name on a native core: binary,
-    multi-class and multi-label tasks by minimising the log loss. The parameters from
-    ``dtype`` on are additions.
+    multi-class and multi-label tasks by minimising the log loss. In the signature, the
+    parameters from ``dtype`` on are additions.
 
     Parameters
     ----------
+    -- Network --
+
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Number of units of each hidden layer; ``()`` gives logistic or
         softmax regression.
@@ -48,31 +74,54 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         - "softplus": f(z) = log(1 + exp(z))
         - "leaky_relu": f(z) = z if z >= 0 else slope * z, slope 0.01;
           ``("leaky_relu", slope)`` sets another slope > 0
-        - "elu" [14]_: f(z) = z if z > 0 else alpha * (exp(z) - 1), alpha 1;
+        - "elu" [1]_: f(z) = z if z > 0 else alpha * (exp(z) - 1), alpha 1;
           ``("elu", alpha)`` sets another alpha > 0
-        - "selu" [15]_: f(z) = 1.0507 * elu(z) with alpha 1.67326
-        - "gelu" [16]_: f(z) = z Phi(z), Phi the standard normal distribution
-        - "silu" [17]_ (swish): f(z) = z / (1 + exp(-z))
-        - "mish" [18]_: f(z) = z tanh(log(1 + exp(z)))
+        - "selu" [2]_: f(z) = 1.0507 * elu(z) with alpha 1.67326
+        - "gelu" [3]_: f(z) = z Phi(z), Phi the standard normal distribution
+        - "silu" [4]_ (swish): f(z) = z / (1 + exp(-z))
+        - "mish" [5]_: f(z) = z tanh(log(1 + exp(z)))
         - "softsign": f(z) = z / (1 + abs(z))
         - "hard_sigmoid": f(z) = z / 6 + 1 / 2, cut to [0, 1]
 
+    fit_intercept : bool, default=True
+        Whether the layers learn intercepts; without, they start from zeros and stay
+        as they are.
+
+    weight_init : str, default="glorot_uniform"
+        Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
+        intercepts included; narrower into logistic layers, and out of the last hidden
+        layer if that is logistic), "glorot_normal", "he_uniform", "he_normal",
+        "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
+
+    -- Loss --
+
+    loss : {"log_loss", "focal"} or Loss, default="log_loss"
+        "log_loss" is the cross entropy; "focal" [6]_ multiplies its terms by
+        ``(1 - p) ** focal_gamma``, p the probability of the true class, so that easy
+        rows count less. Its probabilities are less extreme than those of "log_loss".
+        One of your own is a :class:`Loss`, with ``output_activation="softmax"`` for
+        more than two classes, else "logistic".
+
+    focal_gamma : float, default=2.0
+        Exponent of "focal", >= 0; 0 is the log loss.
+
+    -- Optimisation --
+
     solver : {"lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"}, \
             default="adam"
-        "lbfgs" [2]_ takes all rows at each step and often does better on tables of up
-        to a few thousand rows. The others learn from mini-batches: "adam" [1]_ and
-        "sgd"; "nadam" [10]_, Adam with Nesterov's momentum; "rmsprop" [11]_, which
-        divides by the root of a mean square; "adagrad" [12]_, by that of a sum of
-        squares, with a larger ``learning_rate_init`` such as 0.01; "lion" [13]_, which
+        "lbfgs" [7]_ takes all rows at each step and often does better on tables of up
+        to a few thousand rows. The others learn from mini-batches: "adam" [8]_ and
+        "sgd"; "nadam" [9]_, Adam with Nesterov's momentum; "rmsprop" [10]_, which
+        divides by the root of a mean square; "adagrad" [11]_, by that of a sum of
+        squares, with a larger ``learning_rate_init`` such as 0.01; "lion" [12]_, which
         takes the sign of a momentum, with a rate some 3 to 10 times smaller than that
         of adam and ``beta_2=0.99``.
 
-    alpha : float, default=0.0001
-        Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
-        the sum of their weights) of a batch; intercepts are not penalised.
-
     batch_size : int or "auto", default="auto"
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
+
+    shuffle : bool, default=True
+        Whether sgd and adam go through the rows in a new random order each epoch.
 
     learning_rate : str, (str, float) or callable, default="constant"
         Schedules of all stochastic solvers but adam: "constant" keeps
@@ -96,33 +145,71 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     power_t : float, default=0.5
         Exponent of "invscaling".
 
-    max_iter : int, default=200
-        Largest number of epochs (sgd, adam) or iterations (lbfgs).
+    learning_rate_factors : array-like of shape (n_layers_ - 1,) or None, default=None
+        Factors >= 0 of the learning rate of each layer of weights with its
+        intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
+        is, to the last bit (but for the rounding of ``standardize_X`` and
+        ``standardize_y``, whose scales are folded into the outer layers).
 
-    shuffle : bool, default=True
-        Whether sgd and adam go through the rows in a new random order each epoch.
-
-    random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation split and the order of rows. The
-        same int gives the same model as scikit-learn's estimator.
-
-    tol : float, default=1e-4
-        Smallest improvement of the loss (of the score with early stopping) that
-        counts; for lbfgs the largest absolute entry of the gradient at which training
-        ends.
-
-    verbose : bool or int, default=False
-        True prints scikit-learn's line about each epoch; the int 1 one progress line
-        that is written over; 2 or more a line about each epoch with all figures.
-
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
+    max_grad_norm : float or None, default=None
+        Largest Euclidean norm of the gradient of a batch, over all weights and
+        intercepts and with the L2 penalty; a longer one is scaled to it [13]_.
 
     momentum : float, default=0.9
         Momentum of sgd, in [0, 1].
 
     nesterovs_momentum : bool, default=True
         Whether sgd takes Nesterov's form of momentum.
+
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of the moments of adam, nadam, lion and (the second) rmsprop, in
+        [0, 1).
+
+    epsilon : float, default=1e-8
+        Guard against division by zero in adam, nadam, rmsprop and adagrad.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the validation split and the order of rows. The
+        same int gives the same model as scikit-learn's estimator.
+
+    random_stream : {"restart", "continue"}, default="restart"
+        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
+        "restart" draws the same numbers in each call, as scikit-learn does, so that
+        batches of one size are all shuffled alike; "continue" goes on where the last
+        call ended.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+
+    n_threads : int or None, default=None
+        Threads that share the batches of a fit. None takes those that the processor
+        affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
+        batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
+        are the same bits for any number.
+
+    verbose : bool or int, default=False
+        True prints scikit-learn's line about each epoch; the int 1 one progress line
+        that is written over; 2 or more a line about each epoch with all figures.
+
+    -- Stopping --
+
+    max_iter : int, default=200
+        Largest number of epochs (sgd, adam) or iterations (lbfgs).
+
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss by lbfgs.
+
+    max_time : float or None, default=None
+        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
+        the weights of the last step.
+
+    tol : float, default=1e-4
+        Smallest improvement of the loss (of the score with early stopping) that
+        counts; for lbfgs the largest absolute entry of the gradient at which training
+        ends.
+
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement after which sgd and adam stop.
 
     early_stopping : bool, default=False
         Whether sgd and adam hold out a validation part, stop when its score (accuracy)
@@ -133,38 +220,87 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     validation_fraction : float, default=0.1
         Fraction of the rows held out with early stopping, in [0, 1).
 
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of the moments of adam, nadam, lion and (the second) rmsprop, in
-        [0, 1).
+    validation_split : float, array-like of int or bool, splitter or None, default=None
+        Rows to hold out as validation data: a share of them in (0, 1), drawn by
+        ``random_state`` as with ``early_stopping``; their numbers; a mask; or a
+        splitter of scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to
+        ``fit``) or ``TimeSeriesSplit``, of which the last split counts. They are judged
+        after each epoch; with ``early_stopping`` they decide, in place of
+        ``validation_fraction``. Works for all solvers.
 
-    epsilon : float, default=1e-8
-        Guard against division by zero in adam, nadam, rmsprop and adagrad.
+    scoring : str, callable or None, default=None
+        Score of the validation data: None is accuracy (classifier) or R2
+        (regressor), "loss" minus the validation loss, else a name or a callable
+        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
+        never the best one.
 
-    n_iter_no_change : int or np.inf, default=10
-        Epochs without improvement after which sgd and adam stop.
+    target_score : float or None, default=None
+        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
 
-    max_fun : int, default=15000
-        Largest number of evaluations of the loss by lbfgs.
+    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
+        What to do when the weights are no longer finite: "raise" an error (with
+        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
+        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
+        go on from them at a tenth of the learning rate, at most ten times.
+
+    -- Regularisation --
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty ``alpha / (2 S) sum(W^2)``, S the number of rows (or
+        the sum of their weights) of a batch; intercepts are not penalised. The L1
+        penalty is ``l1``, decoupled decay ``weight_decay``.
+
+    l1 : float, default=0.0
+        Strength of the L1 penalty ``l1 * sum(abs(W))`` on the mean loss, so that
+        ``alpha`` and ``l1`` together make an elastic net (``l1`` is not divided by S).
+        It is a proximal step [14]_: after each update the weights move towards 0
+        by ``l1`` times the rate that the solver has for the gradient of the weight, and
+        stay at 0 once they reach it, so that some are exactly 0. Intercepts stay; the
+        reported loss does not hold the penalty. Not with "lion" and "lbfgs".
+
+    weight_decay : float, default=0.0
+        Decoupled weight decay [15]_: each step takes ``rate * weight_decay`` of every
+        weight away, rate being the current learning rate; intercepts stay. With
+        solver "adam" this is AdamW. Other than ``alpha`` it does not go through the
+        moments and is not part of the loss.
+
+    dropout : float or array-like of shape (n_layers_ - 1,), default=0.0
+        Share of the units that each training step leaves out at random (inverted
+        dropout [16]_: the others are divided by 1 - rate, so nothing changes in
+        prediction and validation). A float holds for all hidden layers; a list has
+        one rate for the input and each hidden layer, as in ``[0.1, 0.5]``. Rates lie
+        in [0, 1). The masks depend on ``random_state``, not on ``n_threads``.
+
+    input_noise : float, default=0.0
+        Standard deviation of the normal noise that training adds to each feature, in
+        units of X (of standardised X with ``standardize_X``); dense X only.
+
+    label_smoothing : float, default=0.0
+        Share of each target, in [0, 1), that is divided equally among all classes
+        [17]_; for two classes and for each label it is 0 and 1 that share it.
+        Validation losses and scores take the targets as they are.
+
+    max_weight_norm : float or None, default=None
+        Largest Euclidean norm of the weights into a unit; longer ones are scaled to
+        it after each step [16]_.
+
+    weight_averaging : {None, "ema", "swa"} or (str, float), default=None
+        Average of the weights over the course of training, which is validated and
+        becomes ``coefs_`` in the end. Training itself goes on with the weights as they
+        are, over calls of ``partial_fit`` too.
+
+        - "ema", or ``("ema", decay)``: a moving average of the weights after each
+          step. Those after step i of n count in proportion to ``decay ** (n - i)``,
+          with the decay in [0, 1), by default 0.999.
+        - "swa" [18]_, or ``("swa", start)``: the mean of the weights after each epoch
+          from the share ``start`` of ``max_iter`` on, in [0, 1), by default 0.75. A fit
+          that stops earlier keeps its weights without an average.
+
+    -- Data --
 
     dtype : {"auto", "float32", "float64"} or dtype, default="auto"
         Precision of weights and arithmetic. "auto" is float32 for X in float32 and
         float64 for any other.
-
-    fit_intercept : bool, default=True
-        Whether the layers learn intercepts; without, they start from zeros and stay
-        as they are.
-
-    weight_init : str, default="glorot_uniform"
-        Distribution of the initial weights: "glorot_uniform" (scikit-learn's,
-        intercepts included; narrower into logistic layers, and out of the last hidden
-        layer if that is logistic), "glorot_normal", "he_uniform", "he_normal",
-        "lecun_normal", "orthogonal" or "standard_normal" (intercepts zero).
-
-    n_threads : int or None, default=None
-        Threads that share the batches of a fit. None takes those that the processor
-        affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
-        batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
-        are the same bits for any number.
 
     class_weight : "balanced", dict, list of dict, array-like or None, default=None
         Weights of the classes: each row counts ``sample_weight`` times the weight of
@@ -176,112 +312,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         whose weights are multiplied; or one number > 0 per label, which multiplies
         the positive term of that label in the loss and nothing else.
 
-    validation_split : array-like of int or bool, splitter or None, default=None
-        Rows to hold out as validation data: their numbers, a mask, or a splitter of
-        scikit-learn such as ``GroupShuffleSplit`` (pass ``groups`` to ``fit``) or
-        ``TimeSeriesSplit``, of which the last split counts. They are judged after
-        each epoch; with ``early_stopping`` they decide, in place of the random
-        fraction. Works for all solvers.
-
-    scoring : str, callable or None, default=None
-        Score of the validation data: None is accuracy (classifier) or R2
-        (regressor), "loss" minus the validation loss, else a name or a callable
-        ``(estimator, X, y)`` of :mod:`sklearn.metrics`. An epoch whose score is NaN is
-        never the best one.
-
-    target_score : float or None, default=None
-        Validation score at which training stops; 1.0 is a perfect accuracy or R2.
-
-    max_time : float or None, default=None
-        Seconds after which ``fit`` stops, within an epoch too (to about 50 ms), with
-        the weights of the last step.
-
-    on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
-        What to do when the weights are no longer finite: "raise" an error (with
-        ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
-        best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
-        go on from them at a tenth of the learning rate, at most ten times.
-
     standardize_X : bool, default=False
         Whether training sees each feature with mean 0 and variance 1 (sparse X:
         variance only; so too without intercepts), by the weighted statistics of the
         training rows of the first fit. The weights that result are folded into the
         first layer, so that ``coefs_`` and ``predict`` take raw features. Takes a copy
         of X; sparse rows become dense in it where the first fit was on dense X.
-
-    random_stream : {"restart", "continue"}, default="restart"
-        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
-        "restart" draws the same numbers in each call, as scikit-learn does, so that
-        batches of one size are all shuffled alike; "continue" goes on where the last
-        call ended.
-
-    loss : {"log_loss", "focal"} or Loss, default="log_loss"
-        "log_loss" is the cross entropy; "focal" [3]_ multiplies its terms by
-        ``(1 - p) ** focal_gamma``, p the probability of the true class, so that easy
-        rows count less. Its probabilities are less extreme than those of "log_loss".
-        One of your own is a :class:`Loss`, with ``output_activation="softmax"`` for
-        more than two classes, else "logistic".
-
-    focal_gamma : float, default=2.0
-        Exponent of "focal", >= 0; 0 is the log loss.
-
-    dropout : float or array-like of shape (n_layers_ - 1,), default=0.0
-        Share of the units that each training step leaves out at random (inverted
-        dropout [4]_: the others are divided by 1 - rate, so nothing changes in
-        prediction and validation). A float holds for all hidden layers; a list has
-        one rate for the input and each hidden layer, as in ``[0.1, 0.5]``. Rates lie
-        in [0, 1). The masks depend on ``random_state``, not on ``n_threads``.
-
-    input_noise : float, default=0.0
-        Standard deviation of the normal noise that training adds to each feature, in
-        units of X (of standardised X with ``standardize_X``); dense X only.
-
-    weight_decay : float, default=0.0
-        Decoupled weight decay [5]_: each step takes ``rate * weight_decay`` of every
-        weight away, rate being the current learning rate; intercepts stay. With
-        solver "adam" this is AdamW. Other than ``alpha`` it does not go through the
-        moments and is not part of the loss.
-
-    l1 : float, default=0.0
-        Strength of the penalty ``l1 * sum(abs(W))`` on the mean loss, by a proximal
-        step [6]_: after each update the weights move towards 0 and stop there, so that
-        some are exactly 0. They move by ``l1`` times the rate that the solver has for
-        the gradient of the weight. Intercepts stay; the loss that is reported does not
-        hold the penalty. Not with "lion" and "lbfgs".
-
-    max_weight_norm : float or None, default=None
-        Largest Euclidean norm of the weights into a unit; longer ones are scaled to
-        it after each step [4]_.
-
-    max_grad_norm : float or None, default=None
-        Largest Euclidean norm of the gradient of a batch, over all weights and
-        intercepts and with the L2 penalty; a longer one is scaled to it [7]_.
-
-    label_smoothing : float, default=0.0
-        Share of each target, in [0, 1), that is divided equally among all classes
-        [8]_; for two classes and for each label it is 0 and 1 that share it.
-        Validation losses and scores take the targets as they are.
-
-    learning_rate_factors : array-like of shape (n_layers_ - 1,) or None, default=None
-        Factors >= 0 of the learning rate of each layer of weights with its
-        intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
-        is, to the last bit (but for the rounding of ``standardize_X`` and
-        ``standardize_y``, whose scales are folded into the outer layers).
-
-    weight_averaging : {None, "ema", "swa"}, default=None
-        Average of the weights over the course of training, which is what is
-        validated, and what stands in ``coefs_`` in the end: "ema" a moving average of
-        the weights after each step; "swa" [9]_ the mean of those after each epoch
-        from ``swa_start`` on. Training itself goes on with the weights as they are,
-        over calls of ``partial_fit`` too.
-
-    ema_decay : float, default=0.999
-        What a step leaves of the older weights in the moving average, in [0, 1). The
-        weights after step i of n count in proportion to ``ema_decay ** (n - i)``.
-
-    swa_start : float, default=0.75
-        Share of ``max_iter`` epochs, in [0, 1), after which "swa" begins. A fit that
-        stops earlier keeps its weights without an average.
 
     Attributes
     ----------
@@ -351,42 +387,41 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     References
     ----------
-    .. [1] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014,
-       arXiv:1412.6980.
-    .. [2] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
-       Transactions on Mathematical Software 23(4), 1997.
-    .. [3] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
-    .. [4] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
-       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15,
-       2014.
-    .. [5] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019,
-       arXiv:1711.05101.
-    .. [6] N. Parikh and S. Boyd, "Proximal algorithms", Foundations and Trends in
-       Optimization 1(3), 2014.
-    .. [7] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training
-       recurrent neural networks", 2013, arXiv:1211.5063.
-    .. [8] C. Szegedy et al., "Rethinking the inception architecture for computer
-       vision", 2016, arXiv:1512.00567.
-    .. [9] P. Izmailov et al., "Averaging weights leads to wider optima and better
-       generalization", 2018, arXiv:1803.05407.
-    .. [10] T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
-    .. [11] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSProp", Coursera, 2012.
-    .. [12] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online
-       learning and stochastic optimization", JMLR 12, 2011.
-    .. [13] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
-       arXiv:2302.06675.
-    .. [14] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep
+    .. [1] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep
        network learning by exponential linear units", 2015, arXiv:1511.07289.
-    .. [15] G. Klambauer et al., "Self-normalizing neural networks", 2017,
+    .. [2] G. Klambauer et al., "Self-normalizing neural networks", 2017,
        arXiv:1706.02515.
-    .. [16] D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016,
+    .. [3] D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016,
        arXiv:1606.08415.
-    .. [17] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+    .. [4] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
        network function approximation in reinforcement learning", 2017,
        arXiv:1702.03118.
-    .. [18] D. Misra, "Mish: a self regularized non-monotonic
-       activation function", 2019,
+    .. [5] D. Misra, "Mish: a self regularized non-monotonic activation function", 2019,
        arXiv:1908.08681.
+    .. [6] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    .. [7] C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
+       Transactions on Mathematical Software 23(4), 1997.
+    .. [8] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014,
+       arXiv:1412.6980.
+    .. [9] T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+    .. [10] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSProp", Coursera, 2012.
+    .. [11] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online
+       learning and stochastic optimization", JMLR 12, 2011.
+    .. [12] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023,
+       arXiv:2302.06675.
+    .. [13] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training
+       recurrent neural networks", 2013, arXiv:1211.5063.
+    .. [14] N. Parikh and S. Boyd, "Proximal algorithms", Foundations and Trends in
+       Optimization 1(3), 2014.
+    .. [15] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019,
+       arXiv:1711.05101.
+    .. [16] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
+       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15,
+       2014.
+    .. [17] C. Szegedy et al., "Rethinking the inception architecture for computer
+       vision", 2016, arXiv:1512.00567.
+    .. [18] P. Izmailov et al., "Averaging weights leads to wider optima and better
+       generalization", 2018, arXiv:1803.05407.
 
     Examples
     --------
@@ -405,62 +440,62 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     0.88
     """
 
+    __module__ = "fastmlp"
+
     _parameter_rules = parameters.CLASSIFIER_RULES | parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
 
     @suggests_keywords
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: HiddenLayerSizes = (100,),
+        activation: HiddenActivations = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        dtype="auto",
-        fit_intercept=True,
-        weight_init="glorot_uniform",
-        n_threads=None,
-        class_weight=None,
-        validation_split=None,
-        scoring=None,
-        target_score=None,
-        max_time=None,
-        on_divergence="raise",
-        standardize_X=False,
-        random_stream="restart",
-        loss="log_loss",
-        focal_gamma=2.0,
-        dropout=0.0,
-        input_noise=0.0,
-        weight_decay=0.0,
-        l1=0.0,
-        max_weight_norm=None,
-        max_grad_norm=None,
-        label_smoothing=0.0,
-        learning_rate_factors=None,
-        weight_averaging=None,
-        ema_decay=0.999,
-        swa_start=0.75,
-    ):
+        solver: Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomSource = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: DType = "auto",
+        fit_intercept: bool = True,
+        weight_init: WeightInit = "glorot_uniform",
+        n_threads: int | None = None,
+        class_weight: ClassWeight = None,
+        validation_split: ValidationSplit = None,
+        scoring: Scoring = None,
+        target_score: float | None = None,
+        max_time: float | None = None,
+        on_divergence: OnDivergence = "raise",
+        standardize_X: bool = False,
+        random_stream: RandomStream = "restart",
+        loss: ClassifierLoss = "log_loss",
+        focal_gamma: float = 2.0,
+        dropout: float | Factors = 0.0,
+        input_noise: float = 0.0,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+        max_weight_norm: float | None = None,
+        max_grad_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        learning_rate_factors: Factors | None = None,
+        weight_averaging: WeightAveraging = None,
+    ) -> None:
         super().__init__(
             loss=loss,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -506,8 +541,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             label_smoothing=label_smoothing,
             learning_rate_factors=learning_rate_factors,
             weight_averaging=weight_averaging,
-            ema_decay=ema_decay,
-            swa_start=swa_start,
         )
         self.class_weight = class_weight
         self.focal_gamma = focal_gamma
@@ -524,7 +557,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         )
 
     def _own_objective(self, multiclass):
-        """What stands beside a loss of the user: the output activation."""
+        """The objective of the core beside a user-defined loss, after a check."""
         needed = "softmax" if multiclass else "logistic"
         if self.loss.output_activation != needed:
             what = "several classes" if multiclass else "two classes, or labels,"
@@ -635,21 +668,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         codes = self._predicted_codes(outputs)
         return accuracy_score(y.astype(int), codes, sample_weight=sample_weight)
 
-    @available_if(solver_is_stochastic)
+    @for_stochastic_solvers
     @suggests_keywords
     def partial_fit(
         self,
-        X,
-        y,
-        sample_weight=None,
-        classes=None,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: Weights = None,
+        classes: ArrayLike | None = None,
         *,
-        n_epochs=1,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        callback=None,
-    ):
+        n_epochs: int = 1,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: Weights = None,
+        callback: Callback | None = None,
+    ) -> Self:
         """Update the model with some epochs over the given data.
 
         A loop over small float arrays of one shape costs about 60 us a call, training a
@@ -698,7 +731,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise error
         return self
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> Array:
         """Predict classes.
 
         Parameters
@@ -718,7 +751,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         binarizer = getattr(self, "_label_binarizer", None)
         return csr_matrix(codes) if getattr(binarizer, "sparse_input_", 0) else codes
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> Array:
         """Predict probabilities of the classes.
 
         Parameters
@@ -737,7 +770,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.ones_like(proba[:, :1])
         return proba
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> Array:
         """Predict logarithms of the probabilities, without underflow.
 
         Parameters

@@ -18,7 +18,7 @@ from fastmlp._utils.numbers import is_finite
 
 
 class Rule(NamedTuple):
-    """What a parameter must be, in words and as a test.
+    """A rule that a parameter must meet, in words and as a test.
 
     Attributes
     ----------

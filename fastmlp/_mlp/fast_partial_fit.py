@@ -1,10 +1,10 @@
-"""What ``partial_fit`` keeps ready between two calls.
+"""The state that ``partial_fit`` keeps ready between two calls.
 
 The checks of scikit-learn and the memory of a batch cost some 500 us, a step on a small
 batch 5.  So a call leaves its network, flat vector and epoch behind, and the next one
 goes on with them if nothing that they depend on has changed: every parameter is still
 the same object, ``coefs_`` and ``intercepts_`` hold the very views that were handed out
-(whose values are the flat vector itself, so what stands in them counts), and the data
+(whose values are the flat vector itself, so assignments to them count), and the data
 are plain arrays in the precision of the model.  Otherwise the call takes the long way.
 """
 
@@ -48,7 +48,7 @@ class Stream:
     Parameters
     ----------
     task : Task
-        The task that has just ended; its weights stand in the estimator.
+        The task that has just ended; the estimator has its weights.
     optimizer : object of one of OPTIMIZERS
     epoch : Epoch
     order : ndarray of intp or None
@@ -116,7 +116,7 @@ class Stream:
     def train(self, estimator, rows, options):
         """Train on some rows; on an error all numbers are as they were.
 
-        Returns what a function of the user raised after some whole batches.
+        Returns the exception of a user-defined function after some whole batches.
         """
         task = Task(estimator, self.network, self.params, *rows, options)
         task.is_live = True

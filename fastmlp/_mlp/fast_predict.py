@@ -33,7 +33,7 @@ _prepared = {}  # by the identity of the estimator: a weak reference to it, and 
 
 
 class _Prepared:
-    """What the core needs of an estimator, and of which state of it that was made."""
+    """An estimator as the core needs it, and the state of which it was made."""
 
     __slots__ = ("columns", "dtype", "forward", "is_auto", "state")
 
@@ -139,7 +139,7 @@ def threads(estimator, network, data):
 
 
 def _of(estimator):
-    """What is prepared of an estimator in its present state, or None."""
+    """The prepared form of an estimator in its present state, or None."""
     state = vars(estimator)
     if "coefs_" not in state or "intercepts_" not in state:
         return None

@@ -1,7 +1,7 @@
 """Model files: an estimator as one safetensors-compatible file, and back.
 
-The file holds the parameters, the weights and the other attributes of a fit.  What it
-promises stands in docs/file-format.md.
+The file holds the parameters, the weights and the other attributes of a fit.  Its
+promises are in docs/file-format.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,6 +32,12 @@ from fastmlp._mlp.restoration import (
 from fastmlp._model.snapshot import stored_objective
 from fastmlp._utils.numbers import dtype_name, is_finite
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastmlp import MLPClassifier, MLPRegressor
+    from fastmlp._utils.annotations import FilePath
+
 FORMAT_VERSION = 1
 WEIGHTS = ("coefs_", "intercepts_")
 _CLASSES = ("MLPClassifier", "MLPRegressor")
@@ -39,6 +46,8 @@ _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
 
 class ModelVersionWarning(UserWarning):
     """A model was stored by another version of fastmlp."""
+
+    __module__ = "fastmlp"
 
 
 def stamped(state):
@@ -77,7 +86,7 @@ def warn_of_version(stored, name):
         )
 
 
-def save_model(estimator, path, *, optimizer=False):
+def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> None:
     """Save a fitted estimator to a file that runs no code on loading.
 
     The file is compatible with safetensors [1]_; ``docs/file-format.md`` describes it
@@ -168,7 +177,7 @@ def save_model(estimator, path, *, optimizer=False):
 
 
 def _storable(activation):
-    """An activation as a file holds it: one of the user by its registered name."""
+    """An activation as a file holds it: a user-defined one by its name."""
     if isinstance(activation, list):
         return [_storable(entry) for entry in activation]
     own = None if isinstance(activation, str) else as_activation(activation)
@@ -293,7 +302,9 @@ def _check_weights(attributes):
         width = w.shape[1]
 
 
-def load_model(path, *, check=True, copy=False):
+def load_model(
+    path: FilePath, *, check: bool = True, copy: bool = False
+) -> MLPClassifier | MLPRegressor:
     """Load an estimator from a file of ``save_model``; runs no code of the file.
 
     Parameters

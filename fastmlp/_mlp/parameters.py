@@ -1,4 +1,4 @@
-"""What every constructor parameter must be, and the errors that say so."""
+"""The rule of every constructor parameter, and the errors that quote it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from fastmlp._model.losses import (
     are_levels,
 )
 from fastmlp._model.snapshot import is_logistic_range
+from fastmlp._training.averaging import DEFAULTS as AVERAGES
 from fastmlp._training.schedules import PARAMETERS as SCHEDULES
 from fastmlp._utils.numbers import float_dtype, is_finite, is_flat
 from fastmlp._utils.spelling import did_you_mean
@@ -71,6 +72,14 @@ def _is_schedule(value):
         and name in SCHEDULES
         and interval(Real, 0, 1, f"{low})").accepts(share)
     )
+
+
+def _is_average(value):
+    """Whether a value is the name of an average and its parameter."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    name, number = value
+    return isinstance(name, str) and name in AVERAGES and _FRACTION.accepts(number)
 
 
 def _list_of(rule, text):
@@ -160,6 +169,7 @@ RULES = {
     "n_threads": [_AT_LEAST_ONE, NONE],
     "validation_split": [
         NONE,
+        interval(Real, 0, 1, "()"),
         Rule(
             "an array of row numbers or a mask",
             lambda value: isinstance(value, np.ndarray | list | tuple | range),
@@ -188,9 +198,14 @@ RULES = {
         NONE,
         _list_of(_NOT_NEGATIVE, "array-like of floats >= 0, one for each weight layer"),
     ],
-    "weight_averaging": [NONE, one_of(("ema", "swa"))],
-    "ema_decay": [_FRACTION],
-    "swa_start": [_FRACTION],
+    "weight_averaging": [
+        NONE,
+        one_of(AVERAGES),
+        Rule(
+            "a pair ('ema', decay in [0, 1)) or ('swa', start in [0, 1))",
+            lambda value: _is_average(value),
+        ),
+    ],
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
 # What is resolved apart from the others, with errors of its own.
@@ -319,7 +334,7 @@ def _is_sizes(value):
 def hidden_activations(estimator, n_hidden):
     """Resolve ``activation`` to name and parameter for each hidden layer.
 
-    In place of the name stands an Activation where it is one of the user.
+    A user-defined one is an Activation in place of the name.
     """
     value = estimator.activation
     if not isinstance(value, list):
@@ -350,7 +365,7 @@ def initial_activations(estimator, activations):
 
 
 def named_activations(estimator):
-    """The activations of the user that ``activation`` gives by name, by that name.
+    """The user-defined activations that ``activation`` gives by name, by that name.
 
     A fit keeps them in ``_named_activations``, where they go before what is registered.
     """

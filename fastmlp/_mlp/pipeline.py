@@ -7,7 +7,7 @@ folded into the weights as ``standardize_X`` and ``standardize_y`` are (``_scali
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
@@ -27,6 +27,9 @@ from fastmlp._mlp.classifier import MLPClassifier
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._model.losses import standardizable
 
+if TYPE_CHECKING:
+    from typing import Any
+
 _FOLDABLE = "StandardScaler, RobustScaler, MaxAbsScaler and MinMaxScaler without clip"
 _LARGEST_ROUNDING = 1e-4  # of a scaled feature
 
@@ -42,7 +45,7 @@ class _Scale(NamedTuple):
         return _Scale(self.mean + self.scale * later.mean, self.scale * later.scale)
 
 
-def fold_scalers(estimator):
+def fold_scalers(estimator: Any) -> MLPClassifier | MLPRegressor:
     """Make one model of a pipeline of scalers and an MLP.
 
     The model predicts from raw features what the pipeline predicts, but for rounding,
@@ -54,7 +57,7 @@ def fold_scalers(estimator):
     estimator : Pipeline, search, TransformedTargetRegressor or model
         Fitted. The steps before the MLP may be StandardScaler, MinMaxScaler (without
         ``clip``), MaxAbsScaler, RobustScaler, nested pipelines of them and
-        "passthrough". A search stands for its ``best_estimator_``. A
+        "passthrough". A search is replaced by its ``best_estimator_``. A
         TransformedTargetRegressor may have one of these scalers as its transformer.
 
     Returns
@@ -135,7 +138,7 @@ def without_search(estimator):
 
 
 def fold_targets(estimator):
-    """What predicts as a pipeline, without TransformedTargetRegressor and searches.
+    """An equal predictor without TransformedTargetRegressor and searches.
 
     Preparation stays as it is; a scaler of the targets goes into the MLP.
     """
@@ -169,7 +172,7 @@ def _described(step):
 
 
 def _no_model(estimator):
-    """What is said about something else than a model of fastmlp."""
+    """The message about something else than a model of fastmlp."""
     name = type(estimator).__name__
     text = f"expected a fastmlp.MLPClassifier or MLPRegressor, got {type(estimator)!r}."
     if type(estimator).__module__.startswith("sklearn.neural_network"):

@@ -19,6 +19,19 @@ FORMER_NAMES = {
 }
 
 
+def current_parameters(params):
+    """Parameters of a model file by the names and in the forms of this version."""
+    params = {FORMER_NAMES.get(name, name): value for name, value in params.items()}
+    numbers = {
+        "ema": params.pop("ema_decay", None),
+        "swa": params.pop("swa_start", None),
+    }
+    kind = params.get("weight_averaging")
+    if isinstance(kind, str) and numbers.get(kind) is not None:
+        params["weight_averaging"] = (kind, numbers[kind])
+    return params
+
+
 def is_fitted_name(name):
     """Whether this is the name of a public attribute of a fit."""
     return name.isidentifier() and name.endswith("_") and not name.startswith("_")
@@ -26,7 +39,7 @@ def is_fitted_name(name):
 
 def restored(kind, model):
     """An estimator of a class with the state of a file, checked."""
-    params = {FORMER_NAMES.get(k, k): value for k, value in model["params"].items()}
+    params = current_parameters(model["params"])
     unknown = params.keys() - kind._get_param_names()
     if unknown:
         raise ValueError(

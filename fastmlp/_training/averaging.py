@@ -12,6 +12,9 @@ import hashlib
 
 import numpy as np
 
+# Decay of the moving average; share of the epochs after which the mean begins.
+DEFAULTS = {"ema": 0.999, "swa": 0.75}
+
 
 def begin_averaging(task, optimizer):
     """The average that an estimator asks for, or None.
@@ -22,12 +25,12 @@ def begin_averaging(task, optimizer):
     optimizer : object of one of OPTIMIZERS
         Whose state may hold the average of the last ``partial_fit``.
     """
-    kinds = {None: None, "ema": MovingAverage, "swa": EpochMean}
-    kind = kinds[task.estimator.weight_averaging]
+    asked = task.estimator.weight_averaging
     stored, optimizer.averaging = optimizer.averaging, None
-    if kind is None:
+    if asked is None:
         return None
-    averaging = kind(task)
+    kind, number = (asked, DEFAULTS[asked]) if isinstance(asked, str) else asked
+    averaging = {"ema": MovingAverage, "swa": EpochMean}[kind](task, float(number))
     if stored is not None and stored["digest"] == _digest(task.estimator):
         averaging.mean[:] = task.params
         averaging.n_averaged = stored["n_averaged"]
@@ -41,6 +44,8 @@ class _Averaging:
     Parameters
     ----------
     task : Task
+    number : float
+        Decay or start, as in ``DEFAULTS``.
 
     Attributes
     ----------
@@ -49,8 +54,8 @@ class _Averaging:
         How many weights are in it.
     """
 
-    def __init__(self, task):
-        self.task, self.params = task, task.params
+    def __init__(self, task, number):
+        self.task, self.params, self.number = task, task.params, number
         self.mean, self.n_averaged = task.params.copy(), 0
         self.trained = None
 
@@ -100,8 +105,7 @@ class MovingAverage(_Averaging):
 
     def epoch_begins(self, epoch):
         """Tell the core to average."""
-        decay = float(self.task.estimator.ema_decay)
-        epoch.average_into(self.mean, decay, self.n_averaged)
+        epoch.average_into(self.mean, self.number, self.n_averaged)
 
     def epoch_ends(self, epoch, number):
         """Take over the number of steps."""
@@ -117,8 +121,7 @@ class EpochMean(_Averaging):
 
     def epoch_ends(self, epoch, number):
         """Add the weights after epoch `number`, from 0 on, if it is one of the last."""
-        estimator = self.task.estimator
-        if number < estimator.swa_start * estimator.max_iter:
+        if number < self.number * self.task.estimator.max_iter:
             return
         self.n_averaged += 1
         with np.errstate(over="ignore", invalid="ignore"):

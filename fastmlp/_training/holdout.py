@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from numbers import Real
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -41,8 +42,7 @@ def hold_out(task):
                 "y_val."
             )
     elif splits or (estimator.early_stopping and estimator.solver != "lbfgs"):
-        split = _chosen_split if splits else _fraction_split
-        rows, held_out = split(task)
+        rows, held_out = _chosen_split(task) if splits else _stopping_split(task)
         task.take_rows(rows)
         task.holdout = _held_out(task, held_out)
     elif estimator.scoring is not None or estimator.target_score is not None:
@@ -76,34 +76,42 @@ def _held_out(task, rows):
     return Holdout(task, task.data, rows, X, task.y[rows], weight)
 
 
-def _fraction_split(task):
-    """Rows of the training and of the held-out part, drawn as scikit-learn does."""
-    estimator, y = task.estimator, task.y
-    stratify = None
+def _stopping_split(task):
+    """Rows of the training and of the held-out part for early stopping."""
+    estimator = task.estimator
     if estimator.validation_fraction == 0:
         raise ValueError(
             "validation_fraction must be above 0 with early_stopping=True, got "
             f"{estimator.validation_fraction}."
         )
+    return _random_split(task, estimator.validation_fraction, "validation_fraction")
+
+
+def _random_split(task, share, name):
+    """Rows of the training and of the held-out part, drawn as scikit-learn does."""
+    estimator, y = task.estimator, task.y
+    stratify = None
     if estimator._stratifies():
         stratify = np.where(y[:, 0] != 0, "True", "False")
     rows, held_out = train_test_split(
         np.arange(len(y), dtype=np.intp),
         random_state=estimator._random_state,
-        test_size=float(estimator.validation_fraction),
+        test_size=float(share),
         stratify=stratify,
     )
     if len(held_out) < 2:
         raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' "
-            "or the size of your dataset."
+            f"The validation set is too small. Increase {name!r} or the size of your "
+            "dataset."
         )
     return rows, held_out
 
 
 def _chosen_split(task):
-    """The last split of a splitter, or the rows of an index array and the others."""
+    """A random share, the last split of a splitter, or the rows of an index array."""
     chosen, n_samples = task.estimator.validation_split, len(task.y)
+    if isinstance(chosen, Real):
+        return _random_split(task, chosen, "validation_split")
     if hasattr(chosen, "split"):
         y = task.estimator._decoded(task.y)
         X = getattr(task.X, "source", task.X)  # of CastRows the mapped array itself

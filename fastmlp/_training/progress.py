@@ -6,8 +6,13 @@ import math
 import sys
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +40,17 @@ class EpochRecord:
         End the fit after this epoch.
     """
 
+    __module__ = "fastmlp"
+
     epoch: int
     loss: float
     validation_loss: float
     validation_score: float
     learning_rate: float
     seconds: float
-    fitted_estimator: object
+    fitted_estimator: Callable[[], Any]
 
-    def stop(self, why=""):
+    def stop(self, why: str = "") -> NoReturn:
         """End the fit after this epoch, by raising StopIteration.
 
         Parameters

@@ -1,4 +1,4 @@
-"""What counts as a number, and as a plain list of them."""
+"""Tests for numbers and for plain lists of them."""
 
 from __future__ import annotations
 

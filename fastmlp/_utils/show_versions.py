@@ -12,7 +12,7 @@ import scipy
 from fastmlp._core.kernels import available_isas, isa
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions of Python and the packages, BLAS and instruction set.
 
     Examples

@@ -5,6 +5,13 @@ from __future__ import annotations
 import inspect
 from difflib import get_close_matches
 from functools import wraps
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+Method = TypeVar("Method", bound="Callable[..., Any]")
 
 
 def did_you_mean(name, known):
@@ -14,7 +21,7 @@ def did_you_mean(name, known):
     return f" Did you mean {lowered[near[0]]!r}?" if near else ""
 
 
-def suggests_keywords(method):
+def suggests_keywords(method: Method) -> Method:
     """Let a method name the nearest keyword where one is unknown.
 
     The TypeError of Python says only that there is no such keyword.
@@ -32,4 +39,4 @@ def suggests_keywords(method):
             )
         return method(*args, **kwargs)
 
-    return checked
+    return checked  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user."""
+"""Warnings that point at the line that called fastmlp."""
 
 from __future__ import annotations
 

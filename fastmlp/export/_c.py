@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,24 @@ from fastmlp._utils.numbers import dtype_name
 from fastmlp.export import _c_template as template
 from fastmlp.export._c_numbers import statistics, typical_rows, written_model
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastmlp._utils.annotations import DType, FilePath, MatrixLike
+
 _DTYPES = ("float32", "float64", "int8")
 _N_TEST_ROWS = 4
 _TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "int8": 1e-5}
 
 
-def to_c(estimator, path=None, *, dtype=None, name=None, X=None):
+def to_c(
+    estimator: Any,
+    path: FilePath | None = None,
+    *,
+    dtype: DType | None = None,
+    name: str | None = None,
+    X: MatrixLike | None = None,
+) -> str:
     """Convert a fitted model to one header in C99.
 
     The weights are ``static const``; nothing is allocated, and only ``math.h`` is used.

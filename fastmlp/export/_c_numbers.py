@@ -31,7 +31,7 @@ class Layer(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What the C code takes from the features, and what it then multiplies them by."""
+    """The offset that the C code takes from the features, and the factor after it."""
 
     mean: np.ndarray
     factor: np.ndarray
@@ -107,7 +107,7 @@ def _layer(w, b, is_int8, real):
 
 
 def _outputs(model, X):
-    """What the C code has to return for some rows."""
+    """The outputs that the C code has to return for some rows."""
     predictor = make_predictor(model._replace(dtype=X.dtype, feature_names=None))
     if model.is_classifier:
         return predictor.predict_proba(X)

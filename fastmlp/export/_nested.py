@@ -37,7 +37,7 @@ def contained(root, kinds):
 
 
 def _parts(value):
-    """What an object holds."""
+    """The objects that an object holds."""
     if isinstance(value, dict):
         return list(value.values())
     if isinstance(value, list | tuple | set | frozenset):
@@ -56,7 +56,7 @@ def replaced(root, found, convert):
     found : list
         Of ``contained``.
     convert : callable
-        Takes one of them, returns what stands in its place.
+        Takes one of them, returns its replacement.
     """
     memo = {id(value): convert(value) for value in found}
     # NumPy copies masked arrays of objects, as searches have them, without the memo,

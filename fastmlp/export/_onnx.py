@@ -6,6 +6,8 @@ Where a runtime lacks an operator for float64, the graph is composed of simpler 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -14,6 +16,13 @@ from fastmlp._files.safetensors import atomic_write, check_path
 from fastmlp._mlp.pipeline import fold_targets, is_model
 from fastmlp._model.snapshot import check_precision, snapshot
 from fastmlp._utils.numbers import float_dtype
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from onnx import ModelProto
+
+    from fastmlp._utils.annotations import DType, FilePath, MatrixLike
 
 OPSET = 13
 IR_VERSION = 8  # of ONNX 1.10; onnx itself would write its newest
@@ -32,7 +41,13 @@ def needs_onnx(name="onnx"):
         ) from error
 
 
-def to_onnx(estimator, path=None, *, dtype=None, X=None):
+def to_onnx(
+    estimator: Any,
+    path: FilePath | None = None,
+    *,
+    dtype: DType | None = None,
+    X: MatrixLike | None = None,
+) -> ModelProto:
     """Convert a fitted model, or a pipeline that ends in one, to ONNX.
 
     The graph has the input ``X`` of shape (n_samples, n_features). A classifier has the
@@ -47,7 +62,7 @@ def to_onnx(estimator, path=None, *, dtype=None, X=None):
         Fitted. What is not a model of fastmlp itself is converted by skl2onnx, with the
         converter of `register_skl2onnx` for the models of fastmlp in it and with
         converters of fastmlp for imputers and encoders; its outputs are then those of
-        skl2onnx. A search stands for its ``best_estimator_``.
+        skl2onnx. A search is replaced by its ``best_estimator_``.
     path : str or path-like, default=None
         Where to write the file; None writes none.
     dtype : {"float32", "float64"} or dtype, default=None

@@ -223,7 +223,7 @@ def _missing_cells(graph, x, is_text, missing_values):
 
 
 def _marks(graph, value):
-    """The texts that stand for None, or for NaN and pandas.NA."""
+    """The texts of None, or of NaN and pandas.NA."""
     return graph.none_marks if value is None else graph.nan_marks
 
 

@@ -18,7 +18,7 @@ OLDEST_OPSET = 9  # the first with Where
 ML_OPSET = 2  # of the operators of ai.onnx.ml
 
 
-def register_skl2onnx():
+def register_skl2onnx() -> None:
     """Teach skl2onnx to convert MLPClassifier and MLPRegressor of fastmlp.
 
     Afterwards ``skl2onnx.to_onnx`` converts a pipeline with them, for a

@@ -6,6 +6,7 @@ import copy
 import inspect
 import reprlib
 import warnings
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -51,7 +52,7 @@ def _copied_state(source, target):
             vars(target)[name] = copy.deepcopy(value)
 
 
-def from_sklearn(estimator):
+def from_sklearn(estimator: Any) -> Any:
     """Convert a model of scikit-learn to one of fastmlp.
 
     Parameters
@@ -131,7 +132,7 @@ def sort_classes(classes, coefs, intercepts, is_binary):
     coefs, intercepts : list of ndarray
         Weights, of which those of the last layer are replaced.
     is_binary : bool
-        Whether one output stands for the second class.
+        Whether one output is that of the second class.
 
     Returns
     -------
@@ -149,7 +150,7 @@ def sort_classes(classes, coefs, intercepts, is_binary):
     return classes[order]
 
 
-def to_sklearn(estimator):
+def to_sklearn(estimator: Any) -> Any:
     """Convert a model of fastmlp to one of scikit-learn.
 
     Parameters

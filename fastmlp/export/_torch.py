@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastmlp._model.snapshot import snapshot
 from fastmlp.export._sklearn import sort_classes
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from torch.nn import Sequential
+
+    from fastmlp import MLPClassifier, MLPRegressor
+    from fastmlp._utils.annotations import ArrayLike
 
 _MODULES = {
     "logistic": "Sigmoid",
@@ -38,7 +48,7 @@ def _torch():
     return torch
 
 
-def to_torch(estimator, *, logits=False):
+def to_torch(estimator: Any, *, logits: bool = False) -> Sequential:
     """Convert a fitted model to a module of PyTorch.
 
     Parameters
@@ -117,7 +127,9 @@ def _exponential(torch):
     return Exp()
 
 
-def from_torch(module, *, classes=None, **params):
+def from_torch(
+    module: Sequential, *, classes: ArrayLike | None = None, **params: Any
+) -> MLPClassifier | MLPRegressor:
     """Convert a feed-forward module of PyTorch to a fitted model.
 
     Parameters

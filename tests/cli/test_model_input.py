@@ -36,7 +36,7 @@ def trained(capsys, tmp_path, codes, numbers=None):
 
 
 def predicted(capsys, tmp_path, name="new.csv"):
-    """What is predicted for a table, and what is told."""
+    """Predictions for a table, and the messages about it."""
     out = tmp_path / "p.csv"
     code, told = run(capsys, "predict", tmp_path / "m", tmp_path / name, "--out", out)
     assert code == 0, told

@@ -1,4 +1,4 @@
-"""What the command line says about its fits."""
+"""The report of the command line on its fits."""
 
 import re
 

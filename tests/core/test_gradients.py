@@ -120,7 +120,7 @@ def test_fixed_intercepts_have_no_gradient(problem, dtype):
 @all_losses
 def test_weights_count_rows(problem, loss, is_sparse):
     p = problem((6, 5, 3), [("tanh", 0)], loss, 29, np.float64, is_sparse)
-    count = np.arange(29) % 4  # row i stands for count[i] rows, of which some have none
+    count = np.arange(29) % 4  # row i counts as count[i] rows, of which some have none
     rows = np.repeat(np.arange(29), count)
     X, y = p.X, p.y
     p.w = count.astype(np.float64)

@@ -344,7 +344,7 @@ def test_csr_product(k, dtype, isa):
     x, size = x[order], size[order]
 
     w = rng.normal(size=(n_columns, k)).astype(dtype)
-    z = np.full((50, k), np.nan, dtype=dtype)  # what stood there must not matter
+    z = np.full((50, k), np.nan, dtype=dtype)  # former contents must not matter
     b = rng.normal(size=k).astype(dtype)
     testing.csr_forward(values, indices, indptr, order, w, b, z)
     eps = np.finfo(dtype).eps  # 10 products of one row, each rounded and added

@@ -203,7 +203,7 @@ def square(z):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("activation", ["relu", Activation(square, lambda z, a: 2 * z)])
 def test_models_predict_many_rows_as_they_do_one(activation):
-    """A function of the user takes rows of units."""
+    """A user-defined function takes rows of units."""
     X = np.random.default_rng(0).normal(size=(50_000, 20)).astype("float32")
     y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 1)
     clf = MLPClassifier((50,), activation=activation, max_iter=2, random_state=0)

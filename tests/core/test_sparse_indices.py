@@ -81,7 +81,7 @@ def test_rows_of_lists():
 
 
 def test_the_matrix_of_the_user_stays():
-    """SciPy's check cuts arrays that are longer than needed; not those of the user."""
+    """SciPy's check cuts arrays that are longer than needed; fit leaves its own."""
     matrix = sparse.csr_array(X)
     matrix.indices = np.append(matrix.indices, [7, 7])
     matrix.data = np.append(matrix.data, [1.0, 1.0])

@@ -243,7 +243,7 @@ def test_input_noise(problem, dtype):
     other.run(n_rows=N)
     tolerance = 10 * np.finfo(dtype).eps
     np.testing.assert_allclose(p.params, q.params, rtol=0, atol=tolerance)
-    np.testing.assert_array_equal(p.X, kept)  # the rows of the user stay
+    np.testing.assert_array_equal(p.X, kept)  # the rows passed stay
 
 
 def test_rows_in_place_and_gathered_see_the_same_noise(problem, dtype):
@@ -317,7 +317,7 @@ def test_moving_average(problem, dtype):
     p = problem(UNITS, TANH_RELU, "log_loss", N, dtype)
     expected = Reference(p, "adam")
     epoch, _ = make_epoch(p, "adam")
-    mean = np.full_like(p.params, 9)  # what stood there before does not count
+    mean = np.full_like(p.params, 9)  # former contents do not count
     epoch.average_into(mean, 0.8, 0)
     for _ in range(2):
         expected.epoch(np.arange(N))

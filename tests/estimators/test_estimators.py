@@ -1,4 +1,4 @@
-"""What the estimators add to scikit-learn's, and where they differ on purpose."""
+"""Additions of the estimators to scikit-learn's, and deliberate differences."""
 
 import inspect
 import warnings
@@ -48,8 +48,6 @@ OF_REGULARISATION = [
     "label_smoothing",
     "learning_rate_factors",
     "weight_averaging",
-    "ema_decay",
-    "swa_start",
 ]
 OF_FOCAL = ["loss", "focal_gamma"]
 ADDED = {

@@ -288,7 +288,7 @@ def test_epochs_in_threads_are_those_of_the_oracle(problem, n_threads, solver):
 @needs_products
 @given(problems(), st.randoms(use_true_random=False))
 def test_order_of_rows(problem, random):
-    """Rows are predicted the same, whatever stands beside them; so are gradients."""
+    """Rows are predicted the same, whatever rows are beside them; so are gradients."""
     model, X, y, weight = problem
     order = np.arange(len(X))
     random.shuffle(order)

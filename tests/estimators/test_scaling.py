@@ -232,7 +232,7 @@ def test_warm_start_and_given_weights_start_from_the_same_function():
     np.testing.assert_allclose(other.predict(X_D), expected, rtol=1e-6)
     regr.set_params(warm_start=True, **params).fit(X_D[::2], Y_D[::2])
     np.testing.assert_allclose(regr.predict(X_D), expected, rtol=1e-6)
-    regr.coefs_[-1] = regr.coefs_[-1] * 0  # what stands there is the truth
+    regr.coefs_[-1] = regr.coefs_[-1] * 0  # assigned weights count
     regr.partial_fit(X_D, Y_D)
     np.testing.assert_allclose(
         regr.predict(X_D), np.full(len(X_D), regr.intercepts_[-1][0]), rtol=1e-5

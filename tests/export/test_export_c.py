@@ -47,7 +47,7 @@ int main(void)
 
 
 def run_c(folder, source, X, label="", real="double", name="net"):
-    """What the compiled header returns: failures of the self-test, rows of words."""
+    """Results of the compiled header: failures of the self-test, rows of words."""
     (folder / f"{name}.h").write_text(source)
     program = PROGRAM.replace('"NAME.h"', f'"{name}.h"').replace("LABEL", label)
     program = program.replace("REAL", real).replace("PREFIX", name)

@@ -50,7 +50,7 @@ def test_from_torch_sorts_the_classes(hidden, n_classes):
 
 
 def torch_values(module, X):
-    """What a module gives for rows, in one dimension."""
+    """Outputs of a module for rows, in one dimension."""
     with torch.no_grad():
         return module.eval()(torch.from_numpy(X)).numpy()[:, 0]
 

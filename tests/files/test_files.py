@@ -87,7 +87,7 @@ def write_bytes(content):
 
 
 def bytes_of(save):
-    """What a function of NumPy writes."""
+    """The bytes that a function of NumPy writes."""
     memory = io.BytesIO()
     save(memory, np.ones(3))
     return memory.getvalue()

@@ -388,3 +388,50 @@ def test_public_names():
         assert getattr(fastmlp, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         fastmlp.nothing  # noqa: B018
+
+
+FORMER = [
+    ({"weight_averaging": "ema", "ema_decay": 0.9}, {"weight_averaging": ("ema", 0.9)}),
+    ({"weight_averaging": "swa", "swa_start": 0.2}, {"weight_averaging": ("swa", 0.2)}),
+    ({"ema_decay": 0.9, "swa_start": 0.5}, {"weight_averaging": None}),
+    (
+        {"clip_norm": 2.0, "max_norm": 3.0},
+        {"max_grad_norm": 2.0, "max_weight_norm": 3.0},
+    ),
+    ({"layer_rates": [1.0, 0.5]}, {"learning_rate_factors": [1.0, 0.5]}),
+]
+
+
+@pytest.mark.parametrize("former, now", FORMER, ids=str)
+def test_files_of_0_1_with_former_parameters_load(tmp_path, former, now):
+    path = tmp_path / "model.safetensors"
+    save_model(fitted("binary"), path)
+
+    def as_it_was(model):
+        for name in now:
+            del model["params"][name]
+        model["params"].update(weight_averaging=None)
+        model["params"].update(former)
+
+    path.write_bytes(rebuilt(path.read_bytes(), change_model(as_it_was)))
+    params = load_model(path).get_params()
+    assert {name: params[name] for name in now} == now
+
+
+CLASSES = [name for name in fastmlp.__all__ if isinstance(getattr(fastmlp, name), type)]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_path_of_a_public_class_is_its_public_name(name):
+    """Pickles and files of skops hold the path, so no module may be named in it."""
+    kind = getattr(fastmlp, name)
+    assert (kind.__module__, kind.__qualname__) == ("fastmlp", name)
+    state = pickle.dumps(kind)
+    assert b"fastmlp._" not in state
+    assert pickle.loads(state) is kind
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_pickle_of_a_model_names_no_private_module(task):
+    assert b"fastmlp._" not in pickle.dumps(fitted(task))
+    assert type(fitted(task).compile()).__module__ == "fastmlp.runtime"

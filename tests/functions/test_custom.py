@@ -1,4 +1,4 @@
-"""Activations of the user in a fit: the core's numbers, and the arrays they see."""
+"""User-defined activations in a fit: the core's numbers, and the arrays they see."""
 
 import gc
 import subprocess

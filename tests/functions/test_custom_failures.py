@@ -1,4 +1,4 @@
-"""Functions of the user that raise within a fit."""
+"""User-defined functions that raise within a fit."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The forms of an activation of the user, and the errors about wrong ones."""
+"""The forms of a user-defined activation, and the errors about wrong ones."""
 
 import ctypes
 

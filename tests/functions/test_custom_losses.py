@@ -1,4 +1,4 @@
-"""Losses of the user."""
+"""User-defined losses."""
 
 import pickle
 

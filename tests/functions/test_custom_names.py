@@ -1,4 +1,4 @@
-"""Activations of the user as parameters: copies, pickles, registered names, exports."""
+"""User-defined activations as parameters: copies, pickles, names, exports."""
 
 import copy
 import functools
@@ -137,7 +137,7 @@ def _slope(scale, a):
 
 
 def predictions(model):
-    """What a model gives by each of its paths, for the same rows."""
+    """Predictions of a model by each of its paths, for the same rows."""
     from fastmlp.runtime import Predictor
 
     compiled = model.compile()
@@ -179,7 +179,7 @@ def test_a_fitted_model_keeps_the_activation_of_a_name(
         register_activation("bent", scaled_tanh(0.25))
     for name, values in predictions(model).items():
         np.testing.assert_array_equal(values, before[name], err_msg=name)
-    with pytest.raises(TypeError, match="'bent' stands for another activation than"):
+    with pytest.raises(TypeError, match="'bent' is registered for another"):
         fastmlp.save_model(model, tmp_path / "other")
     # what is stored by name takes the new one
     for again in (fastmlp.load_model(path), pickle.loads(stored)):

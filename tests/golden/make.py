@@ -1,6 +1,6 @@
 """Make the golden model files of a release: ``python tests/golden/make.py VERSION``.
 
-Every later fastmlp must load them and predict what stands in ``predictions.json``.
+Every later fastmlp must load them and predict the values in ``predictions.json``.
 Files of a released version are never made anew.
 """
 

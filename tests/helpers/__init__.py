@@ -1,1 +1,1 @@
-"""What tests share: references, models, wrong calls, damaged files."""
+"""Helpers of the tests: references, models, wrong calls, damaged files."""

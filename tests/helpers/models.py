@@ -56,5 +56,5 @@ def fitted(task, dtype="float64", strings=True, **params):
 
 
 def proba_or_values(model, X):
-    """What the model predicts, in numbers."""
+    """Predictions of the model, in numbers."""
     return getattr(model, "predict_proba", model.predict)(X)

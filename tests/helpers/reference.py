@@ -91,7 +91,7 @@ ACTIVATIONS = {
     ),
 }
 
-# loss: its output activation; the losses with parameters stand in reference_losses
+# loss: its output activation; the losses with parameters are in reference_losses
 OUTPUTS = {
     "squared_error": lambda z: z,
     "poisson": np.exp,
@@ -293,7 +293,7 @@ def philox(counter, key):
 
 
 def dropout_mask(key, step, stream, n_rows, n_units, rate):
-    """What the inputs of a layer are multiplied by: 0 or 1 / (1 - rate)"""
+    """Factors of the inputs of a layer: 0 or 1 / (1 - rate)"""
     threshold = int(rate * 65536 + 0.5)
     mask = np.empty((n_rows, n_units))
     for row in range(n_rows):

@@ -75,9 +75,10 @@ PARAMETERS = {
         "array-like of floats >= 0",
         [0, 1.0, "1", [-1, 1], [BEYOND, 1], [[1], [1, 2]], THING],
     ),
-    "weight_averaging": ("a str among {'ema', 'swa'}", ["EMA", "", 3, True, THING]),
-    "ema_decay": _rule(FRACTION, None, *NO_NUMBER),
-    "swa_start": _rule(FRACTION, None, *NO_NUMBER),
+    "weight_averaging": (
+        "a str among {'ema', 'swa'} or a pair ('ema', decay in [0, 1))",
+        ["EMA", "", 3, True, THING, ("ema",), ("ema", 1), ("swa", NAN), ("", 0.5)],
+    ),
     "solver": ("a str among {'lbfgs', 'sgd', 'adam'", ["newton", *NO_NAME]),
     "alpha": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
     "batch_size": _rule(
@@ -127,8 +128,9 @@ PARAMETERS = {
     ),
     "n_threads": ONE_OR_NONE,
     "validation_split": (
-        "None or an array of row numbers or a mask or a splitter with a split method",
-        [0.1, 5, "fold", b"fold", THING, {}, True],
+        "None or a float in the range (0, 1) or an array of row numbers or a mask or a "
+        "splitter with a split method",
+        [0.0, 1.0, -0.1, NAN, 5, "fold", b"fold", THING, {}, True],
     ),
     "scoring": (
         "'loss' or a name among sklearn.metrics.get_scorer_names() or a callable",

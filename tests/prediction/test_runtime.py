@@ -34,7 +34,7 @@ METHODS = ("predict", "predict_proba", "decision_function")
 
 
 def long_way(model, X, method):
-    """What the estimator predicts when the short way is closed."""
+    """Predictions of the estimator when the short way is closed."""
 
     class Closed(type(model)):
         def _snapshot(self):

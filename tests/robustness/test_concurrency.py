@@ -1,6 +1,6 @@
 """Many threads at once: clones that train, one model that predicts, one that changes.
 
-Same bits for any ``n_threads`` and fits side by side stand in ``test_threads.py``.
+Same bits for any ``n_threads`` and fits side by side are in ``test_threads.py``.
 """
 
 import sys

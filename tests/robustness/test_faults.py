@@ -1,6 +1,6 @@
 """Faults from outside: Ctrl-C, user code that raises, fork, exit, interpreters.
 
-The other tests of Ctrl-C, on large data, stand in ``test_interrupts.py``.
+The other tests of Ctrl-C, on large data, are in ``test_interrupts.py``.
 """
 
 import copy
@@ -59,7 +59,7 @@ def _weights(model):
 
 
 def _check_books(model):
-    """What a fit records agrees, and the model predicts and trains on."""
+    """The record of a fit agrees, and the model predicts and trains on."""
     assert np.isfinite(_weights(model)).all()
     assert np.isfinite(model.predict_proba(X[:50])).all()
     if model.solver != "lbfgs":
@@ -84,7 +84,7 @@ METHODS = {
     "scorer": {"early_stopping": True, "scoring": "accuracy"},
     "float32": {"dtype": "float32", "standardize_X": True},
     "ema": {"weight_averaging": "ema"},
-    "swa": {"weight_averaging": "swa", "swa_start": 0.0},
+    "swa": {"weight_averaging": ("swa", 0.0)},
     "regularised": {
         "dropout": 0.2,
         "l1": 1e-5,
@@ -181,7 +181,7 @@ def test_a_model_that_goes_runs_no_code_of_python():
 
 
 class BrokenError(Exception):
-    """What the user code of these tests raises."""
+    """The exception of the user-defined code of these tests."""
 
 
 class Fuse:

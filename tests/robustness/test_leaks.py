@@ -40,7 +40,7 @@ def resident():
 
 
 class MallocInfo(ctypes.Structure):
-    """What mallinfo2 of the GNU C library tells: mallinfo(3)."""
+    """The fields of mallinfo2 of the GNU C library: mallinfo(3)."""
 
     _fields_ = [
         (name, ctypes.c_size_t)
@@ -206,7 +206,7 @@ def test_the_measure_sees_a_leak():
 
 
 def test_no_object_stays():
-    """What a fit made goes with the estimator: arrays, networks, machinery."""
+    """All that a fit made goes with the estimator: arrays, networks, machinery."""
     fit, fail = _fits(), _fail_anywhere()
     for call in (fit, fail):
         for _ in range(40):

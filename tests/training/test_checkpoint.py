@@ -101,6 +101,7 @@ VARIANTS = {
     "callable": {"learning_rate": falling},
     "standardized": {"standardize_X": True},
     "split": {"validation_split": np.arange(0, 120, 5), "early_stopping": True},
+    "share": {"validation_split": 0.25},
     "scoring": {"scoring": "loss", "early_stopping": True},
     "divergence": {"on_divergence": "reduce_lr"},
     "class_weight": {"class_weight": {"ant": 2.0, "bee": 0.5}},

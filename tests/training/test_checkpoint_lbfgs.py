@@ -86,6 +86,7 @@ VARIANTS = {
     "plain": {},
     "no layer": {"hidden_layer_sizes": ()},
     "split": {"validation_split": HELD_OUT},
+    "share": {"validation_split": 0.25},
     "scoring": {"validation_split": HELD_OUT, "scoring": "loss"},
     "stops by score": {
         "validation_split": HELD_OUT,

@@ -30,8 +30,7 @@ ALL = {
     "max_weight_norm": 1.0,
     "max_grad_norm": 0.5,
     "learning_rate_factors": [1.0, 0.5, 2.0],
-    "weight_averaging": "ema",
-    "ema_decay": 0.9,
+    "weight_averaging": ("ema", 0.9),
 }
 
 
@@ -63,7 +62,6 @@ def same(a, b):
         {"learning_rate_factors": [1, 1, 1]},
         {"max_grad_norm": 1e9},
         {"max_weight_norm": 1e9},
-        {"ema_decay": 0.1, "swa_start": 0.1},
         {"weight_decay": 0, "l1": 0, "input_noise": 0, "label_smoothing": 0},
     ],
     ids=str,
@@ -316,7 +314,7 @@ def test_ema_is_the_weighted_mean_of_all_steps(decay):
     params = {"batch_size": 150, "max_iter": 12}
     plain = classifier(**params)
     plain.fit(X, Y, callback=lambda r: seen.append(weights(r.fitted_estimator())))
-    clf = classifier(weight_averaging="ema", ema_decay=decay, **params).fit(X, Y)
+    clf = classifier(weight_averaging=("ema", decay), **params).fit(X, Y)
     shares = decay ** np.arange(11.0, -1, -1)
     expected = shares @ np.array(seen) / shares.sum()
     np.testing.assert_allclose(weights(clf), expected, rtol=1e-10, atol=1e-13)
@@ -330,7 +328,7 @@ def test_swa_is_the_mean_of_the_last_epochs():
         X, Y, callback=lambda r: seen.append(weights(r.fitted_estimator()))
     )
     for start in (0.0, 0.5, 0.75):
-        clf = classifier(weight_averaging="swa", swa_start=start, **params).fit(X, Y)
+        clf = classifier(weight_averaging=("swa", start), **params).fit(X, Y)
         first = int(np.ceil(start * 10))
         expected = np.mean(seen[first:], axis=0)
         np.testing.assert_allclose(weights(clf), expected, rtol=1e-10, atol=1e-13)
@@ -338,9 +336,16 @@ def test_swa_is_the_mean_of_the_last_epochs():
     same(short.fit(X, Y), clone(short).set_params(weight_averaging=None).fit(X, Y))
 
 
-@pytest.mark.parametrize("kind", ["ema", "swa"])
-def test_the_average_is_validated_and_kept(kind):
-    params = {"weight_averaging": kind, "swa_start": 0.2, "max_iter": 10}
+@pytest.mark.parametrize("average, default", [("ema", 0.999), ("swa", 0.75)])
+def test_an_average_without_its_parameter_takes_the_default(average, default):
+    one = classifier(weight_averaging=average).fit(X, Y)
+    other = classifier(weight_averaging=(average, default)).fit(X, Y)
+    same(one, other)
+
+
+@pytest.mark.parametrize("average", ["ema", ("swa", 0.2)])
+def test_the_average_is_validated_and_kept(average):
+    params = {"weight_averaging": average, "max_iter": 10}
     models, losses = [], []
 
     def hook(record):
@@ -360,11 +365,11 @@ def test_the_average_is_validated_and_kept(kind):
     np.testing.assert_array_equal(weights(clf), weights(best))
 
 
-@pytest.mark.parametrize("kind", ["ema", "swa"])
+@pytest.mark.parametrize("average", [("ema", 0.9), ("swa", 0.2)])
 @pytest.mark.parametrize("standardized", [False, True])
-def test_partial_fit_goes_on_with_weights_and_average(kind, standardized):
+def test_partial_fit_goes_on_with_weights_and_average(average, standardized):
     params = {
-        "weight_averaging": kind, "ema_decay": 0.9, "swa_start": 0.2, "max_iter": 8,
+        "weight_averaging": average, "max_iter": 8,
         "shuffle": False, "standardize_X": standardized, "dropout": 0.2,
     }  # fmt: skip
     at_once = classifier(**params).partial_fit(X, Y, classes=[0, 1, 2], n_epochs=8)
@@ -384,7 +389,7 @@ def test_partial_fit_goes_on_with_weights_and_average(kind, standardized):
 
 
 def test_weights_that_were_assigned_are_the_truth():
-    params = {"weight_averaging": "ema", "ema_decay": 0.5, "solver": "sgd"}
+    params = {"weight_averaging": ("ema", 0.5), "solver": "sgd"}
     model = classifier(**params).partial_fit(X, Y, classes=[0, 1, 2])
     model.coefs_[0] = np.zeros_like(model.coefs_[0])
     model.set_params(learning_rate_factors=[0, 1, 1]).partial_fit(X, Y)
@@ -438,9 +443,9 @@ def test_the_quick_way_of_partial_fit(solver):
     same(quick, slow)
 
 
-@pytest.mark.parametrize("kind", ["ema", "swa"])
-def test_a_checkpoint_goes_on(kind, tmp_path):
-    params = {"dropout": 0.3, "weight_averaging": kind, "swa_start": 0.2, "max_iter": 9}
+@pytest.mark.parametrize("average", ["ema", ("swa", 0.2)])
+def test_a_checkpoint_goes_on(average, tmp_path):
+    params = {"dropout": 0.3, "weight_averaging": average, "max_iter": 9}
     whole = classifier(**params).fit(X, Y)
     path = tmp_path / "checkpoint"
 
@@ -537,8 +542,10 @@ def test_decay_follows_the_schedule():
         ({"learning_rate_factors": [0, 0, 0]}, "freezes all layers"),
         ({"learning_rate_factors": 1.0}, "'learning_rate_factors' parameter"),
         ({"weight_averaging": "mean"}, "'ema', 'swa'"),
-        ({"ema_decay": 1.0}, "'ema_decay' parameter"),
-        ({"swa_start": 1.0}, "'swa_start' parameter"),
+        ({"weight_averaging": ("ema", 1.0)}, "decay in .0, 1"),
+        ({"weight_averaging": ("swa", -0.1)}, "start in .0, 1"),
+        ({"weight_averaging": ("ena", 0.9)}, "Did you mean 'ema'"),
+        ({"weight_averaging": ["ema", 0.9]}, "a pair"),
         ({"solver": "adamw"}, "'nadam', 'rmsprop', 'adagrad', 'lion'"),
     ],
     ids=str,

@@ -151,6 +151,29 @@ def test_index_array_equals_passing_the_rows(solver):
             np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_share_is_drawn_as_that_of_early_stopping(solver, classes):
+    y = np.minimum(Y, classes - 1)
+    params = {"solver": solver, "early_stopping": True, "random_state": 4}
+    clf = clone(CLF).set_params(**params, validation_split=0.2).fit(X, y)
+    fraction = clone(CLF).set_params(**params, validation_fraction=0.2).fit(X, y)
+    assert clf.validation_scores_ == fraction.validation_scores_
+    for a, b in zip(_weights(clf), _weights(fraction)):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_share_for_any_solver_is_recorded_only():
+    for kind, y in ((CLF, NAMES), (REGR, Y)):
+        for solver in ("lbfgs", "adam"):
+            model = clone(kind).set_params(solver=solver, validation_split=0.3)
+            model.fit(X, y)
+            assert len(model.validation_scores_) == model.n_iter_
+            assert solver == "lbfgs" or model.t_ == model.n_iter_ * 105
+            again = clone(model).fit(X, y)
+            assert model.validation_scores_ == again.validation_scores_
+
+
 def test_splitters():
     groups = np.arange(len(X)) // 10
     splitter = GroupShuffleSplit(n_splits=1, test_size=0.3, random_state=0)
@@ -284,7 +307,8 @@ def test_sparse_frames_and_multilabel():
         ({"validation_split": np.arange(112)}, {}, "no row in the training part"),
         ({"validation_split": np.zeros(112, bool)}, {}, "no row in the validation"),
         ({"validation_split": [0.5]}, {}, "1-D array of row numbers"),
-        ({"validation_split": 0.2}, {}, "an array of row numbers or a mask"),
+        ({"validation_split": 1.5}, {}, "a float in the range .0, 1"),
+        ({"validation_split": 0.005}, {}, "validation set is too small.*_split"),
         ({"validation_split": "kfold"}, {}, "a splitter with a split method"),
         ({"scoring": "gini"}, {}, "'loss' or a name among"),
         ({"target_score": "perfect"}, {}, "a float in the range"),

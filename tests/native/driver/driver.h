@@ -17,7 +17,7 @@
 
 #include "fastmlp.h"
 
-/* Where a buffer stands: at the first byte behind a page that faults, one value further
+/* Where a buffer is: at the first byte behind a page that faults, one value further
  * (every vector is unaligned), up to the last byte before such a page, or in a block of
  * malloc of its very size, whose ends and first reads the sanitizers and valgrind watch. */
 typedef enum { AT_START, SHIFTED, AT_END, ON_HEAP, N_PLACES } place;

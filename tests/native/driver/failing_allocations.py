@@ -92,7 +92,7 @@ def saved():
 
 
 def state_of(model):
-    """What a call that fails may not change: all that is in an estimator, and the
+    """A hash of what a failing call may not change: all of an estimator, and the
     outputs of a compiled predictor, which shows nothing else."""
     outputs = model.predict(X)
     return joblib.hash(vars(model) if isinstance(model, ESTIMATORS) else outputs)

@@ -37,7 +37,7 @@ static void FN(check)(const real *got, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld)
                             "value", i, j);
 }
 
-/* what stands between the rows: `first` .. ld - 1 of each but the last is as it was */
+/* the gaps between the rows: `first` .. ld - 1 of each but the last is as it was */
 static void FN(check_gaps)(const real *got, const real *before, ptrdiff_t n,
                            ptrdiff_t first, ptrdiff_t ld)
 {

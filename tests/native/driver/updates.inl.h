@@ -75,7 +75,7 @@ static FN(stepped) FN(step_of)(fm_rule rule, const fm_step *o, double g, double 
     return s;
 }
 
-/* FM_N_RULES stands for the gradient alone */
+/* FM_N_RULES means the gradient alone */
 static void FN(test_update)(fm_rule rule, int nesterov, ptrdiff_t n)
 {
     const int is_positive = rule == FM_RULE_rmsprop || rule == FM_RULE_adagrad;

@@ -1,0 +1,109 @@
+"""The docstrings of the estimators: written from one text, and read by all tools."""
+
+import ast
+import importlib.util
+import inspect
+import pydoc
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jedi
+import pytest
+from sklearn.utils import estimator_html_repr
+
+import fastmlp
+from fastmlp import MLPClassifier, MLPRegressor
+
+DOCS = Path(__file__).parents[2] / "docs"
+KINDS = [MLPClassifier, MLPRegressor]
+GROUPS = ["Network", "Loss", "Optimisation", "Stopping", "Regularisation", "Data"]
+
+
+@pytest.fixture(scope="module")
+def writer():
+    place = DOCS / "write_docstrings.py"
+    spec = importlib.util.spec_from_file_location("write_docstrings", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def plain(text):
+    """A text without the ends of its lines and the backslashes there."""
+    return " ".join(text.replace("\\\n", " ").split())
+
+
+def entries(doc):
+    """Names of the entries of the section Parameters, headings included."""
+    section = re.search(r"^Parameters\n-+\n(.*?)^Attributes\n-", doc, re.S | re.M)
+    heads = re.findall(r"^\S.*", section.group(1), re.M)
+    return [name for head in heads for name in head.split(" : ")[0].split(", ")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_docstrings_are_those_of_the_text(kind, writer):
+    """Otherwise: edit docs/parameters.txt and run docs/write_docstrings.py."""
+    name = {v: k for k, v in writer.CLASSES.items()}[kind.__name__]
+    text = (DOCS / "parameters.txt").read_text(encoding="utf-8")
+    assert plain(writer.sections(text, name)) in plain(inspect.getdoc(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_is_under_a_heading(kind):
+    found = entries(inspect.getdoc(kind))
+    heads = [name for name in found if name.startswith("-- ")]
+    assert heads == [f"-- {group} --" for group in GROUPS] and found[0] == heads[0]
+    names = [name for name in found if name not in heads]
+    assert sorted(names) == sorted(inspect.signature(kind).parameters)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_documented_defaults_are_those_of_the_signature(kind):
+    doc = plain(inspect.getdoc(kind))
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name in ("beta_1", "beta_2"):  # which share a line
+            continue
+        default = re.search(rf"\b{name} : [^:]*?default=(\([^)]*\)|\S+)", doc).group(1)
+        assert ast.literal_eval(default) == parameter.default, name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_reference_is_cited_in_order(kind):
+    body, _, listed = inspect.getdoc(kind).partition("References\n----------\n")
+    cited = list(dict.fromkeys(re.findall(r"\[(\d+)\]_", body)))
+    assert cited == [str(i + 1) for i in range(len(cited))]
+    assert re.findall(r"^\.\. \[(\d+)\] ", listed, re.M) == cited
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_help_and_html_show_every_parameter(kind):
+    shown = pydoc.plain(pydoc.render_doc(kind))
+    tooltips = estimator_html_repr(kind())
+    for name in inspect.signature(kind).parameters:
+        assert re.search(rf"\b{name}( :|,)", shown), name
+        assert name in tooltips
+    numpydoc = pytest.importorskip("sklearn.externals._numpydoc.docscrape")
+    parsed = numpydoc.NumpyDocString(inspect.getdoc(kind))["Parameters"]
+    described = {
+        name for p in parsed if p.type and p.desc for name in p.name.split(", ")
+    }
+    assert described == set(inspect.signature(kind).parameters)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_editors_show_every_parameter_without_running_code(kind):
+    code = f"from fastmlp import {kind.__name__}"
+    project = jedi.Project(Path(fastmlp.__file__).parents[1])
+    (found,) = jedi.Script(code, project=project).infer(1, len(code))
+    names = entries(found.docstring(raw=True))
+    assert set(inspect.signature(kind).parameters) <= set(names)
+
+
+def test_the_package_works_without_docstrings():
+    code = (
+        "from fastmlp import MLPClassifier as M; assert M.__doc__ is None;"
+        "M((2,), solver='lbfgs', max_iter=2, tol=1e9).fit([[0], [1]], [0, 1])"
+    )
+    subprocess.run([sys.executable, "-OO", "-c", code], check=True)
