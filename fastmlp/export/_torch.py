@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp._model.snapshot import snapshot
 from fastmlp.export._sklearn import sort_classes
+from fastmlp.export._source import snapshot
 
 _MODULES = {
     "logistic": "Sigmoid",
