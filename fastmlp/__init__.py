@@ -43,7 +43,7 @@ _MODULES = {
     "LossCurveDisplay": "fastmlp._inspection.display",
     "MLPClassifier": "fastmlp._mlp.classifier",
     "MLPRegressor": "fastmlp._mlp.regressor",
-    "ModelVersionWarning": "fastmlp._mlp.model_files",
+    "ModelVersionWarning": "fastmlp._model.versions",
     "NetworkDisplay": "fastmlp._inspection.network_display",
     "StepTrace": "fastmlp._inspection.trace",
     "WeightsDisplay": "fastmlp._inspection.display",

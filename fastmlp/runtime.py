@@ -42,8 +42,9 @@ from fastmlp._data.rows import (
     not_finite,
     pieces,
 )
-from fastmlp._mlp.model_files import read_model_file, warn_of_version
+from fastmlp._model.model_file import read_model_file
 from fastmlp._model.snapshot import Snapshot, predicting_objective, special
+from fastmlp._model.versions import warn_of_version
 from fastmlp._utils.threads import checked_threads
 
 if TYPE_CHECKING:

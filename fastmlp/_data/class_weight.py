@@ -11,15 +11,13 @@ from fastmlp._data.validation import check_sample_weight
 from fastmlp._utils.numbers import is_finite
 
 
-def positive_weights(estimator):
+def positive_weights(weights, n_labels, is_multilabel):
     """The weights of the positive terms, one per label, or None."""
-    weights = estimator.class_weight
     if weights is None or isinstance(weights, str | Mapping):
         return None
     if any(isinstance(weight, Mapping) for weight in weights):
         return None
-    n_labels = len(estimator.classes_)
-    if not estimator._label_binarizer.y_type_.startswith("multilabel"):
+    if not is_multilabel:
         raise ValueError(
             "class_weight must be 'balanced' or one dict {class: weight} unless the "
             f"task is multi-label, got {weights!r}."
@@ -32,20 +30,20 @@ def positive_weights(estimator):
     return tuple(float(weight) for weight in weights)
 
 
-def expanded(estimator, codes, sample_weight):
+def expanded(class_weight, classes, is_multilabel, codes, sample_weight):
     """The weights of the rows times those of their classes, in float64.
 
     Parameters
     ----------
-    estimator : MLPClassifier
-        With ``class_weight`` and ``classes_``.
+    class_weight : "balanced", dict or list of dict
+    classes : ndarray
+        The classes, or the numbers of the labels.
+    is_multilabel : bool
     codes : ndarray of shape (n_samples, 1) or (n_samples, n_labels)
         The labels as numbers.
     sample_weight : float or array-like of shape (n_samples,) or None
     """
-    class_weight, classes = estimator.class_weight, estimator.classes_
     codes = codes.astype(int)
-    is_multilabel = estimator._label_binarizer.y_type_.startswith("multilabel")
     _check(class_weight, classes, is_multilabel)
     if is_multilabel:
         weight = compute_sample_weight(class_weight, codes)

@@ -22,12 +22,11 @@ from fastmlp._functions.user_functions import Loss
 from fastmlp._inspection import representation
 from fastmlp._inspection.summary import summary
 from fastmlp._inspection.trace import trace_step
-from fastmlp._mlp import fast_predict, parameters
+from fastmlp._mlp import fast_predict, input_checks, parameters
 from fastmlp._mlp.callbacks import CallbackSupportMixin, announced_fit, with_callbacks
 from fastmlp._mlp.constraints import check_own_constraints, constraints
 from fastmlp._mlp.fast_partial_fit import Stream, restarts
 from fastmlp._mlp.fast_predict import OUTPUTS
-from fastmlp._mlp.model_files import stamped, unstamped
 from fastmlp._model import losses
 from fastmlp._model.snapshot import (
     Snapshot,
@@ -35,6 +34,7 @@ from fastmlp._model.snapshot import (
     predicting_objective,
     special,
 )
+from fastmlp._model.versions import stamped, unstamped
 from fastmlp._training import record
 from fastmlp._training.checkpoint.file import make_checkpoint
 from fastmlp._training.epochs import fit_stochastic
@@ -287,7 +287,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         has the weights of the last whole batch.
         """
         incremental = options.incremental
-        with validation.restored_on_error(self):
+        with input_checks.restored_on_error(self):
             self._validate_params()
             hidden = parameters.hidden_sizes(self)
             cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -404,7 +404,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             rows = stream.rows(X, y, sample_weight, self._encode_plain)
             if rows is None:
                 return False
-            with validation.restored_on_error(self):
+            with input_checks.restored_on_error(self):
                 error = stream.train(self, rows, options)
             if error is not None:
                 raise error
@@ -580,9 +580,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """X in the form of the core, the network, its layers and its coefficients."""
         model = self._snapshot()
         if check_input:
-            X = validation.check_predict_data(self, X, model.units[0])
+            X = input_checks.check_predict_data(self, X, model.units[0])
         else:
-            X = validation.plain_rows(self, X, model.units[0])
+            X = input_checks.plain_rows(self, X, model.units[0])
         dtype = model.dtype or np.result_type(X.dtype, model.coefs[0].dtype)
         network = self._network(model.units, model.activations, model.loss)
         coefs = [w.astype(dtype, copy=False) for w in model.coefs]

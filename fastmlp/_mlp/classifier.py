@@ -17,7 +17,7 @@ from fastmlp._core.prediction import class_numbers
 from fastmlp._data import validation
 from fastmlp._data.class_weight import expanded, positive_weights
 from fastmlp._functions.user_functions import Loss
-from fastmlp._mlp import parameters
+from fastmlp._mlp import input_checks, parameters
 from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
 from fastmlp._mlp.fast_predict import PROBA, RAW
@@ -553,7 +553,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return Objective(
             self.loss if multiclass else f"binary_{self.loss}",
             parameter=float(self.focal_gamma) if self.loss == "focal" else 0.0,
-            positive=positive_weights(self),
+            positive=self._positive_weights(),
         )
 
     def _own_objective(self, multiclass):
@@ -565,12 +565,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"{self.loss!r} has output_activation={self.loss.output_activation!r}, "
                 f"but {what} need output_activation={needed!r}."
             )
-        if positive_weights(self) is not None:
+        if self._positive_weights() is not None:
             raise ValueError(
                 f"class_weight with one weight per label needs loss='log_loss' or "
                 f"'focal', got {self.loss!r}. Pass a list of dicts."
             )
         return Objective("log_loss" if multiclass else "binary_log_loss")
+
+    def _positive_weights(self):
+        """The weights of the positive terms, one per label, or None."""
+        return positive_weights(
+            self.class_weight,
+            len(self.classes_),
+            self._label_binarizer.y_type_.startswith("multilabel"),
+        )
 
     def _count_outputs(self, y):
         """One output per class or label, a single one for two classes."""
@@ -578,7 +586,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return len(self.classes_) if multiclass else y.shape[1]
 
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
-        X, y = validation.check_fit_data(self, X, y, reset, dtype)
+        X, y = input_checks.check_fit_data(self, X, y, reset, dtype)
         if hasattr(self, "classes_") and (self.warm_start or incremental):
             validation.check_classes(y, self.classes_, exact and self.warm_start)
             if not hasattr(self, "_label_binarizer"):
@@ -609,8 +617,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _row_weights(self, y, sample_weight, dtype):
         """The weights of the rows times those of their classes, or None."""
-        if self.class_weight is not None and positive_weights(self) is None:
-            sample_weight = expanded(self, y, sample_weight)
+        if self.class_weight is not None and self._positive_weights() is None:
+            sample_weight = expanded(
+                self.class_weight,
+                self.classes_,
+                self._label_binarizer.y_type_.startswith("multilabel"),
+                y,
+                sample_weight,
+            )
         return super()._row_weights(y, sample_weight, dtype)
 
     def _known_classes(self, classes):
@@ -720,8 +734,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             X, y, sample_weight, options
         ):
             return self
-        with validation.restored_on_error(self):
-            if validation.first_partial_fit(self, classes):
+        with input_checks.restored_on_error(self):
+            if input_checks.first_partial_fit(self, classes):
                 y_type = type_of_target(y)
                 self._label_binarizer = LabelBinarizer().fit(
                     y if y_type.startswith("multilabel") else classes

@@ -6,22 +6,14 @@ promises are in docs/file-format.md.
 
 from __future__ import annotations
 
-import json
-import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp._core.kernels import activation_names
 from fastmlp._files import safetensors
-from fastmlp._files.values import decode, encode, to_json
-from fastmlp._functions.user_functions import (
-    Activation,
-    Loss,
-    as_activation,
-    stored_name,
-)
+from fastmlp._files.values import encode, to_json
+from fastmlp._functions.user_functions import Loss, as_activation, stored_name
 from fastmlp._mlp.restoration import (
     BINARIZER,
     OPTIMIZER,
@@ -29,8 +21,8 @@ from fastmlp._mlp.restoration import (
     is_fitted_name,
     restored,
 )
-from fastmlp._model.snapshot import stored_objective
-from fastmlp._utils.numbers import dtype_name, is_finite
+from fastmlp._model.model_file import FORMAT_VERSION, WEIGHTS, read_model_file
+from fastmlp._utils.numbers import dtype_name
 
 if TYPE_CHECKING:
     from typing import Any
@@ -38,52 +30,7 @@ if TYPE_CHECKING:
     from fastmlp import MLPClassifier, MLPRegressor
     from fastmlp._utils.annotations import FilePath
 
-FORMAT_VERSION = 1
-WEIGHTS = ("coefs_", "intercepts_")
-_CLASSES = ("MLPClassifier", "MLPRegressor")
 _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
-
-
-class ModelVersionWarning(UserWarning):
-    """A model was stored by another version of fastmlp."""
-
-    __module__ = "fastmlp"
-
-
-def stamped(state):
-    """The state of an estimator for pickle, with the version of fastmlp."""
-    return {**state, "_fastmlp_version": version("fastmlp")}
-
-
-def unstamped(state, name):
-    """The state without the stamp; warns if that is of another version.
-
-    Parameters
-    ----------
-    state : dict
-    name : str
-        Of the class.
-
-    Returns
-    -------
-    state : dict
-    """
-    state = dict(state)
-    warn_of_version(state.pop("_fastmlp_version", None), name)
-    return state
-
-
-def warn_of_version(stored, name):
-    """Warn if a pickle was written by another version than this one."""
-    if stored != version("fastmlp"):
-        warnings.warn(
-            f"this {name} was pickled by fastmlp {stored or 'of an unknown version'} "
-            f"and is loaded by {version('fastmlp')}. A pickle is for the same version "
-            "only: its predictions may differ or fail. For other versions use "
-            "fastmlp.save_model and load_model.",
-            ModelVersionWarning,
-            stacklevel=4,
-        )
 
 
 def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> None:
@@ -199,107 +146,6 @@ def _is_stored(name, params, optimizer):
     if name in OPTIMIZER:
         return optimizer
     return name in OTHER_PRIVATE or is_fitted_name(name)
-
-
-def read_model_file(path, *, check=True, copy=False):
-    """Read and check a model file, without scikit-learn.
-
-    Returns
-    -------
-    model : dict
-        "class", "params", "attributes" with the weights, "activations" of the hidden
-        layers (name and parameter), and "targets" or None.
-    """
-    tensors, metadata = safetensors.read(path, check=check, copy=copy)
-    try:
-        return _model(tensors, metadata)
-    except ValueError as error:
-        raise ValueError(f"{path} is not a valid model file: {error}") from None
-    except RecursionError:
-        raise ValueError(f"{path} is not a valid model file: too nested.") from None
-
-
-def _model(tensors, metadata):
-    """The description of a model, decoded."""
-    if metadata.get("format") == "fastmlp checkpoint":
-        raise ValueError("it is a checkpoint of a fit; pass it to fit as resume=.")
-    if metadata.get("format") != "fastmlp":
-        raise ValueError("it was not written by fastmlp.save_model.")
-    if metadata.get("format_version") != str(FORMAT_VERSION):
-        raise ValueError(
-            f"it has format version {metadata.get('format_version')!r}; this fastmlp "
-            f"({version('fastmlp')}) reads version {FORMAT_VERSION}. Install a "
-            "newer one."
-        )
-    model = json.loads(metadata.get("model", ""))
-    if not isinstance(model, dict) or model.get("class") not in _CLASSES:
-        raise ValueError("it describes no MLPClassifier or MLPRegressor.")
-    activations = model.get("activations")
-    if not isinstance(activations, list) or not all(map(_is_activation, activations)):
-        raise ValueError("it has impossible activations.")
-    n_layers = len(activations) + 1
-    decoded = {"class": model["class"], "targets": model.get("targets")}
-    decoded["activations"] = [(as_activation(f) or f, p) for f, p in activations]
-    for name, _ in decoded["activations"]:
-        if not isinstance(name, Activation) and name not in activation_names:
-            raise ValueError(
-                f"it has the activation {name!r}, which is not known here. If it is "
-                "one of your own, call fastmlp.register_activation before loading."
-            )
-    for group, prefix in (("params", "params."), ("attributes", "")):
-        values = model.get(group)
-        if not isinstance(values, dict):
-            raise ValueError(f"it has no {group}.")
-        decoded[group] = {
-            name: decode(value, prefix + name, tensors)
-            for name, value in values.items()
-        }
-    for name in WEIGHTS:
-        decoded["attributes"][name] = [
-            decode({"$array": None}, f"{name}.{i}", tensors) for i in range(n_layers)
-        ]
-    _check_weights(decoded["attributes"])
-    objective = decoded["attributes"].get("_objective")
-    if objective is not None:
-        sound = stored_objective(objective, model["class"] == "MLPClassifier")
-        is_gaussian = sound.loss == "gaussian_nll"
-        if is_gaussian and decoded["attributes"].get("out_activation_") == "identity":
-            # files of before the output activation had a name of its own
-            decoded["attributes"]["out_activation_"] = "gaussian"
-    return decoded
-
-
-def _is_activation(pair):
-    """Whether this is a name and a finite parameter."""
-    return (
-        isinstance(pair, list)
-        and len(pair) == 2
-        and isinstance(pair[0], str)
-        and type(pair[1]) in (int, float)
-        and is_finite(pair[1])
-    )
-
-
-def _check_weights(attributes):
-    """Raise ValueError unless the weights fit one another in shape and dtype."""
-    coefs, intercepts = (attributes[name] for name in WEIGHTS)
-    width = coefs[0].shape[0] if coefs[0].ndim == 2 else 0
-    for i, (w, b) in enumerate(zip(coefs, intercepts)):
-        if (
-            w.dtype.kind != "f"
-            or w.dtype != coefs[0].dtype
-            or w.dtype != b.dtype
-            or w.ndim != 2
-            or not w.size
-            or w.shape[0] != width
-            or b.shape != w.shape[1:]
-        ):
-            raise ValueError(
-                f"layer {i} has weights of shape {w.shape} and dtype {w.dtype} and "
-                f"intercepts of shape {b.shape} and dtype {b.dtype}, after {width} "
-                "units."
-            )
-        width = w.shape[1]
 
 
 def load_model(

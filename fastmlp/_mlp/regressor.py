@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._core.network import Objective
 from fastmlp._data import validation
 from fastmlp._functions.user_functions import Loss
-from fastmlp._mlp import parameters
+from fastmlp._mlp import input_checks, parameters
 from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
 from fastmlp._model import losses
@@ -586,7 +586,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _wanted_objective(self):
         """The loss of the core."""
-        return losses.regression_objective(self)
+        return losses.regression_objective(
+            self.loss,
+            self.output_activation,
+            huber_delta=self.huber_delta,
+            tweedie_power=self.tweedie_power,
+            quantile=self.quantile,
+            monotone_quantiles=self.monotone_quantiles,
+        )
 
     def _take_objective(self, objective):
         super()._take_objective(objective)
@@ -599,7 +606,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y.shape[1] * losses.outputs_per_target(self._wanted_objective())
 
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
-        X, y = validation.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
+        X, y = input_checks.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
         objective = self._wanted_objective()
         if isinstance(self.loss, Loss):  # whose targets may be anything
             objective = Objective("squared_error")

@@ -1,4 +1,4 @@
-"""The losses of the estimators: what their parameters ask for, and what y must be.
+"""The losses of the models: what their parameters ask for, and what y must be.
 
 Sources: quantile (pinball) loss R. Koenker and G. Bassett 1978; huber P. J. Huber
 1964; gamma and tweedie deviance B. Jorgensen 1987; gaussian_nll D. A. Nix and A. S.
@@ -18,7 +18,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from fastmlp._core.kernels import loss_outputs, max_levels
 from fastmlp._core.network import Objective
 from fastmlp._functions.user_functions import Loss
-from fastmlp._model.snapshot import output_activation
+from fastmlp._model.snapshot import output_activation as name_of_output
 from fastmlp._utils.numbers import is_flat
 
 REGRESSION_LOSSES = (
@@ -67,52 +67,55 @@ def are_levels(value):
     )
 
 
-def _own_objective(estimator):
-    """What stands beside a loss of the user: the output activation."""
-    output = estimator.loss.output_activation
-    if output not in OUTPUTS:
-        raise ValueError(
-            f"{estimator.loss!r} has output_activation={output!r}; for regression it "
-            f"must be one of {OUTPUTS}."
-        )
-    if estimator.output_activation is not None:
-        raise ValueError(
-            f"{estimator.loss!r} brings its output activation, {output!r}. Leave "
-            f"output_activation at None, got {estimator.output_activation!r}."
-        )
-    return Objective("squared_error", None if output == "identity" else output)
-
-
-def regression_objective(estimator):
+def regression_objective(
+    loss,
+    output_activation=None,
+    *,
+    huber_delta=1.0,
+    tweedie_power=1.5,
+    quantile=0.5,
+    monotone_quantiles=False,
+):
     """What a regressor minimises; ValueError where parameters do not go together."""
-    loss = estimator.loss
     if isinstance(loss, Loss):
-        return _own_objective(estimator)
-    parameter = {
-        "huber": estimator.huber_delta,
-        "tweedie": estimator.tweedie_power,
-    }.get(loss, 0.0)
-    levels = np.atleast_1d(estimator.quantile) if loss == "quantile" else [0.5]
-    if estimator.monotone_quantiles and loss != "quantile":
+        return _own_objective(loss, output_activation)
+    parameter = {"huber": huber_delta, "tweedie": tweedie_power}.get(loss, 0.0)
+    levels = np.atleast_1d(quantile) if loss == "quantile" else [0.5]
+    if monotone_quantiles and loss != "quantile":
         raise ValueError(
             "monotone_quantiles=True needs loss='quantile', got "
             f"loss={loss!r}. Leave it at False."
         )
-    output, bounds = _output(estimator)
+    output, bounds = _output(loss, output_activation)
     return Objective(
         loss,
         output,
         float(parameter),
         bounds,
         tuple(float(level) for level in levels),
-        bool(estimator.monotone_quantiles) and len(levels) > 1,
+        bool(monotone_quantiles) and len(levels) > 1,
     )
 
 
-def _output(estimator):
-    """The output activation that a regressor asks for, and the range of a logistic."""
-    loss, output = estimator.loss, estimator.output_activation
-    bounds = (0.0, 1.0)
+def _own_objective(loss, output_activation):
+    """The objective beside a user-defined loss, which has its output activation."""
+    output = loss.output_activation
+    if output not in OUTPUTS:
+        raise ValueError(
+            f"{loss!r} has output_activation={output!r}; for regression it must be one "
+            f"of {OUTPUTS}."
+        )
+    if output_activation is not None:
+        raise ValueError(
+            f"{loss!r} brings its output activation, {output!r}. Leave "
+            f"output_activation at None, got {output_activation!r}."
+        )
+    return Objective("squared_error", None if output == "identity" else output)
+
+
+def _output(loss, output_activation):
+    """The output activation that is asked for, and the range of a logistic one."""
+    output, bounds = output_activation, (0.0, 1.0)
     if isinstance(output, tuple):
         output, *bounds = output
         bounds = tuple(float(bound) for bound in bounds)
@@ -121,14 +124,13 @@ def _output(estimator):
     if loss == "gaussian_nll":
         raise ValueError(
             "loss='gaussian_nll' fixes the output activation: a mean and a log "
-            "variance. Leave output_activation at None, got "
-            f"{estimator.output_activation!r}."
+            f"variance. Leave output_activation at None, got {output_activation!r}."
         )
     if loss_outputs[loss] == "exp" and (output == "identity" or bounds[0] < 0):
         raise ValueError(
             f"loss={loss!r} needs predictions above 0, but output_activation="
-            f"{estimator.output_activation!r} gives others. Use None (exp), 'softplus' "
-            "or ('logistic', low, high) with low >= 0."
+            f"{output_activation!r} gives others. Use None (exp), 'softplus' or "
+            "('logistic', low, high) with low >= 0."
         )
     return output, bounds
 
@@ -176,7 +178,7 @@ def check_target_range(y, dtype, objective):
     if output is not None and not low <= smallest <= largest <= high:
         raise ValueError(
             f"y must be within [{low:g}, {high:g}], the range of output_activation="
-            f"{output_activation(objective)!r}; it reaches from {smallest:g} to "
+            f"{name_of_output(objective)!r}; it reaches from {smallest:g} to "
             f"{largest:g}. Set a wider range, or output_activation=None."
         )
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from fastmlp._files.safetensors import atomic_write, check_path
 from fastmlp._mlp.pipeline import as_model
-from fastmlp._model.snapshot import check_precision, snapshot
 from fastmlp._utils.numbers import dtype_name
 from fastmlp.export import _c_template as template
 from fastmlp.export._c_numbers import statistics, typical_rows, written_model
+from fastmlp.export._source import check_precision, snapshot
 
 if TYPE_CHECKING:
     from typing import Any

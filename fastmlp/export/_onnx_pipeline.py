@@ -16,7 +16,7 @@ from fastmlp._mlp.classifier import MLPClassifier
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp.export import _onnx_preparation as preparation
 from fastmlp.export._nested import contained
-from fastmlp.export._onnx import needs_onnx
+from fastmlp.export._onnx_graph import needs_onnx
 from fastmlp.export._onnx_preparation import is_missing
 from fastmlp.export._skl2onnx import register_skl2onnx
 

@@ -15,7 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
 from fastmlp.export._nested import contained
-from fastmlp.export._onnx import needs_onnx
+from fastmlp.export._onnx_graph import needs_onnx
 from fastmlp.export._skl2onnx import Container
 
 # No text, and what onnxruntime makes of NaN, pandas.NA and None in an array of texts.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp._model.snapshot import snapshot
-from fastmlp.export._onnx import (
+from fastmlp.export._onnx_graph import (
     OPSET,
     add_network,
     class_array,
@@ -13,6 +12,7 @@ from fastmlp.export._onnx import (
     n_probabilities,
     needs_onnx,
 )
+from fastmlp.export._source import snapshot
 
 OLDEST_OPSET = 9  # the first with Where
 ML_OPSET = 2  # of the operators of ai.onnx.ml

@@ -21,9 +21,9 @@ from fastmlp._inspection.representation import HiddenFeatures
 from fastmlp._mlp.classifier import MLPClassifier
 from fastmlp._mlp.parameters import hidden_activations, hidden_sizes
 from fastmlp._mlp.regressor import MLPRegressor
-from fastmlp._model.snapshot import snapshot
 from fastmlp._training.optimizers import AdamOptimizer, SGDOptimizer
 from fastmlp.export._nested import contained, replaced
+from fastmlp.export._source import snapshot
 
 _NOT_COPIED = (
     "_optimizer",

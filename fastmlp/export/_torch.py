@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp._model.snapshot import snapshot
 from fastmlp.export._sklearn import sort_classes
+from fastmlp.export._source import snapshot
 
 if TYPE_CHECKING:
     from typing import Any

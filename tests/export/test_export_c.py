@@ -13,8 +13,8 @@ from sklearn.datasets import load_wine
 from sklearn.preprocessing import StandardScaler
 
 from fastmlp import MLPClassifier, MLPRegressor, to_c
-from fastmlp._model.snapshot import snapshot
 from fastmlp.export._c_numbers import written_model
+from fastmlp.export._source import snapshot
 
 COMPILER = shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
 pytestmark = [

@@ -293,7 +293,7 @@ def test_another_version_warns(monkeypatch):
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 pickle.loads(state)
-            patch.setattr("fastmlp._mlp.model_files.version", lambda name: "9.9")
+            patch.setattr("fastmlp._model.versions.version", lambda name: "9.9")
             with pytest.warns(fastmlp.ModelVersionWarning, match="is loaded by 9.9"):
                 pickle.loads(state)
 

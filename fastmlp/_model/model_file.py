@@ -1,0 +1,121 @@
+"""The reading half of model files: a description of a model, decoded and checked.
+
+Needs no scikit-learn.  What a file promises is written in docs/file-format.md.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+
+from fastmlp._core.kernels import activation_names
+from fastmlp._files import safetensors
+from fastmlp._files.values import decode
+from fastmlp._functions.user_functions import Activation, as_activation
+from fastmlp._model.snapshot import stored_objective
+from fastmlp._utils.numbers import is_finite
+
+FORMAT_VERSION = 1
+WEIGHTS = ("coefs_", "intercepts_")
+_CLASSES = ("MLPClassifier", "MLPRegressor")
+
+
+def read_model_file(path, *, check=True, copy=False):
+    """Read and check a model file, without scikit-learn.
+
+    Returns
+    -------
+    model : dict
+        "class", "params", "attributes" with the weights, "activations" of the hidden
+        layers (name and parameter), and "targets" or None.
+    """
+    tensors, metadata = safetensors.read(path, check=check, copy=copy)
+    try:
+        return _model(tensors, metadata)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a valid model file: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path} is not a valid model file: too nested.") from None
+
+
+def _model(tensors, metadata):
+    """The description of a model, decoded."""
+    if metadata.get("format") == "fastmlp checkpoint":
+        raise ValueError("it is a checkpoint of a fit; pass it to fit as resume=.")
+    if metadata.get("format") != "fastmlp":
+        raise ValueError("it was not written by fastmlp.save_model.")
+    if metadata.get("format_version") != str(FORMAT_VERSION):
+        raise ValueError(
+            f"it has format version {metadata.get('format_version')!r}; this fastmlp "
+            f"({version('fastmlp')}) reads version {FORMAT_VERSION}. Install a "
+            "newer one."
+        )
+    model = json.loads(metadata.get("model", ""))
+    if not isinstance(model, dict) or model.get("class") not in _CLASSES:
+        raise ValueError("it describes no MLPClassifier or MLPRegressor.")
+    activations = model.get("activations")
+    if not isinstance(activations, list) or not all(map(_is_activation, activations)):
+        raise ValueError("it has impossible activations.")
+    n_layers = len(activations) + 1
+    decoded = {"class": model["class"], "targets": model.get("targets")}
+    decoded["activations"] = [(as_activation(f) or f, p) for f, p in activations]
+    for name, _ in decoded["activations"]:
+        if not isinstance(name, Activation) and name not in activation_names:
+            raise ValueError(
+                f"it has the activation {name!r}, which is not known here. If it is "
+                "one of your own, call fastmlp.register_activation before loading."
+            )
+    for group, prefix in (("params", "params."), ("attributes", "")):
+        values = model.get(group)
+        if not isinstance(values, dict):
+            raise ValueError(f"it has no {group}.")
+        decoded[group] = {
+            name: decode(value, prefix + name, tensors)
+            for name, value in values.items()
+        }
+    for name in WEIGHTS:
+        decoded["attributes"][name] = [
+            decode({"$array": None}, f"{name}.{i}", tensors) for i in range(n_layers)
+        ]
+    _check_weights(decoded["attributes"])
+    objective = decoded["attributes"].get("_objective")
+    if objective is not None:
+        sound = stored_objective(objective, model["class"] == "MLPClassifier")
+        is_gaussian = sound.loss == "gaussian_nll"
+        if is_gaussian and decoded["attributes"].get("out_activation_") == "identity":
+            # files of before the output activation had a name of its own
+            decoded["attributes"]["out_activation_"] = "gaussian"
+    return decoded
+
+
+def _is_activation(pair):
+    """Whether this is a name and a finite parameter."""
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and type(pair[1]) in (int, float)
+        and is_finite(pair[1])
+    )
+
+
+def _check_weights(attributes):
+    """Raise ValueError unless the weights fit one another in shape and dtype."""
+    coefs, intercepts = (attributes[name] for name in WEIGHTS)
+    width = coefs[0].shape[0] if coefs[0].ndim == 2 else 0
+    for i, (w, b) in enumerate(zip(coefs, intercepts)):
+        if (
+            w.dtype.kind != "f"
+            or w.dtype != coefs[0].dtype
+            or w.dtype != b.dtype
+            or w.ndim != 2
+            or not w.size
+            or w.shape[0] != width
+            or b.shape != w.shape[1:]
+        ):
+            raise ValueError(
+                f"layer {i} has weights of shape {w.shape} and dtype {w.dtype} and "
+                f"intercepts of shape {b.shape} and dtype {b.dtype}, after {width} "
+                "units."
+            )
+        width = w.shape[1]
