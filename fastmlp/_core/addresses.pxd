@@ -12,8 +12,8 @@ cdef inline size_t address_of(object array, object dtype) except? 0:
     cdef size_t address
     if array.dtype != dtype or not array.flags.c_contiguous:
         raise TypeError(
-            f"expected a C-contiguous array of {dtype}, got one of {array.dtype} with "
-            f"strides {array.strides}"
+            f"expected a C-contiguous {getattr(dtype, '__name__', dtype)} array, got "
+            f"one of {array.dtype} with strides {array.strides}"
         )
     # __array_interface__ runs Python code in which NumPy would swallow a Ctrl-C.
     PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
