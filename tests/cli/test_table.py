@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fastmlp._cli import table
+from fastmlp._cli.table import header_hint, header_note
 from fastmlp._cli.fit import main
 
 pd = pytest.importorskip("pandas")
@@ -133,8 +134,8 @@ def test_no_header(tmp_path):
 def test_a_header_that_looks_like_cells(tmp_path, header, is_doubtful, is_noted):
     table = read(file(tmp_path, f"{header}\n1,2,3\n"))
     assert table.has_doubtful_header == is_doubtful
-    assert bool(table.header_hint(table)) == is_doubtful
-    assert bool(table.header_note(table)) == is_noted
+    assert bool(header_hint(table)) == is_doubtful
+    assert bool(header_note(table)) == is_noted
 
 
 @pytest.mark.parametrize(
