@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fastmlp._cli import table
-from fastmlp._cli.table import header_hint, header_note
 from fastmlp._cli.fit import main
+from fastmlp._cli.table import header_hint, header_note
 
 pd = pytest.importorskip("pandas")
 UsageError = table.UsageError
