@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
@@ -50,7 +50,7 @@ from fastmlp._utils.threads import allowed_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Literal, Self
+    from typing import Any, Literal
 
     from fastmlp._inspection.trace import StepTrace
     from fastmlp._mlp.annotations import Callback
@@ -62,6 +62,10 @@ if TYPE_CHECKING:
         Weights,
     )
     from fastmlp.runtime import Predictor
+
+
+# Not typing.Self, by which jedi takes the base class for the result.
+Model = TypeVar("Model", bound="BaseMLP")
 
 
 def solver_is_stochastic(estimator):
@@ -183,7 +187,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     @suggests_keywords
     @with_callbacks
     def fit(
-        self,
+        self: Model,
         X: MatrixLike,
         y: ArrayLike,
         sample_weight: Weights = None,
@@ -198,7 +202,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         checkpoint: FilePath | None = None,
         checkpoint_every: int = 1,
         resume: FilePath | None = None,
-    ) -> Self:
+    ) -> Model:
         """Fit the model to data.
 
         Parameters
@@ -340,7 +344,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         parameters.hidden_activations(self, len(parameters.hidden_sizes(self)))
         check_own_constraints(self)
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self: Model, **params: Any) -> Model:
         """Set parameters, as scikit-learn's method.
 
         Parameters

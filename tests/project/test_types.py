@@ -107,6 +107,10 @@ def test_mypy_accepts_right_calls_and_reports_each_wrong_one(tmp_path):
             ["n_epochs="],
         ),
         ("from fastmlp import to_c\nto_c(dty", ["dtype="]),
+        (
+            "from fastmlp import MLPClassifier\nMLPClassifier().fit([], []).predict_l",
+            ["predict_log_proba"],
+        ),
     ],
 )
 def test_jedi_completes(code, expected):

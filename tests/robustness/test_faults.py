@@ -181,7 +181,7 @@ def test_a_model_that_goes_runs_no_code_of_python():
 
 
 class BrokenError(Exception):
-    """The exception of the user-defined code of these tests."""
+    """The exception that the functions of these tests raise."""
 
 
 class Fuse:
