@@ -153,6 +153,7 @@ def test_from_torch_refuses_what_only_looks_like_a_layer():
 
     with pytest.raises(TypeError, match=r"a layer is a Linear \(.*Linear\)"):
         fastmlp.from_torch(nn.Sequential(Linear(3, 1)))
+
     class Sequential(nn.Sequential):
         def forward(self, x):
             return 2 * super().forward(x)
