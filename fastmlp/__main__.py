@@ -1,6 +1,8 @@
 """``python -m fastmlp``."""
 
+import sys
+
 from fastmlp._cli.fit import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

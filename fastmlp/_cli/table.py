@@ -14,6 +14,7 @@ import numpy as np
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 FILE_HELP = "table: .csv, .tsv (both also .gz), .parquet, or any name with --sep"
 MAX_SHOWN = 8
+_SEP_HINT = 'are its cells separated by commas? --sep ";" takes another mark'
 _POINTS_AND_COMMAS = str.maketrans(".,", ",.")
 
 
@@ -227,10 +228,11 @@ def _named(path, cells, names):
             continue
         elif i >= len(names):
             row = int((column != "").to_numpy().argmax())
+            is_single = len(names) == 1
+            remedy = _SEP_HINT if is_single else "name every column in the first line"
             raise UsageError(
-                f"{path}: the first line has {len(names)} cells, but row {row + 1} has "
-                f"{i + 1}, the last of which is {column[row]!r}; name every column in "
-                "the first line"
+                f"{path}: the first line has {len(names)} cells, but row {row + 1} "
+                f"has {i + 1}, the last of which is {column[row]!r}; {remedy}"
             )
         elif i == 0 and _counts_rows(column):
             notes.append("left out: the first column, without a name (row numbers)")
@@ -292,5 +294,5 @@ def check_names(table, names, what="column"):
         near = difflib.get_close_matches(name, columns, cutoff=0.5)
         hint = f"near: {', '.join(near)}" if near else f"there are {some(columns)}"
         if len(columns) == 1:
-            hint += '; are its cells separated by commas? --sep ";" takes another mark'
+            hint += f"; {_SEP_HINT}"
         raise UsageError(f"there is no {what} {name!r}; {hint}{header_hint(table)}")

@@ -159,9 +159,9 @@ class LossCurveDisplay:
         history = record.curves(model)
         if len(history["loss"]) == 0:
             raise ValueError(
-                "the model has no epochs on record. A file of save_model holds "
-                "loss_curve_, which solver='lbfgs' does not have: draw the curve "
-                "before the model is saved."
+                "the model has no epochs on record, as one of from_torch or "
+                "from_sklearn, or of solver='lbfgs' out of a file of save_model, which "
+                "holds loss_curve_ only: draw the curve before the model is saved."
             )
         columns = {
             column: history[column]

@@ -161,8 +161,8 @@ def from_torch(
     ------
     TypeError
         If a layer is of a kind that an MLP lacks, such as a subclass of Linear, has
-        parameters beside weight and bias, or is not real, or if ``params`` holds what
-        the module says.
+        parameters beside weight and bias, has forward hooks, or is not real, or if
+        ``params`` holds what the module says.
     ValueError
         If the layers do not make an MLP, if a layer has an option that an MLP lacks,
         such as ``Softplus(beta=2)``, or if ``classes`` does not fit the outputs.
@@ -234,9 +234,20 @@ def _array(tensor):
 
 def _flattened(module):
     """The layers of nested Sequentials in order."""
-    if _name(module) != "Sequential":
+    if type(module) is not _torch().nn.Sequential:
         return [module]
-    return [layer for child in module.children() for layer in _flattened(child)]
+    _check_hooks(module)
+    # children() would leave out a layer that occurs again, such as one shared ReLU.
+    return [layer for child in module for layer in _flattened(child)]
+
+
+def _check_hooks(layer):
+    """Raise TypeError if a layer has hooks that may change what it computes."""
+    if layer._forward_hooks or layer._forward_pre_hooks:
+        raise TypeError(
+            f"a {_name(layer)} has forward hooks, which may change its output; remove "
+            "them first, by remove() of the handle that registering them returned."
+        )
 
 
 def _sorted_layers(layers):
@@ -288,6 +299,7 @@ def _known_name(layer, known):
             "its weight; first make the weight a parameter, for example by "
             "torch.nn.utils.remove_weight_norm or torch.nn.utils.prune.remove."
         )
+    _check_hooks(layer)
     return name
 
 

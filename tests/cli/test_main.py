@@ -394,6 +394,18 @@ def test_process():
     assert "fit, seconds" in done.stdout
 
 
+def test_process_that_fails():
+    for call in (["--data", "none.csv"], ["predict", "none", "x.csv", "--out", "y"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "fastmlp", *call],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith("fastmlp: error: ")
+
+
 def test_a_column_that_occurs_twice(tmp_path, capsys):
     path = tmp_path / "twice.csv"
     path.write_text("a,y,y\n" + "1,2,3\n" * 30)

@@ -62,6 +62,8 @@ def test_more_cells_than_names_are_refused(tmp_path):
     path = file(tmp_path, "a,b\nr1,1,\nr2,1,2\n")  # row names, as R writes them
     with pytest.raises(UsageError, match="2 cells, but row 2 has 3, .*is '2'"):
         read(path)
+    with pytest.raises(UsageError, match='1 cells, but row 1 has 2, .*--sep ";"'):
+        read(file(tmp_path, "a;b\n0,5;1\n"))
     with pytest.raises(UsageError, match="cannot be read: .*Expected 2 fields"):
         read(file(tmp_path, "a,b\n1,2\n1,2,3\n"))
 

@@ -113,6 +113,33 @@ def test_from_torch_takes_what_later_training_needs():
     assert fastmlp.from_torch(module, dropout=0.0).dropout == 0
 
 
+def test_from_torch_takes_a_layer_that_occurs_again():
+    activation, hidden = nn.ReLU(), nn.Linear(5, 5)
+    middle = nn.Sequential(hidden, activation)
+    module = nn.Sequential(
+        nn.Linear(3, 5), activation, middle, middle, hidden, nn.Tanh(), nn.Linear(5, 1)
+    ).double()
+    model = fastmlp.from_torch(module)
+    assert model.activation == ["relu", "relu", "relu", "tanh"]
+    x = np.random.RandomState(0).normal(size=(20, 3))
+    expected = module(torch.tensor(x)).detach().numpy()[:, 0]
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-12)
+    model.coefs_[1][:] = 0  # the copies are apart
+    assert model.coefs_[2].any()
+
+
+def test_from_torch_refuses_hooks():
+    for place in range(3):
+        layers = [nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1)]
+        module = nn.Sequential(*layers)
+        target = [layers[0], layers[1], module][place]
+        handle = target.register_forward_hook(lambda layer, x, y: 2 * y)
+        with pytest.raises(TypeError, match="has forward hooks.*remove"):
+            fastmlp.from_torch(module)
+        handle.remove()
+        assert fastmlp.from_torch(module).n_layers_ == 3
+
+
 def test_from_torch_refuses_what_only_looks_like_a_layer():
     from torch.nn.utils import prune
 
@@ -126,6 +153,13 @@ def test_from_torch_refuses_what_only_looks_like_a_layer():
 
     with pytest.raises(TypeError, match=r"a layer is a Linear \(.*Linear\)"):
         fastmlp.from_torch(nn.Sequential(Linear(3, 1)))
+
+    class Sequential(nn.Sequential):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    with pytest.raises(TypeError, match="a layer is a Sequential"):
+        fastmlp.from_torch(Sequential(nn.Linear(3, 1)))
     with pytest.raises(TypeError, match="a layer is a Exp"):
         fastmlp.from_torch(nn.Sequential(nn.Linear(3, 1), Exp()))
     with pytest.raises(TypeError, match="must be real floats, got torch.complex64"):
