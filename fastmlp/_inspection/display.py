@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._data.scaling import Scaling
-from fastmlp._training import record
+from fastmlp._inspection import history as recorded
 
 
 def import_pyplot():
@@ -138,7 +138,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
         """
         model = fitted_mlp(estimator)
-        history = record.curves(model)
+        history = recorded.curves(model)
         if len(history["loss"]) == 0:
             raise ValueError(
                 "the model has no epochs on record. A file of save_model holds "
@@ -153,7 +153,7 @@ class LossCurveDisplay:
         display = cls(
             loss=history["loss"],
             estimator_name=name or type(model).__name__,
-            kept_epoch=record.kept_epoch(model, history),
+            kept_epoch=recorded.kept_epoch(model, history),
             **columns,
         )
         return display.plot(ax=ax, plot_score=plot_score, **kwargs)

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastmlp import Activation, Loss, MLPClassifier, MLPRegressor
 from fastmlp._core.network import Data, Network, Objective
+from fastmlp._data.split import Samples
 from fastmlp._training import baseline
 
 RNG = np.random.RandomState(0)
@@ -42,9 +44,9 @@ class _Task:
 
     def __init__(self, objective, y, weight, n_outputs, dtype):
         self.network = Network((1, n_outputs), [], objective)
-        self.y, self.sample_weight = y, weight
+        self.samples = Samples(None, y, weight)
         self.params = np.zeros(self.network.n_params, dtype=dtype)
-        self.estimator = MLPRegressor()
+        self.plan = SimpleNamespace(fit_intercept=True)
 
 
 LEVELS = (0.1, 0.5, 0.75)
@@ -264,7 +266,7 @@ def test_without_intercepts_the_constant_is_zero():
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_ends_that_the_user_chose_are_not_judged(solver):
     regr = MLPRegressor(solver=solver, random_state=0, learning_rate_init=1e-9)
-    assert told(regr, X, DOLLARS, callback=lambda record: True) == []
+    assert told(regr, X, DOLLARS, callback=lambda record: record.stop()) == []
     regr.set_params(target_score=-1e9)
     assert told(regr, X, DOLLARS, X_val=X, y_val=DOLLARS) == []
     regr.set_params(target_score=None, max_iter=10**6, max_time=0.05, tol=0)
