@@ -38,7 +38,7 @@ except ModuleNotFoundError as error:
 _MODULES = {
     "Activation": "fastmlp._functions.user_functions",
     "Loss": "fastmlp._functions.user_functions",
-    "EpochRecord": "fastmlp._training.progress",
+    "EpochRecord": "fastmlp._mlp.callbacks",
     "HiddenFeatures": "fastmlp._inspection.representation",
     "LossCurveDisplay": "fastmlp._inspection.display",
     "MLPClassifier": "fastmlp._mlp.classifier",

@@ -9,13 +9,13 @@ from fastmlp._inspection.network_display import NetworkDisplay as NetworkDisplay
 from fastmlp._inspection.network_display import plot_network as plot_network
 from fastmlp._inspection.representation import HiddenFeatures as HiddenFeatures
 from fastmlp._inspection.trace import StepTrace as StepTrace
+from fastmlp._mlp.callbacks import EpochRecord as EpochRecord
 from fastmlp._mlp.classifier import MLPClassifier as MLPClassifier
 from fastmlp._mlp.model_files import load_model as load_model
 from fastmlp._mlp.model_files import save_model as save_model
 from fastmlp._mlp.pipeline import fold_scalers as fold_scalers
 from fastmlp._mlp.regressor import MLPRegressor as MLPRegressor
 from fastmlp._model.versions import ModelVersionWarning as ModelVersionWarning
-from fastmlp._training.progress import EpochRecord as EpochRecord
 from fastmlp._utils.show_versions import show_versions as show_versions
 from fastmlp.export import from_sklearn as from_sklearn
 from fastmlp.export import from_torch as from_torch

@@ -12,93 +12,74 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 
-from fastmlp._core.network import Data
 from fastmlp._data.validation import as_array
 from fastmlp._model.losses import LOCATION_LOSSES, outputs_per_target, standardizable
 
 
-def standardize(task, is_cold):
-    """Let a task train on standardised data, if its estimator asks for it.
-
-    The statistics are those of the first fit of the model, over its training rows and
-    their weights; a warm start and ``partial_fit`` keep them.
-
-    Parameters
-    ----------
-    task : Task
-        With its training rows chosen.
-    is_cold : bool
-        Whether the fit begins anew: random weights take standardised data, while given
-        ones and those of an earlier fit take raw data.
-    """
-    estimator = task.estimator
-    known = getattr(estimator, "_scaling", None) or {}
-    wanted = {
-        "X": estimator.standardize_X,
-        "y": getattr(estimator, "standardize_y", False),
-    }
-    if wanted["y"]:
-        _check_targets_scale(task.network.objective, estimator)
-    estimator._scaling = {
-        name: known.get(name) or _statistics(task, name)
-        for name, is_wanted in wanted.items()
-        if is_wanted
-    }
-    if not estimator._scaling:
-        return
-    scaling = task.scaling = Scaling(task.network, **estimator._scaling)
-    if wanted["y"] and task.network.objective.is_monotone:
-        _scale_steps(task, scaling.y["scale"], is_cold)
-    if task.options.gives_weights or not is_cold:
-        scaling.unfold(task.params)
-    task.X, task.y = scaling.features(task.X), scaling.targets(task.y)
-    task.data = Data(task.X, task.y, task.sample_weight)
-    if task.holdout is not None:
-        task.holdout.standardize(scaling)
-
-
-def _check_targets_scale(objective, estimator):
+def check_targets_scale(objective, output_activation, fit_intercept):
     """Raise ValueError where the last layer cannot undo scaled targets."""
     if not standardizable(objective):
         losses = " or ".join(repr(loss) for loss in LOCATION_LOSSES)
         what = f"loss={objective.loss!r}"
         if objective.loss in LOCATION_LOSSES:
-            what = f"output_activation={estimator.output_activation!r}"
+            what = f"output_activation={output_activation!r}"
         raise ValueError(
             f"standardize_y=True needs loss={losses} with output_activation=None, got "
             f"{what}: its targets must keep their units."
         )
-    if objective.loss == "gaussian_nll" and not estimator.fit_intercept:
+    if objective.loss == "gaussian_nll" and not fit_intercept:
         raise ValueError(
             "standardize_y=True with loss='gaussian_nll' needs fit_intercept=True: the "
             "scale goes into the intercept of the log variance."
         )
 
 
-def _scale_steps(task, scale, is_cold):
-    """Give the steps between monotone quantiles the units of raw and of scaled targets.
+def step_objectives(objective, scale, is_cold):
+    """Monotone quantiles in the units of raw targets, and in those of scaled ones.
 
-    A step is u softplus(z / u) of an output z with a unit u for each target. Scaling u
-    like z scales the step, so the last layer and the units undo scaled targets. A new
-    model steps in standard deviations; one that goes on keeps its units.
+    A step between two quantiles is u softplus(z / u) of an output z with a unit u for
+    each target. Scaling u like z scales the step, so the last layer and the units undo
+    scaled targets. A new model steps in standard deviations; one that goes on keeps its
+    units.
+
+    Parameters
+    ----------
+    objective : Objective
+    scale : ndarray of shape (n_targets,)
+        Of the targets.
+    is_cold : bool
+        Whether the model is new.
+
+    Returns
+    -------
+    of_raw, of_scaled : Objective
     """
-    objective = task.network.objective
     units = scale
     if not is_cold:
         known = objective.step_scale
         units = np.ones_like(scale) if known is None else np.array(known)
-    for take, values in (
-        (task.estimator._take_objective, units),
-        (task.network.set_objective, units / scale),
-    ):
-        take(objective._replace(step_scale=tuple(values.tolist())))
+    return tuple(
+        objective._replace(step_scale=tuple(values.tolist()))
+        for values in (units, units / scale)
+    )
 
 
-def _statistics(task, name):
-    """Mean and scale of the columns of X or y over the training rows."""
-    X, y, weight = task.training_part()
-    values = as_array(X) if name == "X" else y
-    centred = bool(task.estimator.fit_intercept) and not issparse(values)
+def statistics(values, weight, name, fit_intercept):
+    """Mean and scale of the columns of X or y over rows with weights.
+
+    Parameters
+    ----------
+    values : ndarray or CSR matrix
+    weight : ndarray or None
+    name : {"X", "y"}
+    fit_intercept : bool
+        Whether the network has intercepts, which undo a shift.
+
+    Returns
+    -------
+    dict with the arrays "mean" and "scale"
+    """
+    centred = fit_intercept and not issparse(values)
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = StandardScaler(with_mean=centred).fit(values, sample_weight=weight)
     if not (np.isfinite(scaler.scale_).all() and (scaler.scale_ > 0).all()):
@@ -106,8 +87,7 @@ def _statistics(task, name):
             f"standardize_{name}=True needs finite variances, but some values of {name}"
             " are too large, or the weights of the rows negative."
         )
-    n_columns = values.shape[1]
-    mean = scaler.mean_ if centred else np.zeros(n_columns)
+    mean = scaler.mean_ if centred else np.zeros(values.shape[1])
     return {"mean": np.asarray(mean, np.float64), "scale": scaler.scale_}
 
 
@@ -141,11 +121,17 @@ class Scaling:
 
     def features(self, X):
         """Standardised features, in the dtype of the raw ones; dense if shifted."""
-        return X if self.X is None else _standardized(as_array(X), **self.X)
+        if X is None or self.X is None:
+            return X
+        return _standardized(as_array(X), **self.X)
 
     def targets(self, y):
         """Standardised targets."""
         return y if self.y is None else _standardized(y, **self.y)
+
+    def samples(self, samples):
+        """Samples in the units of training."""
+        return samples._replace(X=self.features(samples.X), y=self.targets(samples.y))
 
     def fold(self, params):
         """Change weights for standardised data to weights for raw data, in place."""

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._data.scaling import Scaling
-from fastmlp._training import record
+from fastmlp._inspection import history as recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +156,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
         """
         model = fitted_mlp(estimator)
-        history = record.curves(model)
+        history = recorded.curves(model)
         if len(history["loss"]) == 0:
             raise ValueError(
                 "the model has no epochs on record, as one of from_torch or "
@@ -171,7 +171,7 @@ class LossCurveDisplay:
         display = cls(
             loss=history["loss"],
             estimator_name=name or type(model).__name__,
-            kept_epoch=record.kept_epoch(model, history),
+            kept_epoch=recorded.kept_epoch(model, history),
             **columns,
         )
         return display.plot(ax=ax, plot_score=plot_score, **kwargs)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,15 +15,13 @@ from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import predict
 from fastmlp._data import validation
 from fastmlp._data.rows import check_names, column_names
-from fastmlp._data.scaling import standardize
 from fastmlp._functions.user_functions import Loss
 from fastmlp._inspection import representation
 from fastmlp._inspection.summary import summary
 from fastmlp._inspection.trace import trace_step
-from fastmlp._mlp import fast_predict, input_checks, parameters
+from fastmlp._mlp import fast_predict, fitting, input_checks, parameters
 from fastmlp._mlp.callbacks import CallbackSupportMixin, announced_fit, with_callbacks
 from fastmlp._mlp.constraints import check_own_constraints, constraints
-from fastmlp._mlp.fast_partial_fit import Stream, restarts
 from fastmlp._mlp.fast_predict import OUTPUTS
 from fastmlp._model import losses
 from fastmlp._model.snapshot import (
@@ -35,15 +31,10 @@ from fastmlp._model.snapshot import (
     special,
 )
 from fastmlp._model.versions import stamped, unstamped
-from fastmlp._training import record
 from fastmlp._training.checkpoint.file import make_checkpoint
-from fastmlp._training.epochs import fit_stochastic
-from fastmlp._training.holdout import hold_out
-from fastmlp._training.initialization import initial_weights
-from fastmlp._training.lbfgs import fit_lbfgs
 from fastmlp._training.optimizers import OPTIMIZERS
-from fastmlp._training.regularization import Regularization, smoothed
-from fastmlp._training.task import FitOptions, Task
+from fastmlp._training.record import as_arrays
+from fastmlp._training.regularization import smoothed
 from fastmlp._utils.numbers import float_dtype
 from fastmlp._utils.spelling import Method, did_you_mean, suggests_keywords
 from fastmlp._utils.threads import allowed_threads
@@ -92,97 +83,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     # meant for fit unless set_fit_request(groups=True) says so.
     __metadata_request__fit = {"groups": False}
 
-    def __init__(
-        self,
-        loss,
-        hidden_layer_sizes,
-        activation,
-        solver,
-        alpha,
-        batch_size,
-        learning_rate,
-        learning_rate_init,
-        power_t,
-        max_iter,
-        shuffle,
-        random_state,
-        tol,
-        verbose,
-        warm_start,
-        momentum,
-        nesterovs_momentum,
-        early_stopping,
-        validation_fraction,
-        beta_1,
-        beta_2,
-        epsilon,
-        n_iter_no_change,
-        max_fun,
-        dtype,
-        fit_intercept,
-        weight_init,
-        n_threads,
-        validation_split,
-        scoring,
-        target_score,
-        max_time,
-        on_divergence,
-        standardize_X,
-        random_stream,
-        dropout,
-        input_noise,
-        weight_decay,
-        l1,
-        max_weight_norm,
-        max_grad_norm,
-        label_smoothing,
-        learning_rate_factors,
-        weight_averaging,
-    ):
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dtype = dtype
-        self.fit_intercept = fit_intercept
-        self.weight_init = weight_init
-        self.n_threads = n_threads
-        self.validation_split = validation_split
-        self.scoring = scoring
-        self.target_score = target_score
-        self.max_time = max_time
-        self.on_divergence = on_divergence
-        self.standardize_X = standardize_X
-        self.random_stream = random_stream
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.weight_decay = weight_decay
-        self.l1 = l1
-        self.max_weight_norm = max_weight_norm
-        self.max_grad_norm = max_grad_norm
-        self.label_smoothing = label_smoothing
-        self.learning_rate_factors = learning_rate_factors
-        self.weight_averaging = weight_averaging
+    def _store(self, arguments):
+        """Store the arguments of ``__init__``, given as its ``locals()``."""
+        vars(self).update({k: v for k, v in arguments.items() if k != "self"})
 
     @suggests_keywords
     @with_callbacks
@@ -268,7 +171,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             If Ctrl-C ended the fit; the model is usable.
         """
         parameters.check_callback(callback)
-        options = FitOptions(
+        options = fitting.FitOptions(
             coefs_init=coefs_init,
             intercepts_init=intercepts_init,
             X_val=X_val,
@@ -279,64 +182,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             checkpoint=make_checkpoint(checkpoint, checkpoint_every, resume),
         )
         with announced_fit(self, X, y, sample_weight) as options.context:
-            error = self._fit(X, y, sample_weight, options)
+            error = fitting.fit(self, X, y, sample_weight, options)
         if error is not None:
             raise error
         return self
-
-    def _fit(self, X, y, sample_weight, options):
-        """Train by any solver; on an error the attributes stay as they were.
-
-        Returns what a function of the user raised, to be raised again: the model then
-        has the weights of the last whole batch.
-        """
-        incremental = options.incremental
-        with input_checks.restored_on_error(self):
-            self._validate_params()
-            hidden = parameters.hidden_sizes(self)
-            cold = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-            activations = self._take_activations(len(hidden), cold)
-            dtype = self._training_dtype(cold)
-            validation.check_target_names(y, options.y_val)
-            X, y = self._validate_input(X, y, incremental, cold, dtype)
-            sample_weight = self._row_weights(y, sample_weight, X.dtype)
-            goes_on = self.random_stream == "continue" and not cold
-            if not (goes_on and hasattr(self, "_random_state")):
-                self._random_state = check_random_state(self.random_state)
-            self.n_outputs_ = self._count_outputs(y)
-            units = (X.shape[1], *hidden, self.n_outputs_)
-            objective = self._wanted_objective()
-            network = self._network(units, activations, objective, trains=True)
-            regularization = Regularization.of(self, network)
-            if cold:
-                self._start_cold(
-                    network, parameters.initial_activations(self, activations)
-                )
-            else:
-                self._start_warm(network, incremental)
-            self._take_weights(units, options.coefs_init, options.intercepts_init)
-            params = self._packed(network, X.dtype)
-            task = Task(self, network, params, X, y, sample_weight, options)
-            task.regularization = regularization
-            if options.checkpoint is not None:
-                options.checkpoint.begin(task)
-            hold_out(task)
-            standardize(task, is_cold=cold)
-            regularization.smooth(task)
-            record.begin(self, task)
-            train = fit_stochastic if self.solver in OPTIMIZERS else fit_lbfgs
-            machinery = train(task)
-            task.check_finite()
-            if task.scaling is not None:
-                task.scaling.fold(params)
-            self.coefs_, self.intercepts_ = network.split(params)
-            if task.averaging is not None:
-                task.averaging.store(self)
-            self._stream = None
-            # a first call draws weights before the order of the rows, later ones do not
-            if incremental and self._may_stream(task) and not (cold and restarts(self)):
-                self._stream = Stream(task, *machinery)
-        return task.error
 
     def _validate_params(self):
         """Raise InvalidParameterError for a parameter that is not valid, as ``fit``."""
@@ -384,53 +233,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._named_activations = named
         return activations
 
-    def _may_stream(self, task):
-        """Whether the next ``partial_fit`` may go on with the machinery of this one."""
-        return not (
-            task.error is not None
-            or self._scaling
-            or task.holdout is not None
-            or task.averaging is not None
-            or issparse(task.X)
-            or self.label_smoothing
-        )
-
-    def _streamed(self, X, y, sample_weight, options):
-        """Train by the machinery of the last ``partial_fit``; False if it has none."""
-        stream = getattr(self, "_stream", None)
-        if stream is None or options.X_val is not None or options.y_val is not None:
-            return False
-        if not stream.lock.acquire(blocking=False):
-            return False  # another thread is in there
-        try:
-            if not stream.takes(self, options):
-                return False
-            rows = stream.rows(X, y, sample_weight, self._encode_plain)
-            if rows is None:
-                return False
-            with input_checks.restored_on_error(self):
-                error = stream.train(self, rows, options)
-            if error is not None:
-                raise error
-            return True
-        finally:
-            stream.lock.release()
-
-    def _incremental(self, n_epochs, X_val, y_val, sample_weight_val, callback):
-        """The options of a call of ``partial_fit``, after a check."""
-        is_count = isinstance(n_epochs, Integral) and not isinstance(n_epochs, bool)
-        if not is_count or n_epochs < 1:
-            raise ValueError(f"n_epochs must be an int >= 1, got {n_epochs!r}.")
-        parameters.check_callback(callback)
-        return FitOptions(
-            incremental=True,
-            n_epochs=int(n_epochs),
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-            callback=callback,
-        )
-
     def _training_dtype(self, cold):
         """The dtypes that X may have in training, the first one preferred."""
         dtype = float_dtype(self.dtype)
@@ -443,6 +245,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _layers(self):
         """What stands in ``coefs_`` and ``intercepts_``, checked, and the units."""
         return validation.check_layers(self.coefs_, self.intercepts_, None)
+
+    def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
+        """X and y for training, checked, y encoded; learns the classes of a new model.
+
+        With ``exact`` a warm start needs all classes of the fit before.
+        """
+        X, y = input_checks.check_fit_data(
+            self, X, y, reset, dtype, y_numeric=not isinstance(self, ClassifierMixin)
+        )
+        self._learn_classes(y, incremental, exact)
+        return X, self._targets().encode(y, X.dtype)
+
+    def _learn_classes(self, y, incremental, exact):
+        """Take over the classes, where there are any."""
 
     def _row_weights(self, y, sample_weight, dtype):
         """The weights that count in training, in a precision, or None."""
@@ -463,90 +279,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             own_loss if trains else None,
         )
 
-    def _start_cold(self, network, activations):
-        """Draw initial weights and reset what earlier fits recorded."""
-        self.n_layers_ = len(network.units)
-        self._take_objective(network.objective)
-        coefs, intercepts = initial_weights(
-            self.weight_init, network.units, activations, self._random_state
-        )
-        if not self.fit_intercept:
-            intercepts = [np.zeros_like(b) for b in intercepts]
-        self.coefs_, self.intercepts_ = coefs, intercepts
-        self.t_ = 0
-        self._scaling = None
-        record.forget(self)
-
-    def _start_warm(self, network, incremental):
-        """Go on from the weights there are; the history goes on growing."""
-        known = self._layers()[-1]
-        method = "partial_fit" if incremental else "warm_start=True"
-        if known != network.units:
-            raise ValueError(
-                f"{method} cannot change the architecture: the fitted model has layers "
-                f"of {list(known)} units, but hidden_layer_sizes and the data ask for "
-                f"{list(network.units)}. Fit a new estimator, or set warm_start=False."
-            )
-        output = output_activation(network.objective)
-        if getattr(self, "out_activation_", output) != output:
-            raise ValueError(
-                f"{method} cannot change the loss: the fitted model has the output "
-                f"activation {self.out_activation_!r}, but loss={self.loss!r} needs "
-                f"{output!r}. Set out_activation_ back if it was changed after the "
-                "fit; else fit a new estimator, or set warm_start=False."
-            )
-        self._keep_step_scale(network, method)
-        self._take_objective(network.objective)
-        self.n_layers_ = len(known)
-        self.t_ = getattr(self, "t_", 0)
-
-    def _keep_step_scale(self, network, method):
-        """Let monotone quantiles go on in the units that they were fitted with."""
-        units = (getattr(self, "_objective", None) or {}).get("step_scale")
-        if units is None or not network.objective.is_monotone:
-            return
-        if len(units) != network.n_targets:
-            raise ValueError(
-                f"{method} cannot change the number of targets or quantiles: the "
-                f"fitted model has {len(units)} target(s), y has {network.n_targets}. "
-                "Fit a new estimator, or set warm_start=False."
-            )
-        network.set_objective(network.objective._replace(step_scale=units))
-
     def _take_objective(self, objective):
         """Record the loss that the weights are trained for."""
         self.out_activation_ = output_activation(objective)
         vars(self).pop("_objective", None)
         if not losses.is_plain(objective):
             self._objective = objective._asdict()
-
-    def _take_weights(self, units, coefs_init, intercepts_init):
-        """Replace the initial weights by given ones, after a check."""
-        if intercepts_init is not None and not self.fit_intercept:
-            raise ValueError(
-                "intercepts_init needs fit_intercept=True: without intercepts they "
-                "are zero."
-            )
-        coefs = self.coefs_ if coefs_init is None else coefs_init
-        intercepts = self.intercepts_ if intercepts_init is None else intercepts_init
-        names = (
-            "coefs_" if coefs_init is None else "coefs_init",
-            "intercepts_" if intercepts_init is None else "intercepts_init",
-        )
-        coefs, intercepts, _ = validation.check_layers(coefs, intercepts, units, names)
-        for name, arrays in zip(names, (coefs, intercepts)):
-            if not all(np.isfinite(array).all() for array in arrays):
-                raise ValueError(f"{name} must be finite, but holds NaN or infinity.")
-        self.coefs_, self.intercepts_ = coefs, intercepts
-
-    def _packed(self, network, dtype):
-        """A new flat vector of the weights."""
-        params = np.empty(network.n_params, dtype=dtype)
-        coefs, intercepts = network.split(params)
-        with np.errstate(over="ignore"):  # to infinity, which the fit then reports
-            for view, array in zip(coefs + intercepts, self.coefs_ + self.intercepts_):
-                view[:] = array
-        return params
 
     def _outputs(self, X, what=OUTPUTS):
         """Outputs of the network for valid or raw X, shape (n_samples, n_outputs)."""
@@ -861,10 +599,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _loss_gradient(self, X, y, sample_weight, packed=None):
         """Loss and gradient for native X and encoded y, at ``packed`` if given."""
         coefs, intercepts, units = self._layers()
-        if X.shape[1] != units[0] or self._count_outputs(y) != units[-1]:
+        n_outputs = self._targets().n_outputs(y)
+        if X.shape[1] != units[0] or n_outputs != units[-1]:
             raise ValueError(
                 f"the model has {units[0]} features and {units[-1]} outputs; X has "
-                f"{X.shape[1]} features and y {self._count_outputs(y)} outputs."
+                f"{X.shape[1]} features and y {n_outputs} outputs."
             )
         activations = parameters.hidden_activations(self, len(units) - 2)
         objective = self._trained_objective()
@@ -898,7 +637,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         X = X if X.dtype == np.float32 else X.astype(np.float64, copy=False)
         y = np.asarray(y).reshape(X.shape[0], -1)
         one_hot = self._trained_objective().loss in ("log_loss", "focal")
-        n_outputs = y.shape[1] if one_hot else self._count_outputs(y)
+        n_outputs = y.shape[1] if one_hot else self._targets().n_outputs(y)
         if n_outputs != self._layers()[-1][-1]:
             raise ValueError(f"y has {y.shape[1]} columns, one per output is needed")
         if one_hot:
@@ -955,15 +694,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Whether the fitted model predicts several labels at once."""
         return False
 
-    def _count_outputs(self, y):
-        """Units of the output layer for encoded targets."""
-        return y.shape[1]
-
     @property
     def history_(self) -> dict[str, Array]:
         """Record of the epochs: a dict of arrays, see the attributes of the class."""
         try:
-            return record.as_arrays(self._history)
+            return as_arrays(self._history)
         except AttributeError:
             raise AttributeError(
                 "history_ belongs to a fit in this process: the model was not fitted, "

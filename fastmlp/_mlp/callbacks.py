@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks where it has them (from 1.9 on), and the plain hook.
+"""Those who follow a fit: the plain hook, and scikit-learn's callbacks (from 1.9 on).
 
 The interface of scikit-learn is experimental, so all that touches it is here.
 """
@@ -6,9 +6,17 @@ The interface of scikit-learn is experimental, so all that touches it is here.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
+from typing import TYPE_CHECKING
 
+from fastmlp._mlp.records import publish
 from fastmlp._utils.spelling import Method
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -70,3 +78,121 @@ class CallbackScope:
         return self.epoch.call_on_fit_task_end(
             **self.facts, reconstruction_attributes=attributes
         )
+
+
+@dataclass(frozen=True, eq=False)
+class EpochRecord:
+    """What a callback of ``fit`` learns at the end of an epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number in this fit, from 1 on.
+    loss : float
+        Mean training loss over the epoch, penalty included.
+    validation_loss, validation_score : float
+        On the validation data; NaN without.
+    learning_rate : float
+        Rate of the epoch (of adam without the bias corrections); NaN for lbfgs.
+    seconds : float
+        Duration of the epoch, validation included.
+    fitted_estimator : callable
+        Without arguments; gives a copy of the estimator with the current weights.
+
+    Methods
+    -------
+    stop(why="")
+        End the fit after this epoch.
+    """
+
+    __module__ = "fastmlp"
+
+    epoch: int
+    loss: float
+    validation_loss: float
+    validation_score: float
+    learning_rate: float
+    seconds: float
+    fitted_estimator: Callable[[], Any]
+
+    def stop(self, why: str = "") -> NoReturn:
+        """End the fit after this epoch, by raising StopIteration.
+
+        Parameters
+        ----------
+        why : str, default=""
+            What ``verbose`` prints as the reason.
+        """
+        raise StopIteration(why)
+
+
+class FitListener:
+    """Tells the hook of ``fit`` and the callbacks of scikit-learn of each epoch.
+
+    The estimator then has the record so far and copies of the current weights. They are
+    read-only, as training would not follow a change.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+    hook : callable or None
+        The argument ``callback`` of ``fit``.
+    scope : CallbackScope or None
+    is_live : bool
+        Whether training works on the very arrays of the estimator.
+    """
+
+    def __init__(self, estimator, hook, scope, is_live=False):
+        self.estimator, self.hook, self.scope = estimator, hook, scope
+        self.is_live = is_live
+
+    def epoch_begins(self):
+        """Announce an epoch."""
+        if self.scope is not None:
+            self.scope.epoch_begins()
+
+    def epoch_ends(self, task, figures):
+        """Tell of an epoch; gives the messages of those who want to stop."""
+        publish(task.record, self.estimator)
+        if not self.is_live:
+            coefs, intercepts = task.fitted_layers()
+            for array in coefs + intercepts:
+                array.setflags(write=False)
+            self.estimator.coefs_, self.estimator.intercepts_ = coefs, intercepts
+        messages = []
+        if self.hook is not None:
+            copy = partial(fitted_copy, self.estimator, task)
+            messages += self._messages_of_hook(EpochRecord(*figures, copy))
+        if self.scope is not None and self.scope.epoch_ends(task.fitted_layers):
+            messages.append(f"A callback stopped training in epoch {figures.epoch}.")
+        return messages
+
+    def _messages_of_hook(self, record):
+        """Call the hook; the message if it raised StopIteration.
+
+        What it returns does not count: that of ``lambda record: bar.update()`` is not
+        meant for us.
+        """
+        try:
+            self.hook(record)
+        except StopIteration as stop:
+            why = f": {stop}" if str(stop) else "."
+            return [f"The callback stopped training in epoch {record.epoch}{why}"]
+        return []
+
+
+def listener_of(estimator, options, is_live=False):
+    """Who follows a fit, or None."""
+    if options.callback is None and options.context is None:
+        return None
+    return FitListener(estimator, options.callback, options.context, is_live)
+
+
+def fitted_copy(estimator, task):
+    """A copy of the estimator that predicts with copies of the current weights."""
+    fitted = object.__new__(type(estimator))  # the stamp of a pickle is slow
+    vars(fitted).update(vars(estimator))
+    vars(fitted).pop("_stream", None)
+    publish(task.record, fitted)
+    fitted.coefs_, fitted.intercepts_ = task.fitted_layers()
+    return fitted

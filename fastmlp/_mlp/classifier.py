@@ -8,19 +8,19 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import type_of_target
 
 from fastmlp._core.network import Objective
-from fastmlp._core.prediction import class_numbers
 from fastmlp._data import validation
 from fastmlp._data.class_weight import expanded, positive_weights
 from fastmlp._functions.user_functions import Loss
-from fastmlp._mlp import input_checks, parameters
+from fastmlp._mlp import fitting, input_checks, parameters
 from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
+from fastmlp._mlp.fast_partial_fit import streamed
 from fastmlp._mlp.fast_predict import PROBA, RAW
+from fastmlp._mlp.targets import ClassTargets, predicted_codes
 from fastmlp._utils.spelling import suggests_keywords
 
 if TYPE_CHECKING:
@@ -496,54 +496,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         learning_rate_factors: Factors | None = None,
         weight_averaging: WeightAveraging = None,
     ) -> None:
-        super().__init__(
-            loss=loss,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dtype=dtype,
-            fit_intercept=fit_intercept,
-            weight_init=weight_init,
-            n_threads=n_threads,
-            validation_split=validation_split,
-            scoring=scoring,
-            target_score=target_score,
-            max_time=max_time,
-            on_divergence=on_divergence,
-            standardize_X=standardize_X,
-            random_stream=random_stream,
-            dropout=dropout,
-            input_noise=input_noise,
-            weight_decay=weight_decay,
-            l1=l1,
-            max_weight_norm=max_weight_norm,
-            max_grad_norm=max_grad_norm,
-            label_smoothing=label_smoothing,
-            learning_rate_factors=learning_rate_factors,
-            weight_averaging=weight_averaging,
-        )
-        self.class_weight = class_weight
-        self.focal_gamma = focal_gamma
+        self._store(locals())
 
     def _wanted_objective(self):
         """The loss of the core: over classes, or that of each label."""
@@ -580,13 +533,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer.y_type_.startswith("multilabel"),
         )
 
-    def _count_outputs(self, y):
-        """One output per class or label, a single one for two classes."""
-        multiclass = self._label_binarizer.y_type_ == "multiclass"
-        return len(self.classes_) if multiclass else y.shape[1]
+    def _targets(self):
+        """The codec of the targets."""
+        return ClassTargets(self.classes_, self._label_binarizer)
 
-    def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
-        X, y = input_checks.check_fit_data(self, X, y, reset, dtype)
+    def _learn_classes(self, y, incremental, exact):
         if hasattr(self, "classes_") and (self.warm_start or incremental):
             validation.check_classes(y, self.classes_, exact and self.warm_start)
             if not hasattr(self, "_label_binarizer"):
@@ -594,26 +545,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         else:
             self._label_binarizer = validation.fit_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
-        return X, self._encode(y, X.dtype)
-
-    def _encode(self, y, dtype):
-        """Targets of the core: class numbers (n, 1), or 0 and 1 per label (n, L)."""
-        is_multilabel = self._label_binarizer.y_type_.startswith("multilabel")
-        if is_multilabel != (y.ndim == 2):
-            raise ValueError(
-                "y must be a label indicator matrix of shape (n_samples, n_labels) for "
-                "a multi-label model and a vector of labels for any other; got y of "
-                f"shape {y.shape}."
-            )
-        if is_multilabel:
-            encoded = self._label_binarizer.transform(y).astype(bool)
-        else:
-            order = np.argsort(self.classes_)  # which a user may have replaced
-            if y.dtype.kind in "iu" and self.classes_.dtype.kind in "iu":
-                y = y.astype(self.classes_.dtype)  # not by way of float64
-            places = np.searchsorted(self.classes_, y, sorter=order)
-            encoded = order[places][:, None]
-        return np.ascontiguousarray(encoded, dtype=dtype)
 
     def _row_weights(self, y, sample_weight, dtype):
         """The weights of the rows times those of their classes, or None."""
@@ -634,29 +565,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         known = getattr(self, "classes_", None)
         return known is not None and np.array_equal(np.asarray(classes), known)
 
-    def _encode_plain(self, y, dtype):
-        """Encoded targets of plain labels; None where they need a closer look."""
-        known = self.classes_
-        if y.ndim != 1 or y.dtype != known.dtype or y.dtype.kind not in "iu":
-            return None
-        if self.class_weight is not None:
-            return None
-        places = known.searchsorted(y)
-        if not (known.take(places, mode="clip") == y).all():
-            return None
-        return places.astype(dtype)[:, None]
-
-    def _decoded(self, y):
-        """Labels of encoded targets."""
-        codes = y.astype(int)
-        if self._label_binarizer.y_type_.startswith("multilabel"):
-            return codes
-        return self.classes_[codes[:, 0]]
-
-    def _stratifies(self):
-        """Whether the early-stopping split is stratified: for two classes."""
-        return self.n_outputs_ == 1
-
     def _plain_out_activation(self):
         is_multiclass = len(self.intercepts_[-1]) > 1 and not self._is_multilabel()
         return "softmax" if is_multiclass else "logistic"
@@ -667,20 +575,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return binarizer.y_type_.startswith("multilabel")
         # a model built by hand
         return self.out_activation_ == "logistic" and len(self.intercepts_[-1]) > 1
-
-    def _predicted_codes(self, outputs):
-        """Class numbers (n,) or label indicators (n, L) of the outputs."""
-        if outputs.shape[1] > 1 and not self._is_multilabel():
-            return class_numbers(outputs)
-        codes = (outputs > 0.5).astype(int)
-        if outputs.shape[1] > 1:
-            return codes
-        return np.minimum(codes[:, 0], len(self.classes_) - 1)
-
-    def _validation_score(self, y, outputs, sample_weight):
-        """Accuracy on encoded targets."""
-        codes = self._predicted_codes(outputs)
-        return accuracy_score(y.astype(int), codes, sample_weight=sample_weight)
 
     @for_stochastic_solvers
     @suggests_keywords
@@ -729,9 +623,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : object
         """
-        options = self._incremental(n_epochs, X_val, y_val, sample_weight_val, callback)
-        if self._known_classes(classes) and self._streamed(
-            X, y, sample_weight, options
+        options = fitting.incremental_options(
+            n_epochs, X_val, y_val, sample_weight_val, callback
+        )
+        if self._known_classes(classes) and streamed(
+            self, X, y, sample_weight, options
         ):
             return self
         with input_checks.restored_on_error(self):
@@ -740,7 +636,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 self._label_binarizer = LabelBinarizer().fit(
                     y if y_type.startswith("multilabel") else classes
                 )
-            error = self._fit(X, y, sample_weight, options)
+            error = fitting.fit(self, X, y, sample_weight, options)
         if error is not None:
             raise error
         return self
@@ -759,7 +655,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Labels, or an indicator matrix of ints for a multi-label model.
         """
         outputs = self._outputs(X)
-        codes = self._predicted_codes(outputs)
+        is_multilabel = outputs.shape[1] > 1 and self._is_multilabel()
+        codes = predicted_codes(outputs, len(self.classes_), is_multilabel)
         if codes.ndim == 1:
             return self.classes_[codes]
         binarizer = getattr(self, "_label_binarizer", None)

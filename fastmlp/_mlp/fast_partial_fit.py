@@ -12,11 +12,17 @@ from __future__ import annotations
 
 import copy
 import inspect
+from dataclasses import replace
 from operator import is_
 from threading import Lock
 
 import numpy as np
 
+from fastmlp._core.network import Data
+from fastmlp._data.split import Samples
+from fastmlp._mlp.callbacks import listener_of
+from fastmlp._mlp.input_checks import restored_on_error
+from fastmlp._mlp.records import go_on, publish
 from fastmlp._training.epochs import run_epochs
 from fastmlp._training.order import RepeatedOrder, ShuffledOrder
 from fastmlp._training.task import Task
@@ -47,25 +53,28 @@ class Stream:
 
     Parameters
     ----------
+    estimator : MLPClassifier or MLPRegressor
     task : Task
-        The task that has just ended; the estimator has its weights.
+        The task that has just ended, whose weights the estimator has.
+    targets : ClassTargets or NumberTargets
     optimizer : object of one of OPTIMIZERS
     epoch : Epoch
     order : ndarray of intp or None
         The order of its only epoch.
     """
 
-    def __init__(self, task, optimizer, epoch, order):
-        estimator = task.estimator
+    def __init__(self, estimator, task, targets, optimizer, epoch, order):
         self.lock = Lock()  # the machinery is for one thread at a time
+        self.plan, self.targets = task.plan, targets
         self.network, self.params = task.network, task.params
         self.optimizer, self.epoch = optimizer, epoch
         self.names = (*inspect.signature(type(estimator)).parameters, *_HELD)
         self.held = tuple(map(vars(estimator).get, self.names))
         self.activation = copy.copy(estimator.activation)  # of a list, its entries
         self.classes = getattr(estimator, "classes_", None)
+        self.weighs_classes = getattr(estimator, "class_weight", None) is not None
         self.views = (*estimator.coefs_, *estimator.intercepts_)
-        self.n_samples, self.order = len(task.y), order
+        self.n_samples, self.order = len(task.samples.y), order
         self.repeats = restarts(estimator)
 
     def __reduce__(self):
@@ -91,8 +100,8 @@ class Stream:
             and all(map(is_, views, self.views))
         )
 
-    def rows(self, X, y, sample_weight, encode):
-        """X, encoded y and weights as the core takes them; None if they need work."""
+    def samples(self, X, y, sample_weight):
+        """The samples as the core takes them; None if they need work."""
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype != self.params.dtype:
             return None
         if len(X) != self.n_samples or X.shape[1] != self.network.units[0]:
@@ -110,28 +119,47 @@ class Stream:
             and sample_weight.any()
         ):
             return None
-        encoded = encode(y, X.dtype)
-        return None if encoded is None else (X, encoded, sample_weight)
+        if self.weighs_classes:
+            return None
+        encoded = self.targets.encode_plain(y, X.dtype)
+        if encoded is None:
+            return None
+        if self.targets.n_outputs(encoded) != self.network.units[-1]:
+            return None
+        return Samples(X, encoded, sample_weight)
 
-    def train(self, estimator, rows, options):
+    def train(self, estimator, samples, options):
         """Train on some rows; on an error all numbers are as they were.
 
         Returns the exception of a user-defined function after some whole batches.
         """
-        task = Task(estimator, self.network, self.params, *rows, options)
-        task.is_live = True
+        plan = self.plan
+        if plan.n_epochs != options.n_epochs:
+            plan = self.plan = replace(plan, n_epochs=options.n_epochs)
+        record = go_on(estimator)
+        task = Task(
+            plan,
+            self.network,
+            self.params,
+            samples,
+            Data(*samples),
+            record,
+            estimator._random_state,
+            listener=listener_of(estimator, options, is_live=True),
+            started=options.started,
+        )
         moments = self.optimizer.moments
         before = [array.copy() for array in (self.params, *moments)]
         state = {**vars(self.optimizer)}
-        lists = estimator.loss_curve_, estimator._history
+        lists = record.loss_curve, record.history
         n_epochs = [len(entries) for entries in lists]
         self.epoch.use_data(task.data)
         try:
-            order = (
-                RepeatedOrder(self.order)
-                if self.repeats
-                else ShuffledOrder(estimator, task.order())
-            )
+            if self.repeats:
+                order = RepeatedOrder(self.order)
+            else:
+                generator = task.random_state if plan.shuffle else None
+                order = ShuffledOrder(task.order(), generator)
             run_epochs(task, self.optimizer, self.epoch, order)
             task.check_finite()
         except BaseException:
@@ -141,4 +169,27 @@ class Stream:
             for entries, n in zip(lists, n_epochs):
                 del entries[n:]
             raise
+        publish(record, estimator)
         return task.error
+
+
+def streamed(estimator, X, y, sample_weight, options):
+    """Train by the machinery of the last ``partial_fit``; False if it has none."""
+    stream = getattr(estimator, "_stream", None)
+    if stream is None or options.X_val is not None or options.y_val is not None:
+        return False
+    if not stream.lock.acquire(blocking=False):
+        return False  # another thread is in there
+    try:
+        if not stream.takes(estimator, options):
+            return False
+        samples = stream.samples(X, y, sample_weight)
+        if samples is None:
+            return False
+        with restored_on_error(estimator):
+            error = stream.train(estimator, samples, options)
+        if error is not None:
+            raise error
+        return True
+    finally:
+        stream.lock.release()

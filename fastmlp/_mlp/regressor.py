@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._core.network import Objective
-from fastmlp._data import validation
 from fastmlp._functions.user_functions import Loss
-from fastmlp._mlp import input_checks, parameters
+from fastmlp._mlp import fitting, parameters
 from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
+from fastmlp._mlp.fast_partial_fit import streamed
+from fastmlp._mlp.targets import NumberTargets
 from fastmlp._model import losses
 from fastmlp._utils.spelling import suggests_keywords
 
@@ -531,58 +531,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         learning_rate_factors: Factors | None = None,
         weight_averaging: WeightAveraging = None,
     ) -> None:
-        super().__init__(
-            loss=loss,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dtype=dtype,
-            fit_intercept=fit_intercept,
-            weight_init=weight_init,
-            n_threads=n_threads,
-            validation_split=validation_split,
-            scoring=scoring,
-            target_score=target_score,
-            max_time=max_time,
-            on_divergence=on_divergence,
-            standardize_X=standardize_X,
-            random_stream=random_stream,
-            dropout=dropout,
-            input_noise=input_noise,
-            weight_decay=weight_decay,
-            l1=l1,
-            max_weight_norm=max_weight_norm,
-            max_grad_norm=max_grad_norm,
-            label_smoothing=label_smoothing,
-            learning_rate_factors=learning_rate_factors,
-            weight_averaging=weight_averaging,
-        )
-        self.standardize_y = standardize_y
-        self.huber_delta = huber_delta
-        self.quantile = quantile
-        self.monotone_quantiles = monotone_quantiles
-        self.tweedie_power = tweedie_power
-        self.output_activation = output_activation
+        self._store(locals())
 
     def _wanted_objective(self):
         """The loss of the core."""
@@ -595,45 +544,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             monotone_quantiles=self.monotone_quantiles,
         )
 
+    def _targets(self):
+        """The codec of the targets; those of a user-defined loss may be anything."""
+        return NumberTargets(self._wanted_objective(), isinstance(self.loss, Loss))
+
     def _take_objective(self, objective):
         super()._take_objective(objective)
         vars(self).pop("quantiles_", None)
         if objective.loss == "quantile":
             self.quantiles_ = np.array(objective.levels)
-
-    def _count_outputs(self, y):
-        """Units of the output layer: some for each target."""
-        return y.shape[1] * losses.outputs_per_target(self._wanted_objective())
-
-    def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
-        X, y = input_checks.check_fit_data(self, X, y, reset, dtype, y_numeric=True)
-        objective = self._wanted_objective()
-        if isinstance(self.loss, Loss):  # whose targets may be anything
-            objective = Objective("squared_error")
-        return X, validation.check_targets(y, X.dtype, objective)
-
-    def _encode_plain(self, y, dtype):
-        """Targets of the core from plain ones; None where they need a closer look."""
-        if y.dtype != dtype or y.ndim > 2 or self.output_activation is not None:
-            return None
-        if self.loss not in losses.LOCATION_LOSSES:
-            return None
-        if not np.isfinite(y.sum()):
-            return None
-        y = np.ascontiguousarray(y).reshape(len(y), -1)
-        return y if self._count_outputs(y) == self.n_outputs_ else None
-
-    def _decoded(self, y):
-        """Targets as predict gives them."""
-        return y[:, 0] if y.shape[1] == 1 else y
-
-    def _stratifies(self):
-        """Whether the early-stopping split is stratified: never."""
-        return False
-
-    def _validation_score(self, y, outputs, sample_weight):
-        """The score of the model for finite outputs."""
-        return losses.score(y, outputs, self._wanted_objective(), sample_weight)
 
     @for_stochastic_solvers
     @suggests_keywords
@@ -679,9 +598,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self : object
         """
-        options = self._incremental(n_epochs, X_val, y_val, sample_weight_val, callback)
-        if not self._streamed(X, y, sample_weight, options):
-            error = self._fit(X, y, sample_weight, options)
+        options = fitting.incremental_options(
+            n_epochs, X_val, y_val, sample_weight_val, callback
+        )
+        if not streamed(self, X, y, sample_weight, options):
+            error = fitting.fit(self, X, y, sample_weight, options)
             if error is not None:
                 raise error
         return self

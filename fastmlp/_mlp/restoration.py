@@ -137,6 +137,7 @@ def _known_optimizer(estimator, state):
     Scalars that the file lacks, or has in another form, follow from the parameters.
     """
     from fastmlp._core.kernels import rule_vectors
+    from fastmlp._mlp.planning import step_settings
     from fastmlp._training.optimizers import OPTIMIZERS
 
     n_params = sum(a.size for a in estimator.coefs_ + estimator.intercepts_)
@@ -148,7 +149,8 @@ def _known_optimizer(estimator, state):
         raise ValueError("it has impossible moments of the solver.")
     solver = state.get("solver", "adam" if len(moments) == 2 else "sgd")
     if solver in OPTIMIZERS and rule_vectors[solver] == len(moments):
-        known = vars(OPTIMIZERS[solver].from_parameters(estimator, 0, np.float64))
+        settings = step_settings(estimator)
+        known = vars(OPTIMIZERS[solver].from_settings(settings, 0, np.float64))
         same = {
             name: state[name]
             for name, value in known.items()

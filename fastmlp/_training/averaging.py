@@ -2,13 +2,10 @@
 
 The average counts as the model: it is validated, kept and handed out.  Training goes on
 with the weights themselves, which the state of the optimizer therefore keeps for
-``partial_fit``, with a hash of the average: where other weights stand in ``coefs_`` by
-then, those are the truth, and a new average begins.
+``partial_fit``.
 """
 
 from __future__ import annotations
-
-import hashlib
 
 import numpy as np
 
@@ -17,21 +14,20 @@ DEFAULTS = {"ema": 0.999, "swa": 0.75}
 
 
 def begin_averaging(task, optimizer):
-    """The average that an estimator asks for, or None.
+    """The average that a plan asks for, or None.
 
     Parameters
     ----------
     task : Task
     optimizer : object of one of OPTIMIZERS
-        Whose state may hold the average of the last ``partial_fit``.
+        Whose state may hold the average to go on with.
     """
-    asked = task.estimator.weight_averaging
     stored, optimizer.averaging = optimizer.averaging, None
-    if asked is None:
+    if task.plan.averaging is None:
         return None
-    kind, number = (asked, DEFAULTS[asked]) if isinstance(asked, str) else asked
-    averaging = {"ema": MovingAverage, "swa": EpochMean}[kind](task, float(number))
-    if stored is not None and stored["digest"] == _digest(task.estimator):
+    kind, value = task.plan.averaging
+    averaging = {"ema": MovingAverage, "swa": EpochMean}[kind](task, value)
+    if stored is not None:
         averaging.mean[:] = task.params
         averaging.n_averaged = stored["n_averaged"]
         task.params[:] = stored["params"]
@@ -44,8 +40,8 @@ class _Averaging:
     Parameters
     ----------
     task : Task
-    number : float
-        Decay or start, as in ``DEFAULTS``.
+    value : float
+        The decay of a moving average, or the share of the epochs before a mean.
 
     Attributes
     ----------
@@ -54,8 +50,8 @@ class _Averaging:
         How many weights are in it.
     """
 
-    def __init__(self, task, number):
-        self.task, self.params, self.number = task, task.params, number
+    def __init__(self, task, value):
+        self.task, self.params, self.value = task, task.params, value
         self.mean, self.n_averaged = task.params.copy(), 0
         self.trained = None
 
@@ -81,14 +77,11 @@ class _Averaging:
         self.trained = self.params.copy() if may_go_on else None
         self.params[:] = self.mean
 
-    def store(self, estimator):
-        """Keep what the next ``partial_fit`` needs to go on."""
-        if self.trained is not None:
-            estimator._optimizer_state["averaging"] = {
-                "params": self.trained,
-                "n_averaged": self.n_averaged,
-                "digest": _digest(estimator),
-            }
+    def next_start(self):
+        """What the next ``partial_fit`` needs to go on, or None."""
+        if self.trained is None:
+            return None
+        return {"params": self.trained, "n_averaged": self.n_averaged}
 
     def state(self):
         """What a checkpoint needs."""
@@ -105,7 +98,7 @@ class MovingAverage(_Averaging):
 
     def epoch_begins(self, epoch):
         """Tell the core to average."""
-        epoch.average_into(self.mean, self.number, self.n_averaged)
+        epoch.average_into(self.mean, self.value, self.n_averaged)
 
     def epoch_ends(self, epoch, number):
         """Take over the number of steps."""
@@ -121,17 +114,9 @@ class EpochMean(_Averaging):
 
     def epoch_ends(self, epoch, number):
         """Add the weights after epoch `number`, from 0 on, if it is one of the last."""
-        if number < self.number * self.task.estimator.max_iter:
+        if number < self.value * self.task.plan.n_planned:
             return
         self.n_averaged += 1
         with np.errstate(over="ignore", invalid="ignore"):
             rest = (self.mean - self.params) * (1 - 1 / self.n_averaged)
             np.add(self.params, rest, out=self.mean)
-
-
-def _digest(estimator):
-    """A hash of the weights that stand in an estimator."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (*estimator.coefs_, *estimator.intercepts_):
-        digest.update(np.ascontiguousarray(array).view(np.uint8).reshape(-1))
-    return digest.hexdigest()

@@ -15,7 +15,6 @@ from scipy.special import logit
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._core.network import Layers
 from fastmlp._core.prediction import mean_loss, predict
-from fastmlp._functions.user_functions import Loss
 from fastmlp._model.losses import LOCATION_LOSSES
 
 PIECE = 2**18  # outputs that are computed at a time
@@ -31,16 +30,13 @@ def shortfall(task):
     task : Task
         With the weights that are kept in ``params``.
     """
-    estimator = task.estimator
-    rows = _counted_rows(task)
-    if isinstance(estimator.loss, Loss) or not np.isfinite(estimator.loss_):
-        return None
-    if rows is None:
+    rows, epoch_loss = _counted_rows(task), task.record.loss
+    if rows is None or task.plan.has_own_loss or not np.isfinite(epoch_loss):
         return None
     constant = best_constant_loss(task, rows)
     # that of the epoch is an estimate from above, unless other weights were kept
     is_of_epoch = not task.stops_by_score and task.averaging is None
-    if not np.isfinite(constant) or (is_of_epoch and estimator.loss_ < constant):
+    if not np.isfinite(constant) or (is_of_epoch and epoch_loss < constant):
         return None
     layers = Layers(*task.network.split(task.params), task.params.dtype)
     n_threads = task.threads(len(rows))
@@ -63,12 +59,12 @@ def shortfall(task):
 def _counted_rows(task):
     """Training rows with a weight; None where their targets leave nothing to learn."""
     rows = task.order()
-    if task.sample_weight is not None:
-        weight = task.sample_weight[rows]
+    if task.samples.weight is not None:
+        weight = task.samples.weight[rows]
         if (weight < 0).any():
             return None
         rows = rows[weight > 0]
-    y = task.y[rows]
+    y = task.samples.y[rows]
     rounding = 1000 * np.finfo(y.dtype).eps * np.abs(y).max(axis=0, initial=0)
     if len(y) == 0 or (np.ptp(y, axis=0) <= rounding).all():
         return None
@@ -77,10 +73,10 @@ def _counted_rows(task):
 
 def best_constant_loss(task, rows):
     """The loss of the best constant prediction for some rows, without penalty."""
-    y = task.y[rows]
-    weight = None if task.sample_weight is None else task.sample_weight[rows]
+    y = task.samples.y[rows]
+    weight = None if task.samples.weight is None else task.samples.weight[rows]
     losses = []
-    for z in _constants(task.network, y, weight, task.estimator.fit_intercept):
+    for z in _constants(task.network, y, weight, task.plan.fit_intercept):
         z = z.astype(task.params.dtype)
         losses.append(
             _mean_loss(task, rows, lambda part, z=z: np.tile(z, (len(part), 1)))
@@ -94,9 +90,9 @@ def _mean_loss(task, rows, outputs):
     total = n_counted = 0.0
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        weight = None if task.sample_weight is None else task.sample_weight[part]
+        weight = None if task.samples.weight is None else task.samples.weight[part]
         count = len(part) if weight is None else weight.sum(dtype=np.float64)
-        loss = mean_loss(task.network, outputs(part), task.y[part], weight)
+        loss = mean_loss(task.network, outputs(part), task.samples.y[part], weight)
         total, n_counted = total + count * loss, n_counted + count
     return total / n_counted
 
@@ -171,21 +167,21 @@ def _steps(values, objective):
 
 def _remedies(task, rows, loss):
     """Sentences about what may help."""
-    estimator = task.estimator
-    curve = [row[0] for row in estimator._history[-estimator.n_iter_ :]]
-    smallest = np.nanmin(curve) if estimator.n_iter_ else loss
+    n_iter, rate_init = task.record.n_iter, task.plan.steps.learning_rate
+    curve = [row[0] for row in task.record.history[-n_iter:]]
+    smallest = np.nanmin(curve) if n_iter else loss
     sentences = []
     if loss > GROWTH * abs(smallest):
         sentences.append(
             f"Training diverged: the loss was {smallest:.4g} before. Lower "
-            f"learning_rate_init (now {estimator.learning_rate_init:g})."
+            f"learning_rate_init (now {rate_init:g})."
         )
     sentences += [*_remedy_of_targets(task, rows), *_remedy_of_features(task)]
     if sentences:
         return sentences
-    rate = f" or another learning_rate_init (now {estimator.learning_rate_init:g})"
+    rate = f" or another learning_rate_init (now {rate_init:g})"
     return [
-        f"Try more epochs (max_iter){'' if estimator.solver == 'lbfgs' else rate} and "
+        f"Try more epochs (max_iter){rate if task.plan.is_stochastic else ''} and "
         "less regularization; where y does not depend on X, a constant is the best "
         "prediction there is."
     ]
@@ -193,10 +189,10 @@ def _remedies(task, rows, loss):
 
 def _remedy_of_targets(task, rows):
     """What to do about the scale of the targets of a regression, if anything."""
-    estimator, objective = task.estimator, task.network.objective
-    if not hasattr(estimator, "standardize_y") or estimator.standardize_y:
+    objective = task.network.objective
+    if task.plan.scales_targets is not False:
         return
-    y = task.y[rows].astype(np.float64)
+    y = task.samples.y[rows].astype(np.float64)
     mean, spread = y.mean(axis=0), y.std(axis=0)
     worst = np.argmax(np.maximum(np.abs(mean), spread))
     mean, spread = mean[worst], spread[worst]
@@ -212,9 +208,9 @@ def _remedy_of_targets(task, rows):
 
 def _remedy_of_features(task):
     """What to do about the scale of the features, if anything."""
-    if task.estimator.standardize_X:
+    if task.plan.scales_features:
         return
-    X = task.training_part()[0]
+    X = task.samples.part(task.rows).X
     with np.errstate(over="ignore"):
         if issparse(X):
             squares = np.bincount(X.indices, X.data.astype(np.float64) ** 2)

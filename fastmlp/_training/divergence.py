@@ -15,15 +15,23 @@ REDUCTION, MOST_REDUCTIONS = 0.1, 10
 class Divergence:
     """Watches the weights of a task.
 
+    Parameters
+    ----------
+    task : Task
+    judge : Judge
+        With the weights of the best epoch.
+
+    Notes
+    -----
     With "raise" it only looks when the loss is not finite. A run that stops by its
     score keeps the weights of its best epoch, if there is one. With "warn" and
     "reduce_lr" it keeps a copy of the weights after the epoch with the smallest loss.
     """
 
-    def __init__(self, task):
-        self.task, self.mode = task, task.estimator.on_divergence
+    def __init__(self, task, judge):
+        self.task, self.record, self.mode = task, task.record, task.plan.on_divergence
         self.best_loss, self.n_reductions = np.inf, 0
-        self.has_warned = False
+        self.judge, self.has_warned = judge, False
         self.best = None if self.mode == "raise" else task.params.copy()
 
     @property
@@ -39,9 +47,8 @@ class Divergence:
             if self.best is not None and loss < self.best_loss:
                 self.best_loss, self.best = loss, self.task.params.copy()
             return False
-        estimator = self.task.estimator
         what = (
-            f"Training diverged in epoch {estimator.n_iter_}: the weights are no "
+            f"Training diverged in epoch {self.record.n_iter}: the weights are no "
             f"longer finite at a learning rate of {optimizer.rate:g}, where "
             f"{self.task.scale_of_data()}."
         )
@@ -49,7 +56,7 @@ class Divergence:
             self.n_reductions += 1
             self.restore()
             optimizer.start_again(optimizer.rate * REDUCTION)
-            estimator._no_improvement_count = 0
+            self.record.no_improvement_count = 0
             self._warn(
                 f"{what} Training goes on from the best weights so far at "
                 f"{optimizer.rate:g}."
@@ -65,11 +72,11 @@ class Divergence:
 
     def _keeps_an_epoch(self):
         """Whether the held-out rows have chosen weights."""
-        return self.task.stops_by_score and self.task.holdout.has_score
+        return self.task.stops_by_score and self.judge.has_score
 
     def restore(self):
         """Put the best weights so far in place."""
-        best = self.task.holdout.best_params if self.task.stops_by_score else self.best
+        best = self.judge.best_params if self.task.stops_by_score else self.best
         self.task.params[:] = best
         if self.task.averaging is not None:
             self.task.averaging.start_again()
@@ -88,10 +95,10 @@ class Divergence:
 
     def _or_lower_the_rate(self):
         """The other remedy, where the solver has a rate."""
-        estimator = self.task.estimator
-        if estimator.solver == "lbfgs":
+        if not self.task.plan.is_stochastic:
             return ""
-        return f", or lower learning_rate_init (now {estimator.learning_rate_init:g})"
+        rate = self.task.plan.steps.learning_rate
+        return f", or lower learning_rate_init (now {rate:g})"
 
     def _warn(self, message):
         self.has_warned = True

@@ -16,10 +16,11 @@ from fastmlp._utils.warnings import warn
 
 def fit_stochastic(task):
     """Train by batches; returns the optimizer, the epoch and the order of rows."""
-    order = ShuffledOrder(task.estimator, task.order())
+    random_state = task.random_state
+    order = ShuffledOrder(task.order(), random_state if task.plan.shuffle else None)
     optimizer = _optimizer(task)
-    if task.regularization.is_random and optimizer.noise_seed is None:
-        optimizer.noise_seed = drawn_seed(task.estimator._random_state)
+    if task.plan.regularization.is_random and optimizer.noise_seed is None:
+        optimizer.noise_seed = drawn_seed(random_state)
     task.averaging = begin_averaging(task, optimizer)
     epoch = _epoch(task, optimizer)
     run_epochs(task, optimizer, epoch, order)
@@ -27,15 +28,16 @@ def fit_stochastic(task):
 
 
 def run_epochs(task, optimizer, epoch, order):
-    """Train for at most max_iter epochs, n_epochs in partial_fit."""
+    """Train for at most the epochs of the plan."""
     monitor = Monitor(task, optimizer)
-    checkpoint, state = task.options.checkpoint, StochasticState(monitor, order)
+    plan, record, checkpoint = task.plan, task.record, task.checkpoint
     if checkpoint is not None:
+        state = StochasticState(monitor, order)
         checkpoint.restore(monitor, state)
     limit = None
-    in_order = not task.estimator.shuffle and task.rows is None
+    in_order = not plan.shuffle and task.rows is None
     try:
-        for _ in range(task.estimator.n_iter_, task.n_epochs):
+        for _ in range(record.n_iter, plan.n_epochs):
             rows = order.next()
             monitor.epoch_begins(epoch)
             epoch.run(None if in_order else rows, len(rows), monitor.deadline)
@@ -44,16 +46,16 @@ def run_epochs(task, optimizer, epoch, order):
             if checkpoint is not None:
                 checkpoint.epoch_ends(monitor, state)
         else:
-            if not task.options.incremental:
+            if not plan.is_incremental:
                 limit = (
-                    f"Stochastic Optimizer: Maximum iterations ({task.n_epochs}) "
+                    f"Stochastic Optimizer: Maximum iterations ({plan.n_epochs}) "
                     "reached and the optimization hasn't converged yet."
                 )
     except KeyboardInterrupt:
         monitor.interrupted(epoch)
         warn(INTERRUPTED)
     except Exception as error:
-        took_steps = task.estimator.n_iter_ > 0 or epoch.rows_counted > 0
+        took_steps = record.n_iter > 0 or epoch.rows_counted > 0
         if not (is_from_function(error) and took_steps):
             monitor.failed()
             raise
@@ -64,28 +66,28 @@ def run_epochs(task, optimizer, epoch, order):
 
 def _epoch(task, optimizer):
     """The epoch of the core over the data of the task."""
-    batch_size = task.batch_size()
+    batch_size, regularization = task.batch_size(), task.plan.regularization
     epoch = Epoch(
         task.network,
         task.data,
         task.params,
         optimizer.moments,
         batch_size,
-        float(task.estimator.alpha),
+        task.plan.alpha,
         task.threads(batch_size),
-        **task.regularization.of_rows(),
+        **regularization.of_rows(),
     )
-    epoch.regularize(**task.regularization.of_weights())
+    epoch.regularize(**regularization.of_weights())
     optimizer.prepare(epoch)
     return epoch
 
 
 def _optimizer(task):
-    """The optimizer of the last partial_fit, or a new one."""
-    estimator, n_params, dtype = task.estimator, len(task.params), task.params.dtype
-    state = getattr(estimator, "_optimizer_state", None)
-    if task.options.incremental and state is not None:
-        optimizer = restored_optimizer(estimator.solver, state, n_params, dtype)
+    """The optimizer of the state to go on with, or a new one."""
+    plan, n_params, dtype = task.plan, len(task.params), task.params.dtype
+    state = task.optimizer_state
+    if state is not None:
+        optimizer = restored_optimizer(plan.solver, state, n_params, dtype)
         if optimizer is not None:
             return optimizer
-    return OPTIMIZERS[estimator.solver].from_parameters(estimator, n_params, dtype)
+    return OPTIMIZERS[plan.solver].from_settings(plan.steps, n_params, dtype)

@@ -30,11 +30,11 @@ FLAT = 1e7 * EPSILON  # relative fall of the loss at which training ends
 
 def fit_lbfgs(task):
     """Train by L-BFGS."""
-    estimator = task.estimator
+    plan, record, checkpoint = task.plan, task.record, task.checkpoint
     monitor = Monitor(task)
     objective = _Objective(task, monitor.deadline)
     course = Course(len(objective.x))
-    checkpoint, state = task.options.checkpoint, LbfgsState(monitor, objective, course)
+    state = LbfgsState(monitor, objective, course)
     if checkpoint is not None:
         checkpoint.restore(monitor, state)
 
@@ -43,17 +43,16 @@ def fit_lbfgs(task):
             checkpoint.epoch_ends(monitor, state)
 
     def iteration_ends():
-        if monitor.scope is not None:
-            monitor.scope.epoch_begins()
+        monitor.iteration_begins()
         return monitor.iteration_ends(objective.best_loss)
 
     try:
         end = minimize(
             objective,
             course,
-            max_iter=estimator.max_iter,
-            max_calls=estimator.max_fun,
-            tol=float(estimator.tol),
+            max_iter=plan.n_epochs,
+            max_calls=plan.max_calls,
+            tol=plan.tol,
             iteration_ends=iteration_ends,
             goes_on=goes_on,
         )
@@ -68,7 +67,7 @@ def fit_lbfgs(task):
             monitor.failed()
             raise
         objective.take_best()
-        estimator.loss_ = objective.best_loss
+        record.loss = objective.best_loss
         if isinstance(reason, KeyboardInterrupt):
             monitor.interrupted()
         else:
@@ -82,21 +81,21 @@ def fit_lbfgs(task):
             monitor.time_is_up()
         return
     objective.put(objective.x)
-    estimator.loss_ = objective.loss
+    record.loss = objective.loss
     if end is STOPPED or (
-        estimator.on_divergence != "raise" and not np.isfinite(task.params).all()
+        plan.on_divergence != "raise" and not np.isfinite(task.params).all()
     ):
         objective.take_best()
-        estimator.loss_ = objective.best_loss
+        record.loss = objective.best_loss
     if end is not STOPPED:
         monitor.stop_reason = end.reason
     limit = None
     if end.status > 0:
         more = ""
-        if estimator.n_iter_ >= estimator.max_iter:
-            more = f" Increase max_iter (now {estimator.max_iter})."
+        if record.n_iter >= plan.n_epochs:
+            more = f" Increase max_iter (now {plan.n_epochs})."
         limit = (
-            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
+            f"lbfgs failed to converge after {record.n_iter} iteration(s) "
             f"(status={end.status}): {end.message}.{more} Scaling the data may "
             "also help, for example with sklearn.preprocessing.StandardScaler."
         )
@@ -248,18 +247,19 @@ class _Objective:
     """The loss over the training rows, and the best weights that it saw."""
 
     def __init__(self, task, deadline):
-        X, y, weight = task.training_part()
+        part = task.samples.part(task.rows)
+        weight = part.weight
         if weight is not None and weight.sum(dtype=np.float64) == 0:
             raise ValueError("sample_weight must not sum to zero with solver='lbfgs'.")
         self.deadline = deadline
-        self.alpha = float(task.estimator.alpha)
+        self.alpha = task.plan.alpha
         self.batch = BatchSum(
             task.network,
-            task.data if task.rows is None else Data(X, y, weight),
+            task.data if task.rows is None else Data(*part),
             task.params,
             task.n_train,
             task.threads(task.n_train),
-            smoothing=task.regularization.smoothing,
+            smoothing=task.plan.regularization.smoothing,
         )
         trained = slice(task.network.n_trainable)
         self.weights, self.gradient = task.params[trained], self.batch.grad[trained]

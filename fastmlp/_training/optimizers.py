@@ -1,6 +1,6 @@
 """State and schedules of the stochastic solvers; the steps are the core's.
 
-Each class is a few scalars over flat arrays, so that an estimator stores a plain dict
+Each class is a few scalars over flat arrays, so that a model stores a plain dict
 (``vars`` of the object) and rebuilds the object when it is asked for.
 """
 
@@ -27,37 +27,37 @@ class _Optimizer:
         What the average of the weights needs to go on, where there is one.
     """
 
-    scalars = ()  # parameters of the estimator that the rule takes
+    scalars = ()  # settings that the rule takes
 
     def __init__(self, **state):
         vars(self).update(state)
 
     @classmethod
-    def from_parameters(cls, estimator, n_params, dtype):
-        """Start from the parameters of an estimator."""
+    def from_settings(cls, settings, n_params, dtype):
+        """Start from the settings of a plan."""
         n_moments = rule_vectors[cls.solver_name]
         return cls(
             solver=cls.solver_name,
-            learning_rate_init=float(estimator.learning_rate_init),
-            learning_rate=float(estimator.learning_rate_init),
+            learning_rate_init=settings.learning_rate,
+            learning_rate=settings.learning_rate,
             t=0,
             noise_seed=None,
             averaging=None,
             moments=[np.zeros(n_params, dtype=dtype) for _ in range(n_moments)],
-            **{name: float(getattr(estimator, name)) for name in cls.scalars},
-            **cls.schedule(estimator),
+            **{name: getattr(settings, name) for name in cls.scalars},
+            **cls.schedule(settings),
         )
 
     @staticmethod
-    def schedule(estimator):
+    def schedule(settings):
         """The state of schedules that depend on the course of the fit."""
-        value = estimator.learning_rate
+        value = settings.schedule
         is_name = isinstance(value, str)
         is_adaptive = is_name and value == "adaptive"
         return {
             "divisor": 5.0 if is_adaptive else plateau_divisor(value),
             "invscaling": is_name and value == "invscaling",
-            "power_t": float(estimator.power_t),
+            "power_t": settings.power_t,
         }
 
     @property
@@ -107,10 +107,10 @@ class SGDOptimizer(_Optimizer):
     scalars = ("momentum",)
 
     @classmethod
-    def from_parameters(cls, estimator, n_params, dtype):
-        """Start from the parameters of an estimator."""
-        optimizer = super().from_parameters(estimator, n_params, dtype)
-        optimizer.nesterov = bool(estimator.nesterovs_momentum)
+    def from_settings(cls, settings, n_params, dtype):
+        """Start from the settings of a plan."""
+        optimizer = super().from_settings(settings, n_params, dtype)
+        optimizer.nesterov = settings.nesterov
         optimizer.velocity_rate = 0.0  # of past steps, as the velocity holds them
         return optimizer
 
@@ -143,9 +143,9 @@ class AdamOptimizer(_Optimizer):
     scalars = ("beta_1", "beta_2", "epsilon")
 
     @staticmethod
-    def schedule(estimator):
+    def schedule(settings):
         """As in scikit-learn, adaptive and invscaling do nothing."""
-        return {"divisor": plateau_divisor(estimator.learning_rate)}
+        return {"divisor": plateau_divisor(settings.schedule)}
 
     @property
     def rate(self):
@@ -173,9 +173,9 @@ class NadamOptimizer(_Optimizer):
     scalars = ("beta_1", "beta_2", "epsilon")
 
     @classmethod
-    def from_parameters(cls, estimator, n_params, dtype):
-        """Start from the parameters of an estimator."""
-        optimizer = super().from_parameters(estimator, n_params, dtype)
+    def from_settings(cls, settings, n_params, dtype):
+        """Start from the settings of a plan."""
+        optimizer = super().from_settings(settings, n_params, dtype)
         optimizer.momentum_product = 1.0
         return optimizer
 

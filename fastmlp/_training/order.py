@@ -12,15 +12,15 @@ class ShuffledOrder:
 
     Parameters
     ----------
-    estimator : _BaseMLP
-        With ``shuffle`` and ``_random_state``.
     rows : ndarray of intp
         The rows to train on.
+    random_state : RandomState or None
+        None leaves the rows in their order.
     """
 
-    def __init__(self, estimator, rows):
+    def __init__(self, rows, random_state):
         self.current = np.array(rows, dtype=np.intp)  # a copy: it is shuffled in place
-        self.random_state = estimator._random_state if estimator.shuffle else None
+        self.random_state = random_state
 
     def next(self):
         """The rows of the next epoch."""

@@ -1,108 +1,70 @@
-"""What ``verbose`` prints: scikit-learn's lines, a progress line, or long lines."""
+"""What reports: scikit-learn's lines, a progress line, or long lines."""
 
 from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NoReturn
-
-
-@dataclass(frozen=True, eq=False)
-class EpochRecord:
-    """What a callback of ``fit`` learns at the end of an epoch.
-
-    Attributes
-    ----------
-    epoch : int
-        Its number in this fit, from 1 on.
-    loss : float
-        Mean training loss over the epoch, penalty included.
-    validation_loss, validation_score : float
-        On the validation data; NaN without.
-    learning_rate : float
-        Rate of the epoch (of adam without the bias corrections); NaN for lbfgs.
-    seconds : float
-        Duration of the epoch, validation included.
-    fitted_estimator : callable
-        Without arguments; gives a copy of the estimator with the current weights.
-
-    Methods
-    -------
-    stop(why="")
-        End the fit after this epoch.
-    """
-
-    __module__ = "fastmlp"
-
-    epoch: int
-    loss: float
-    validation_loss: float
-    validation_score: float
-    learning_rate: float
-    seconds: float
-    fitted_estimator: Callable[[], Any]
-
-    def stop(self, why: str = "") -> NoReturn:
-        """End the fit after this epoch, by raising StopIteration.
-
-        Parameters
-        ----------
-        why : str, default=""
-            What ``verbose`` prints as the reason.
-        """
-        raise StopIteration(why)
-
 
 def reporter(verbose, n_epochs):
-    """The printer for a value of ``verbose``, or None.
+    """What prints for a value of ``verbose``.
 
     True prints scikit-learn's lines; the ints 1 and 2 a progress line and one long line
     an epoch, although 1 == True.
     """
     if not verbose:
-        return None
+        return Silence()
     if isinstance(verbose, bool | np.bool_):
         return Lines()
     return ProgressLine(n_epochs) if verbose == 1 else LongLines()
 
 
-class Lines:
-    """scikit-learn's lines: loss, and validation score."""
+class Silence:
+    """Prints nothing."""
 
-    def epoch_ends(self, record):
-        """Print the line of an epoch."""
-        print(f"Iteration {record.epoch}, loss = {record.loss:.8f}")
-        if not math.isnan(record.validation_loss):
-            print(f"Validation score: {record.validation_score:f}")
+    is_silent = True
+
+    def epoch_ends(self, figures):
+        """Take the figures of an epoch."""
 
     def say(self, message):
-        """Print a message."""
-        print(message)
+        """Take a message."""
 
     def close(self, reason):
         """Finish the output of a training that ended for a reason."""
 
 
+class Lines(Silence):
+    """scikit-learn's lines: loss, and validation score."""
+
+    is_silent = False
+
+    def epoch_ends(self, figures):
+        """Print the line of an epoch."""
+        print(f"Iteration {figures.epoch}, loss = {figures.loss:.8f}")
+        if not math.isnan(figures.validation_loss):
+            print(f"Validation score: {figures.validation_score:f}")
+
+    def say(self, message):
+        """Print a message."""
+        print(message)
+
+
 class LongLines(Lines):
     """One line an epoch with everything that is known."""
 
-    def epoch_ends(self, record):
+    def epoch_ends(self, figures):
         """Print the line of an epoch."""
-        line = f"Iteration {record.epoch}, loss = {record.loss:.8f}"
-        if not math.isnan(record.validation_loss):
-            line += f", validation loss = {record.validation_loss:.8f}"
-            line += f", validation score = {record.validation_score:f}"
-        if not math.isnan(record.learning_rate):
-            line += f", learning rate = {record.learning_rate:g}"
-        print(f"{line}, {record.seconds:.3f} s")
+        line = f"Iteration {figures.epoch}, loss = {figures.loss:.8f}"
+        if not math.isnan(figures.validation_loss):
+            line += f", validation loss = {figures.validation_loss:.8f}"
+            line += f", validation score = {figures.validation_score:f}"
+        if not math.isnan(figures.learning_rate):
+            line += f", learning rate = {figures.learning_rate:g}"
+        print(f"{line}, {figures.seconds:.3f} s")
 
 
 class ProgressLine(Lines):
@@ -119,17 +81,17 @@ class ProgressLine(Lines):
         self.overwrites = sys.stdout.isatty() or "ipykernel" in sys.modules
         self.pause = 0.1 if self.overwrites else 10.0
         self.started = self.last = perf_counter()
-        self.length, self.record, self.messages = 0, None, []
+        self.length, self.last_figures, self.messages = 0, None, []
 
-    def epoch_ends(self, record):
+    def epoch_ends(self, figures):
         """Write the line anew, unless it is young."""
         now = perf_counter()
         if self.messages:
-            self._end(self._line(self.record))
-        self.record = record
-        if record.epoch == 1 or now - self.last >= self.pause:
+            self._end(self._line(self.last_figures))
+        self.last_figures = figures
+        if figures.epoch == 1 or now - self.last >= self.pause:
             self.last = now
-            self._write(self._line(record))
+            self._write(self._line(figures))
 
     def say(self, message):
         """Print a message below the line, once it is known whether that is the last."""
@@ -137,20 +99,20 @@ class ProgressLine(Lines):
 
     def close(self, reason):
         """Write the last line as that of a training that has ended."""
-        if self.record is not None:
-            self._end(self._line(self.record, reason))
-        self.record = None
+        if self.last_figures is not None:
+            self._end(self._line(self.last_figures, reason))
+        self.last_figures = None
 
-    def _line(self, record, reason=None):
+    def _line(self, figures, reason=None):
         """The line of an epoch, or where there is a reason, of the end of training."""
         elapsed = perf_counter() - self.started
-        done = 1.0 if reason else min(1.0, record.epoch / self.n_epochs)
+        done = 1.0 if reason else min(1.0, figures.epoch / self.n_epochs)
         filled = int(done * self.width)
         bar = "#" * filled + "." * (self.width - filled)
-        text = f"[{bar}] epoch {record.epoch}/{self.n_epochs}  loss {record.loss:.5g}"
-        if not math.isnan(record.validation_loss):
-            text += f"  validation score {record.validation_score:.4g}"
-        left = elapsed / record.epoch * (self.n_epochs - record.epoch)
+        text = f"[{bar}] epoch {figures.epoch}/{self.n_epochs}  loss {figures.loss:.5g}"
+        if not math.isnan(figures.validation_loss):
+            text += f"  validation score {figures.validation_score:.4g}"
+        left = elapsed / figures.epoch * (self.n_epochs - figures.epoch)
         rest = f"ended by {reason}" if reason else f"at most {left:.1f} s left"
         return f"{text}  {elapsed:.1f} s, {rest}"
 

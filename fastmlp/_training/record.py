@@ -1,87 +1,117 @@
-"""What a fit records: scikit-learn's attributes and one row of figures an epoch."""
+"""What a fit records: losses and scores, and one row of figures an epoch."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 COLUMNS = ("loss", "validation_loss", "validation_score", "learning_rate", "seconds")
-STOCHASTIC_ATTRIBUTES = (
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "validation_loss_curve_",
-    "best_validation_score_",
-    "_no_improvement_count",
-    "_optimizer_state",
-)
+_AT_THE_END = ("stop_reason", "optimizer_state")
 
 
-def forget(estimator):
-    """Drop what earlier fits recorded."""
-    estimator._history = []
-    for name in STOCHASTIC_ATTRIBUTES:
-        vars(estimator).pop(name, None)
+class Figures(NamedTuple):
+    """The figures of an epoch, or of an iteration of lbfgs.
 
-
-def begin(estimator, task):
-    """Start the record of a fit: lists go on growing, baselines restart.
-
-    ``partial_fit`` keeps the baselines of the loss too, where there are any.
+    Attributes
+    ----------
+    epoch : int
+        Its number in this fit, from 1 on.
+    loss : float
+        Mean training loss over the epoch, penalty included.
+    validation_loss, validation_score : float
+        NaN without validation data.
+    learning_rate : float
+        NaN for lbfgs.
+    seconds : float
     """
-    estimator._history = list(getattr(estimator, "_history", []))
-    curves = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
-    loss, scores, losses = (list(getattr(estimator, c, None) or []) for c in curves)
-    if estimator.solver != "lbfgs":
-        estimator.loss_curve_ = loss
-        known = getattr(estimator, "best_loss_", None) is not None
-        if not (task.options.incremental and known):
-            estimator._no_improvement_count = 0
-            estimator.best_loss_ = None if task.stops_by_score else np.inf
-            estimator.validation_scores_ = estimator.best_validation_score_ = None
-            vars(estimator).pop("validation_loss_curve_", None)
-    if task.holdout is not None:
-        estimator.validation_scores_ = scores
-        estimator.validation_loss_curve_ = losses
-        estimator.best_validation_score_ = -np.inf
+
+    epoch: int
+    loss: float
+    validation_loss: float
+    validation_score: float
+    learning_rate: float
+    seconds: float
 
 
-def curves(estimator):
-    """Losses and scores of the epochs; of a loaded model those that its file holds."""
-    rows = getattr(estimator, "_history", None)
-    if rows is not None:
-        return as_arrays(rows)
-    names = {
-        "loss": "loss_curve_",
-        "validation_loss": "validation_loss_curve_",
-        "validation_score": "validation_scores_",
-    }
-    found = {name: getattr(estimator, of, None) or [] for name, of in names.items()}
-    n_epochs = max(map(len, found.values()))
-    return {  # validation may have come with the last fits only
-        name: np.r_[np.full(n_epochs - len(curve), np.nan), curve]
-        for name, curve in found.items()
-    }
+@dataclass
+class Record:
+    """The course of a fit so far: plain data, written by training alone.
 
-
-def kept_epoch(estimator, history):
-    """The epoch whose weights the last fit kept, from 1; None if it chose none.
-
-    Early stopping keeps the one with the best score; a fit that ended in a divergence
-    the one with the smallest loss.
+    Attributes
+    ----------
+    loss : float
+        Of the last epoch.
+    n_iter : int
+        Epochs, or iterations of lbfgs, of this fit.
+    t : int
+        Samples seen, over all fits of the model.
+    no_improvement_count : int
+        Epochs since the last one that improved.
+    best_loss, best_score : float or None
+        The smallest loss, None with early stopping, and the best validation score, None
+        without validation data.
+    loss_curve, validation_scores, validation_losses : list of float, or None
+        An entry an epoch, after those of earlier fits. lbfgs has no ``loss_curve``.
+    history : list of tuple
+        The figures of each epoch, in the order of ``COLUMNS``.
+    stop_reason : str or None
+        Why training ended, once it has.
+    optimizer_state : dict or None
+        State of a stochastic solver, once training has ended.
     """
-    n_before = max(len(history["loss"]) - estimator.n_iter_, 0)
-    if n_before == len(history["loss"]):
-        return None
-    scores, losses = (history[name][n_before:] for name in ("validation_score", "loss"))
-    if estimator.early_stopping:
-        scores = np.where(np.isnan(scores), -np.inf, scores)
-        return n_before + int(np.argmax(scores)) + 1 if scores.max() > -np.inf else None
-    if np.isfinite(losses[-1]) or not np.isfinite(losses).any():
-        return None
-    return n_before + int(np.argmin(np.where(np.isfinite(losses), losses, np.inf))) + 1
+
+    loss: float = math.nan
+    n_iter: int = 0
+    t: int = 0
+    no_improvement_count: int = 0
+    best_loss: float | None = None
+    best_score: float | None = None
+    loss_curve: list | None = None
+    validation_scores: list | None = None
+    validation_losses: list | None = None
+    history: list = field(default_factory=list)
+    stop_reason: str | None = None
+    optimizer_state: dict | None = None
+
+    def lengths(self):
+        """How far the record has come, for ``cut``."""
+        return (
+            self.n_iter,
+            len(self.history),
+            len(self.loss_curve or ()),
+            len(self.validation_scores or ()),
+            len(self.validation_losses or ()),
+        )
+
+    def cut(self, lengths):
+        """Strike out an epoch that was not entered as a whole since ``lengths``."""
+        n_iter, n_rows, *n_entries = lengths
+        if len(self.history) > n_rows:
+            return
+        self.n_iter = n_iter
+        curves = self.loss_curve, self.validation_scores, self.validation_losses
+        for curve, n in zip(curves, n_entries):
+            if curve is not None:
+                del curve[n:]
+
+    def content(self):
+        """What the next epoch depends on, as a checkpoint holds it."""
+        content = asdict(self)
+        for name in _AT_THE_END:
+            del content[name]
+        content["history"] = np.array(self.history, dtype=np.float64)
+        return content
+
+    def restore(self, content):
+        """Go on from the content in a checkpoint."""
+        vars(self).update(content)
+        self.history = list(map(tuple, content["history"].tolist()))
 
 
 def as_arrays(rows):
-    """The rows of a record as one array a column."""
+    """The rows of a history as one array a column."""
     table = np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS))
     return dict(zip(COLUMNS, table.T.copy()))

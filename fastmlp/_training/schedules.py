@@ -1,13 +1,16 @@
-"""Learning rates planned over the epochs of a fit.
+"""Learning rates planned over the course of a fit.
 
-The rate is set once an epoch, between two calls of the core. With few epochs a cycle is
-therefore a staircase; its steps average the rates that each batch would have had.
+A schedule is a function of the progress of a fit, which may lie between two epochs. The
+rate is set once an epoch, between two calls of the core: it is the function at whole
+epochs. With few epochs a cycle is therefore a staircase; its steps average the rates
+that each batch would have had.
 """
 
 from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import NamedTuple
 
 # Name and default of the parameter of each schedule, as in ("cosine", 0.1).
 PARAMETERS = {
@@ -17,6 +20,27 @@ PARAMETERS = {
     "plateau": ("factor", 0.1),
 }
 _START, _END = 25.0, 1e4  # divisors of the rate at both ends of a cycle
+
+
+class Progress(NamedTuple):
+    """How far a fit has come.
+
+    Attributes
+    ----------
+    done : float
+        Epochs; a whole number at the begin of an epoch. From ``planned`` on the last
+        rate stays.
+    planned : int
+        Epochs.
+    """
+
+    done: float
+    planned: int
+
+    @property
+    def t(self):
+        """The share that is done, in [0, 1) during the planned epochs."""
+        return self.done / self.planned
 
 
 def parsed(learning_rate):
@@ -34,8 +58,8 @@ def plateau_divisor(learning_rate):
     return 1.0 / factor if name == "plateau" else None
 
 
-def schedule(learning_rate, peak, n_epochs):
-    """The rate as a function of the epoch, from 0 on; None for other schedules.
+def schedule(learning_rate, peak):
+    """The rate as a function of the progress; None for schedules that watch the loss.
 
     Parameters
     ----------
@@ -45,11 +69,9 @@ def schedule(learning_rate, peak, n_epochs):
           then as "cosine" with floor 0.
         - "one_cycle": rises from ``peak / 25`` to ``peak`` over the share ``rise`` of
           the epochs and falls to ``peak / 250000``, both along half a cosine [3]_.
-        - callable: gives the rate itself; it counts epochs from 1.
+        - callable: gives the rate of an epoch itself; it counts epochs from 1.
     peak : float
         ``learning_rate_init``.
-    n_epochs : int
-        Epochs that are planned; the last rate stays afterwards.
 
     References
     ----------
@@ -60,30 +82,59 @@ def schedule(learning_rate, peak, n_epochs):
        ends of the cycle are those of PyTorch's OneCycleLR.
     """
     if callable(learning_rate):
-        return lambda epoch: _checked(learning_rate(epoch + 1), epoch + 1)
+        return lambda progress: _rate_of_epoch(learning_rate, int(progress.done) + 1)
     name, share = parsed(learning_rate)
-    if name == "cosine":
-        return lambda epoch: _between(peak, share * peak, epoch / n_epochs)
-    if name == "warmup_cosine":
-        n_warm = min(max(1, round(share * n_epochs)), n_epochs - 1) if share else 0
+    curve = _CURVES.get(name)
+    return None if curve is None else lambda progress: curve(progress, peak, share)
 
-        def warmup_cosine(epoch):
-            if epoch < n_warm:
-                return peak * (epoch + 1) / (n_warm + 1)
-            return _between(peak, 0.0, (epoch - n_warm) / (n_epochs - n_warm))
 
-        return warmup_cosine
-    if name == "one_cycle":
-        top = share * (n_epochs - 1)
+class Schedule:
+    """What sets the learning rates of a fit, where they are planned.
 
-        def one_cycle(epoch):
-            if epoch < top:
-                return _between(peak / _START, peak, epoch / top)
-            after = (epoch - top) / max(n_epochs - 1 - top, 1)
-            return _between(peak, peak / _START / _END, after)
+    Parameters
+    ----------
+    settings : StepSettings
+    n_planned : int
+        Epochs.
+    first_epoch : int
+        Epochs that earlier parts of the same training have done.
+    """
 
-        return one_cycle
-    return None
+    def __init__(self, settings, n_planned, first_epoch):
+        self.curve, self.is_planned = settings.curve, settings.curve is not None
+        self.n_planned, self.first_epoch = n_planned, first_epoch
+
+    def rate(self, n_done):
+        """The rate after some epochs of this fit, where it is planned."""
+        return self.curve(Progress(self.first_epoch + n_done, self.n_planned))
+
+
+def _cosine(progress, peak, floor):
+    return _between(peak, floor * peak, progress.t)
+
+
+def _warmup_cosine(progress, peak, share):
+    done, n_epochs = progress
+    n_warm = min(max(1, round(share * n_epochs)), n_epochs - 1) if share else 0
+    if done < n_warm:
+        return peak * (done + 1) / (n_warm + 1)
+    return _between(peak, 0.0, (done - n_warm) / (n_epochs - n_warm))
+
+
+def _one_cycle(progress, peak, rise):
+    done, n_epochs = progress
+    top = rise * (n_epochs - 1)
+    if done < top:
+        return _between(peak / _START, peak, done / top)
+    after = (done - top) / max(n_epochs - 1 - top, 1)
+    return _between(peak, peak / _START / _END, after)
+
+
+_CURVES = {
+    "cosine": _cosine,
+    "warmup_cosine": _warmup_cosine,
+    "one_cycle": _one_cycle,
+}
 
 
 def _between(first, last, share):
@@ -92,8 +143,9 @@ def _between(first, last, share):
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _checked(rate, epoch):
-    """The rate that a user's function gave, after a check."""
+def _rate_of_epoch(function, epoch):
+    """The rate that a user-defined function gives, after a check."""
+    rate = function(epoch)
     if not isinstance(rate, Real) or not 0 < rate < math.inf:
         raise ValueError(
             "learning_rate as a function of the epoch must return a finite number > 0; "

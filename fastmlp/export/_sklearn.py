@@ -20,6 +20,7 @@ from fastmlp._core.kernels import loss_outputs
 from fastmlp._inspection.representation import HiddenFeatures
 from fastmlp._mlp.classifier import MLPClassifier
 from fastmlp._mlp.parameters import hidden_activations, hidden_sizes
+from fastmlp._mlp.planning import step_settings
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._training.optimizers import AdamOptimizer, SGDOptimizer
 from fastmlp.export._nested import contained, replaced
@@ -109,7 +110,7 @@ def _state_of(estimator, optimizer):
     dtype = estimator.coefs_[0].dtype
     is_adam = hasattr(optimizer, "ms")
     kind = AdamOptimizer if is_adam else SGDOptimizer
-    state = vars(kind.from_parameters(estimator, 0, dtype))
+    state = vars(kind.from_settings(step_settings(estimator), 0, dtype))
     state["moments"] = [
         np.concatenate([np.ravel(m) for m in getattr(optimizer, name)]).astype(dtype)
         for name in _MOMENTS["adam" if is_adam else "sgd"]

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastmlp import Activation, Loss, MLPClassifier, MLPRegressor
 from fastmlp._core.network import Data, Network, Objective
+from fastmlp._data.split import Samples
 from fastmlp._training import baseline
 
 RNG = np.random.RandomState(0)
@@ -42,9 +44,9 @@ class _Task:
 
     def __init__(self, objective, y, weight, n_outputs, dtype):
         self.network = Network((1, n_outputs), [], objective)
-        self.y, self.sample_weight = y, weight
+        self.samples = Samples(None, y, weight)
         self.params = np.zeros(self.network.n_params, dtype=dtype)
-        self.estimator = MLPRegressor()
+        self.plan = SimpleNamespace(fit_intercept=True)
 
 
 LEVELS = (0.1, 0.5, 0.75)

@@ -22,8 +22,7 @@ COMMON_PARTS = (
     "random_state",
     "params",
     "best_params",
-    "attributes",
-    "history",
+    "record",
 )
 STOCHASTIC_PARTS = ("moments", "optimizer", "averaging", "divergence", "order")
 LBFGS_PARTS = ("lbfgs",)
@@ -44,7 +43,6 @@ _LBFGS = (
     "loss",
     "best_loss",
     "n_calls",
-    "no_improvement_count",
 )
 _IDENTITY = {"class": str, "params": dict, "data": str, "dtype": str, "units": list}
 _MOST_STEPS = 2**53
@@ -98,10 +96,8 @@ def check_state(saved, monitor, solver_state):
         _require(name in saved, name, "there for this solver")
     task = monitor.task
     _check_vector("params", saved["params"], task.params, _is_finite(monitor))
-    best = None if task.holdout is None else task.holdout.best_params
-    _check_vector("best_params", saved["best_params"], best, True)
-    _check_attributes(saved["attributes"], monitor, solver_state.progress)
-    _check_history(saved["history"], saved["attributes"]["n_iter_"])
+    _check_vector("best_params", saved["best_params"], monitor.judge.best_params, True)
+    _check_record(saved["record"], task)
     solver_state.check(saved)
 
 
@@ -122,7 +118,7 @@ def check_stochastic(saved, monitor, order):
     _check_order(saved["order"], order)
 
 
-def check_lbfgs(stored, x, weights, n_pairs, n_iter):
+def check_lbfgs(stored, x, weights, n_pairs):
     """The part of lbfgs.
 
     Parameters
@@ -134,8 +130,6 @@ def check_lbfgs(stored, x, weights, n_pairs, n_iter):
         Its ``x`` in the precision of the network.
     n_pairs : int
         The most pairs of the curvature.
-    n_iter : int
-        Iterations so far.
     """
     _check_keys("lbfgs", stored, _LBFGS)
     for name in _VECTORS:
@@ -159,14 +153,11 @@ def check_lbfgs(stored, x, weights, n_pairs, n_iter):
         is_loss = isinstance(stored[name], float) and math.isfinite(stored[name])
         _require(is_loss, f"lbfgs.{name}", "a finite float")
     _require(_is_count(stored["n_calls"], 1), "lbfgs.n_calls", "an int >= 1")
-    count = stored["no_improvement_count"]
-    rule = f"an int from 0 to n_iter_ ({n_iter})"
-    _require(_is_count(count, 0, n_iter), "lbfgs.no_improvement_count", rule)
 
 
 def _is_finite(monitor):
     """Whether the weights are: with early stopping a fit goes on where they are not."""
-    return not monitor.stops_by_score
+    return not monitor.task.stops_by_score
 
 
 def _require(holds, name, rule):
@@ -282,49 +273,47 @@ def _check_order(stored, order):
         _require(same, "order", f"{rule}, each as often as in the data")
 
 
-def _check_attributes(stored, monitor, progress):
-    """The attributes of the estimator that an epoch changes, those of ``progress``."""
-    estimator, holdout = monitor.estimator, monitor.holdout
-    names = {name for name in progress if name in vars(estimator)}
-    _check_keys("attributes", stored, {*names, "loss_"})
-    n_iter = stored["n_iter_"]
-    _require(_is_count(n_iter, 1), "n_iter_", "an int >= 1")
-    _require(isinstance(stored["loss_"], float), "loss_", "a float")
-    if "t_" in progress:
-        _check_epochs(stored, monitor, n_iter)
-    if holdout is not None:
-        _check_curve("validation_scores_", stored, n_iter)
-        _check_curve("validation_loss_curve_", stored, n_iter)
-        name = "best_validation_score_"
-        _require(_is_float(stored[name]), name, "a float, no NaN")
-        return
-    for name in names & {"validation_scores_", "best_validation_score_"}:
-        _require(stored[name] is None, name, "None for this fit")
+def _check_record(stored, task):
+    """The record of the fit so far."""
+    _check_keys("record", stored, task.record.content())
+    n_iter = stored["n_iter"]
+    _require(_is_count(n_iter, 1), "record.n_iter", "an int >= 1")
+    _require(isinstance(stored["loss"], float), "record.loss", "a float")
+    name, rule = "record.no_improvement_count", f"an int from 0 to n_iter ({n_iter})"
+    _require(_is_count(stored["no_improvement_count"], 0, n_iter), name, rule)
+    _check_history(stored["history"], n_iter)
+    is_stochastic, is_judged = task.plan.is_stochastic, task.holdout is not None
+    least = 1 if is_stochastic else 0
+    _require(_is_count(stored["t"], least), "record.t", f"an int >= {least}")
+    _check_curve("loss_curve", stored, is_stochastic and n_iter)
+    _check_best("best_loss", stored, is_stochastic and not task.stops_by_score)
+    _check_curve("validation_scores", stored, is_judged and n_iter)
+    _check_curve("validation_losses", stored, is_judged and n_iter)
+    _check_best("best_score", stored, is_judged)
 
 
-def _check_epochs(stored, monitor, n_iter):
-    """Those of them that lbfgs does not have."""
-    _require(_is_count(stored["t_"], 1), "t_", "a number of samples, at least 1")
-    is_count = _is_count(stored["_no_improvement_count"], 0, n_iter)
-    _require(is_count, "_no_improvement_count", f"an int from 0 to n_iter_ ({n_iter})")
-    _check_curve("loss_curve_", stored, n_iter)
-    if monitor.stops_by_score:
-        _require(stored["best_loss_"] is None, "best_loss_", "None for this fit")
+def _check_best(name, stored, is_there):
+    """The best of the values of a curve, or None where the fit has none."""
+    if is_there:
+        _require(_is_float(stored[name]), f"record.{name}", "a float, no NaN")
     else:
-        _require(_is_float(stored["best_loss_"]), "best_loss_", "a float, no NaN")
+        _require(stored[name] is None, f"record.{name}", "None for this fit")
 
 
 def _check_curve(name, stored, n_iter):
-    """A list with a float an epoch; those of earlier fits may come before."""
-    curve = stored[name]
+    """A list with a float an epoch, after those of earlier fits, or None."""
+    curve, name = stored[name], f"record.{name}"
+    if not n_iter:
+        _require(curve is None, name, "None for this fit")
+        return
     is_curve = isinstance(curve, list) and len(curve) >= n_iter
     is_curve = is_curve and all(isinstance(value, float) for value in curve)
     _require(is_curve, name, f"a list of {n_iter} floats or more")
 
 
 def _check_history(stored, n_iter):
-    """The record: a row of figures an epoch."""
-    is_record = (
+    """A row of figures an epoch."""
+    is_history = (
         isinstance(stored, np.ndarray)
         and stored.dtype == np.float64
         and stored.ndim == 2
@@ -332,4 +321,4 @@ def _check_history(stored, n_iter):
         and len(stored) >= n_iter
     )
     rule = f"a float64 array of {n_iter} rows or more and {len(COLUMNS)} columns"
-    _require(is_record, "history", rule)
+    _require(is_history, "record.history", rule)

@@ -9,7 +9,6 @@ that a checkpoint of other ones is refused.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -22,21 +21,9 @@ from fastmlp._data.validation import pieces_of
 from fastmlp._files import safetensors
 from fastmlp._files.values import encode, to_json
 from fastmlp._training.checkpoint.checks import check_state, decoded_state
-from fastmlp._utils.numbers import dtype_name
 
 FORMAT = "fastmlp checkpoint"
-FORMAT_VERSION = 1
-# What may differ: it does not change what an epoch does.
-_FREE_PARAMETERS = (
-    "max_iter",
-    "max_fun",
-    "verbose",
-    "n_threads",
-    "warm_start",
-    "max_time",
-)
-# A schedule is planned over max_iter epochs.
-_UNPLANNED = ("constant", "invscaling", "adaptive")
+FORMAT_VERSION = 2  # 1 held attributes of the model in place of a record
 
 
 class Checkpoint:
@@ -56,30 +43,29 @@ class Checkpoint:
         self.path, self.every, self.resume = path, every, resume
         self.identity = self.start_state = self.state_before = self.saved = None
 
-    def begin(self, task):
-        """Look at data and parameters, and read the checkpoint to go on from.
+    def begin(self, identity, random_state):
+        """Compare the fit with the checkpoint to go on from.
 
         Comes before the split into training and validation part: the generator is put
         where it was there, so that the split is the same.
+
+        Parameters
+        ----------
+        identity : dict
+            What tells this fit from others: "class", "params", "data", "dtype" and
+            "units".
+        random_state : RandomState
         """
-        estimator = task.estimator
-        self.identity = {
-            "class": type(estimator).__name__,
-            "params": _parameters(estimator),
-            "data": fingerprint(task.X, task.y, task.sample_weight),
-            "dtype": str(task.X.dtype),
-            "units": list(task.network.units),
-        }
+        self.identity = identity
         if self.path is not None:
             safetensors.remove_left_over(self.path)
         if self.resume is not None:
             self.saved = _read(self.resume)
             _compare(self.resume, self.saved["identity"], self.identity)
-            self.state_before = estimator._random_state.get_state()
-            state = self.saved["start_random_state"].get_state()
-            estimator._random_state.set_state(state)
+            self.state_before = random_state.get_state()
+            random_state.set_state(self.saved["start_random_state"].get_state())
         self.start_state = np.random.RandomState()
-        self.start_state.set_state(estimator._random_state.get_state())
+        self.start_state.set_state(random_state.get_state())
 
     def restore(self, monitor, solver_state):
         """Put everything where it was before the next epoch.
@@ -89,43 +75,35 @@ class Checkpoint:
         monitor : Monitor
         solver_state : StochasticState or LbfgsState
         """
-        task = monitor.task
-        self.identity["validation"] = _fingerprint_of_validation(task)
         if self.saved is None:
             return
-        saved, estimator = self.saved, task.estimator
+        saved, task = self.saved, monitor.task
         try:
             if saved["identity"].get("validation") != self.identity["validation"]:
                 raise _refusal(self.resume, ["the validation rows are not the same"])
             with _named(self.resume):
                 check_state(saved, monitor, solver_state)
         except ValueError:  # the generator may be one of the user's
-            estimator._random_state.set_state(self.state_before)
+            task.random_state.set_state(self.state_before)
             raise
-        vars(estimator).update(saved["attributes"])
-        estimator._history = list(map(tuple, saved["history"].tolist()))
-        monitor.open_books()
+        task.record.restore(saved["record"])
         solver_state.restore(saved)
         task.params[:] = saved["params"]
-        if task.holdout is not None:
-            task.holdout.best_params = saved["best_params"]
-        estimator._random_state.set_state(saved["random_state"].get_state())
+        monitor.judge.best_params = saved["best_params"]
+        task.random_state.set_state(saved["random_state"].get_state())
 
     def epoch_ends(self, monitor, solver_state):
         """Write the state after an epoch that is followed by another one."""
         task = monitor.task
-        estimator, holdout = task.estimator, task.holdout
-        if self.path is None or estimator.n_iter_ % self.every:
+        if self.path is None or task.record.n_iter % self.every:
             return
-        attributes, progress = vars(estimator), solver_state.progress
         state = {
             "identity": self.identity,
             "start_random_state": self.start_state,
-            "random_state": estimator._random_state,
+            "random_state": task.random_state,
             "params": task.params,
-            "best_params": None if holdout is None else holdout.best_params,
-            "attributes": {k: attributes[k] for k in progress if k in attributes},
-            "history": np.array(estimator._history, dtype=np.float64),
+            "best_params": monitor.judge.best_params,
+            "record": task.record.content(),
             **solver_state.content(),
         }
         tensors = {}
@@ -167,50 +145,6 @@ def make_checkpoint(checkpoint, checkpoint_every, resume):
             f"checkpoint: there is no folder {Path(checkpoint).absolute().parent}."
         )
     return Checkpoint(checkpoint, int(checkpoint_every), resume)
-
-
-def _parameters(estimator):
-    """The parameters that an epoch depends on, as JSON holds them."""
-    found = {}
-    params = estimator.get_params(deep=False)
-    schedule = params["learning_rate"]
-    planned = not isinstance(schedule, str) or schedule not in _UNPLANNED
-    planned = planned or params["weight_averaging"] == "swa"
-    params["dtype"] = dtype_name(params["dtype"])
-    for name, value in params.items():
-        if name in _FREE_PARAMETERS and not (name == "max_iter" and planned):
-            continue
-        if isinstance(value, np.ndarray):
-            value = value.tolist()
-        if isinstance(value, np.random.RandomState):
-            value = "a RandomState"  # which has moved on since
-        try:
-            found[name] = encode(value, name, {})
-        except TypeError:  # a function or a splitter
-            found[name] = _described(value)
-    return json.loads(to_json(found))
-
-
-def _described(value):
-    """A function, a splitter, or an activation of the user, as a text."""
-    if isinstance(value, list | tuple):
-        return [_described(entry) for entry in value]
-    if value is None or isinstance(value, str | int | float):
-        return value
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    name = getattr(value, "name", None)
-    named = f" {name!r}" if isinstance(name, str) else ""
-    return f"{kind.__module__}.{kind.__qualname__}{named}"
-
-
-def _fingerprint_of_validation(task):
-    """A hash of the held-out rows, or None."""
-    holdout = task.holdout
-    if holdout is None:
-        return None
-    if holdout.rows is not None:
-        return fingerprint(holdout.rows, holdout.y, holdout.sample_weight)
-    return fingerprint(holdout.X, holdout.y, holdout.sample_weight)
 
 
 def fingerprint(X, y, sample_weight):

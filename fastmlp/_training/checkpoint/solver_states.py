@@ -12,12 +12,6 @@ from fastmlp._training.checkpoint.checks import (
     check_stochastic,
 )
 
-_VALIDATION = (
-    "validation_scores_",
-    "validation_loss_curve_",
-    "best_validation_score_",
-)
-
 
 class StochasticState:
     """The state of a solver that takes a step a batch.
@@ -29,16 +23,6 @@ class StochasticState:
     """
 
     parts = STOCHASTIC_PARTS
-    # what an epoch changes of an estimator; all else follows from parameters and data
-    progress = (
-        "loss_",
-        "n_iter_",
-        "t_",
-        "loss_curve_",
-        "best_loss_",
-        "_no_improvement_count",
-        *_VALIDATION,
-    )
 
     def __init__(self, monitor, order):
         self.monitor, self.order = monitor, order
@@ -86,8 +70,6 @@ class LbfgsState:
 
     def __init__(self, monitor, objective, course):
         self.monitor, self.objective, self.course = monitor, objective, course
-        is_judged = monitor.holdout is not None
-        self.progress = ("loss_", "n_iter_", *(_VALIDATION if is_judged else ()))
 
     def content(self):
         """The parts, by name."""
@@ -100,7 +82,6 @@ class LbfgsState:
             "best_x": objective.best_x,
             "best_loss": objective.best_loss,
             "n_calls": course.n_calls,
-            "no_improvement_count": self.monitor.count,
             "steps": steps,
             "changes": changes,
             "products": products,
@@ -115,7 +96,6 @@ class LbfgsState:
             x,
             saved["params"][: len(x)],
             self.course.curvature.n_pairs,
-            saved["attributes"]["n_iter_"],
         )
 
     def restore(self, saved):
@@ -126,5 +106,4 @@ class LbfgsState:
         objective.loss, objective.best_loss = lbfgs["loss"], lbfgs["best_loss"]
         pairs = (lbfgs[name] for name in ("steps", "changes", "products"))
         course.curvature.remember(*pairs)
-        course.n_iter, course.n_calls = saved["attributes"]["n_iter_"], lbfgs["n_calls"]
-        self.monitor.count = lbfgs["no_improvement_count"]
+        course.n_iter, course.n_calls = saved["record"]["n_iter"], lbfgs["n_calls"]

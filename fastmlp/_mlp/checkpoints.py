@@ -1,0 +1,78 @@
+"""What tells a fit from others, by which a checkpoint of another one is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from fastmlp._files.values import encode, to_json
+from fastmlp._mlp.planning import averaging_of
+from fastmlp._training.checkpoint.file import fingerprint
+from fastmlp._utils.numbers import dtype_name
+
+# What may differ: it does not change what an epoch does.
+_FREE_PARAMETERS = (
+    "max_iter",
+    "max_fun",
+    "verbose",
+    "n_threads",
+    "warm_start",
+    "max_time",
+)
+# A schedule is planned over max_iter epochs.
+_UNPLANNED = ("constant", "invscaling", "adaptive")
+
+
+def identity_of(estimator, samples, units):
+    """Class, parameters, data, precision and sizes of a fit."""
+    return {
+        "class": type(estimator).__name__,
+        "params": _parameters(estimator),
+        "data": fingerprint(*samples),
+        "dtype": str(samples.X.dtype),
+        "units": list(units),
+    }
+
+
+def fingerprint_of_validation(validation):
+    """A hash of the validation rows, or None."""
+    if validation is None:
+        return None
+    X, y, weight = validation.samples
+    return fingerprint(X if validation.rows is None else validation.rows, y, weight)
+
+
+def _parameters(estimator):
+    """The parameters that an epoch depends on, as JSON holds them."""
+    found = {}
+    params = estimator.get_params(deep=False)
+    schedule = params["learning_rate"]
+    planned = not isinstance(schedule, str) or schedule not in _UNPLANNED
+    averaging = averaging_of(estimator)
+    planned = planned or (averaging is not None and averaging[0] == "swa")
+    params["dtype"] = dtype_name(params["dtype"])
+    for name, value in params.items():
+        if name in _FREE_PARAMETERS and not (name == "max_iter" and planned):
+            continue
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if isinstance(value, np.random.RandomState):
+            value = "a RandomState"  # which has moved on since
+        try:
+            found[name] = encode(value, name, {})
+        except TypeError:  # a function or a splitter
+            found[name] = _described(value)
+    return json.loads(to_json(found))
+
+
+def _described(value):
+    """A function, a splitter, or an activation of the user, as a text."""
+    if isinstance(value, list | tuple):
+        return [_described(entry) for entry in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    name = getattr(value, "name", None)
+    named = f" {name!r}" if isinstance(name, str) else ""
+    return f"{kind.__module__}.{kind.__qualname__}{named}"
