@@ -5,23 +5,22 @@ from itertools import chain
 import numpy as np
 import pytest
 from helpers import reference
+from helpers.epochs import (
+    BATCH,
+    KEY,
+    RATE,
+    SCALARS,
+    TANH_RELU,
+    UNITS,
+    N,
+    all_rules,
+    make_epoch,
+)
 from helpers.models import needs_products
 from scipy.sparse import issparse
 
-from fastmlp._core import kernels, network, solvers
+from fastmlp._core import kernels, network
 
-TANH_RELU = [("tanh", 0.0), ("relu", 0.0)]
-UNITS, N, BATCH, KEY = (6, 7, 4, 3), 50, 10, (7, 11)
-RATE = 0.02
-SCALARS = {
-    "sgd": {"momentum": 0.9},
-    "adam": {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8},
-    "nadam": {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8},
-    "rmsprop": {"beta_2": 0.9, "epsilon": 1e-6},
-    "adagrad": {"epsilon": 1e-8},
-    "lion": {"beta_1": 0.9, "beta_2": 0.99},
-}
-all_rules = pytest.mark.parametrize("rule", kernels.rule_names)
 dense_and_sparse = pytest.mark.parametrize("is_sparse", [False, True])
 
 
@@ -121,22 +120,6 @@ class Reference:
         batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
         losses = [self.step(rows) * len(rows) for rows in batches]
         return sum(losses) / len(order)
-
-
-def make_epoch(p, rule, rates=None, alpha=0.3, batch=BATCH, n_threads=1, **settings):
-    """The epoch of the core with the same settings; works on p.params."""
-    moments = [np.zeros_like(p.params) for _ in range(kernels.rule_vectors[rule])]
-    rows = {name: settings.pop(name) for name in ("dropout", "input_noise", "smoothing")
-            if name in settings}  # fmt: skip
-    epoch = solvers.Epoch(
-        p.network, p.data, p.params, moments, batch, alpha, n_threads, **rows
-    )
-    epoch.use(rule, RATE, 0, **SCALARS[rule])
-    if rates is not None:
-        settings["layer_rates"] = np.array(rates, dtype=np.float64)
-    epoch.regularize(**settings)
-    epoch.seed(KEY)
-    return epoch, moments
 
 
 def compare(p, rule, **settings):

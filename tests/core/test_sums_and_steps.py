@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from helpers.epochs import BATCH, TANH_RELU, UNITS, N, all_rules, make_epoch
 from helpers.models import needs_products
-from test_steps import BATCH, TANH_RELU, UNITS, N, all_rules, make_epoch
 
 from fastmlp._core import layout, network, solvers
 
