@@ -371,8 +371,9 @@ def _training_weights(model, number):
     names = [name for name in statistics if touched[name]]
     if not names:
         return weights, None
-    network = model._network(model._layers()[-1], [], model._fitted_objective())
-    params = model._packed(network, np.float64)
+    coefs, intercepts, units = model._layers()
+    network = model._network(units, [], model._fitted_objective())
+    params = np.hstack([array.ravel() for array in coefs + intercepts]).astype(float)
     Scaling(network, **statistics).unfold(params)
     words = {"X": "features", "y": "targets"}
     units = f"for standardised {' and '.join(words[name] for name in names)}"

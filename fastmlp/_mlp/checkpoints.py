@@ -67,7 +67,7 @@ def _parameters(estimator):
 
 
 def _described(value):
-    """A function, a splitter, or an activation of the user, as a text."""
+    """A function, a splitter, or a user-defined activation, as a text."""
     if isinstance(value, list | tuple):
         return [_described(entry) for entry in value]
     if value is None or isinstance(value, str | int | float):

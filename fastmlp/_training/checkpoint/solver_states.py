@@ -56,7 +56,7 @@ class StochasticState:
 
 
 class LbfgsState:
-    """The state of lbfgs: where it stands, and the curvature it has learnt.
+    """The state of lbfgs: its point, and the curvature that it has learnt.
 
     Parameters
     ----------
