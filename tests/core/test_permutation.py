@@ -39,7 +39,7 @@ def test_a_shuffle_of_its_own_is_kept():
 
 
 def test_refuses_what_is_no_order():
-    with pytest.raises(TypeError, match="C-contiguous array of .*int64"):
+    with pytest.raises(TypeError, match="C-contiguous int64"):
         shuffle(np.arange(10.0), np.random.RandomState(0))
-    with pytest.raises(TypeError, match="C-contiguous array of .*int64"):
+    with pytest.raises(TypeError, match="C-contiguous int64"):
         shuffle(np.arange(10)[::2], np.random.RandomState(0))

@@ -261,7 +261,7 @@ def test_vectors_are_checked():
     with pytest.raises(ValueError, match="length"):
         dot(np.zeros(4), np.zeros(3))
     for wrong in (np.zeros(3, np.float32), np.zeros(6)[::2]):
-        with pytest.raises(TypeError, match="C-contiguous array of .*float64"):
+        with pytest.raises(TypeError, match="C-contiguous float64"):
             curvature.descend(np.zeros(3), wrong)
         with pytest.raises(TypeError, match="C-contiguous"):
             dot(np.zeros(3), wrong)

@@ -67,11 +67,12 @@ def test_a_plan_does_not_change():
 
 
 @pytest.mark.parametrize(
-    ("averaging", "numbers"), [(None, {}), ("ema", {"ema_decay": 0.9})]
+    ("asked", "resolved"),
+    [(None, None), ("ema", ("ema", 0.999)), (("swa", 0.5), ("swa", 0.5))],
 )
-def test_the_average_of_a_plan(averaging, numbers):
-    plan = plan_of(MLPRegressor(weight_averaging=averaging, **numbers), FitOptions(), 2)
-    assert plan.averaging == (averaging and ("ema", 0.9))
+def test_the_average_of_a_plan(asked, resolved):
+    plan = plan_of(MLPRegressor(weight_averaging=asked), FitOptions(), 2)
+    assert plan.averaging == resolved
 
 
 def test_a_record_goes_through_a_checkpoint():

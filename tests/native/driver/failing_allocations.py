@@ -73,7 +73,7 @@ CALLS = {
     "fit sparse": lambda: fit(S),
     "fit regressor": lambda: fit(y=X[:, :2], cls=MLPRegressor),
     "fit dropout, l1": lambda: fit(dropout=0.2, l1=0.001),
-    "fit norms": lambda: fit(max_norm=1.0, clip_norm=1.0),
+    "fit norms": lambda: fit(max_weight_norm=1.0, max_grad_norm=1.0),
     "fit averages": lambda: fit(solver="sgd", weight_averaging="ema"),
     "partial_fit": lambda: (fit()[0], lambda m: m.partial_fit(X, Y)),
     "predict": lambda: (fit()[0], lambda m: m.predict(X)),
