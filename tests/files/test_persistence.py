@@ -373,7 +373,8 @@ def test_the_core_is_missed_with_a_remedy(tmp_path):
     (package / "_core").mkdir()
     (package / "_core" / "__init__.py").write_text("")
     run = subprocess.run(
-        [sys.executable, "-c", "from fastmlp import MLPClassifier"],
+        # -S: an editable install would be found before the folder
+        [sys.executable, "-S", "-c", "from fastmlp import MLPClassifier"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
