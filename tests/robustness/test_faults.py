@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp import Activation, Loss, MLPClassifier, MLPRegressor
 from fastmlp._core import kernels
 from fastmlp._core.batch import THREAD_WORK
@@ -417,6 +418,9 @@ except ImportError:
     from _xxsubinterpreters import create, run_string as run
 code = '''
 import sys
+# The finder of an editable install would start a process, which cannot be done here.
+sys.meta_path = [f for f in sys.meta_path if not hasattr(f, "_build_path")]
+sys.path.insert(0, {os.path.dirname(os.path.dirname(fastmlp.__file__))!r})
 for module in ("fastmlp", "fastmlp.runtime", "fastmlp._core.kernels"):
     try:
         __import__(module)
