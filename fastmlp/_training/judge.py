@@ -61,8 +61,9 @@ class Judge:
         loss, score = self.task.holdout.judge(self.task)
         record.validation_losses.append(loss)
         record.validation_scores.append(score)
-        improved = score >= record.best_score + self.tol
-        if score > record.best_score:
+        # An infinite score would keep the first weights that have it for ever.
+        improved = record.best_score + self.tol <= score < np.inf
+        if record.best_score < score < np.inf:
             record.best_score = score
             if self.task.stops_by_score:
                 self._keep()

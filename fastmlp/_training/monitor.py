@@ -194,7 +194,7 @@ class Monitor:
     def _score_is_reached(self, score):
         """Whether the validation score is as high as asked."""
         target = self.plan.target_score
-        if target is None or not score >= target:
+        if target is None or not target <= score < np.inf:
             return False
         self.reporter.say(
             f"Validation score {score:g} reached target_score={target:g}."

@@ -93,7 +93,7 @@ def _scripted(scores):
     return lambda estimator, X, y: left.pop(0) if len(left) > 1 else left[0]
 
 
-@pytest.mark.parametrize("score", [np.nan, -np.inf])
+@pytest.mark.parametrize("score", [np.nan, -np.inf, np.inf])
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_without_any_score_the_last_weights_are_kept(score, solver):
     clf = clone(CLF).set_params(solver=solver, early_stopping=True, n_iter_no_change=2)
