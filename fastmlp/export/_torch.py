@@ -75,13 +75,13 @@ def to_torch(estimator: Any, *, logits: bool = False) -> Sequential:
         If the model knows a single class, if an activation has no module, or if a step
         of a pipeline cannot be folded.
     """
-    torch = _torch()
     model = snapshot(estimator)
     if model.is_binary and len(model.classes) == 1:
         raise ValueError(
             f"the model knows a single class, {model.classes[0]!r}, whose probability "
             "is always 1: there is nothing to convert."
         )
+    torch = _torch()
     layers = []
     for i, (w, b) in enumerate(zip(model.coefs, model.intercepts)):
         dtype = torch.float32 if w.dtype == np.float32 else torch.float64

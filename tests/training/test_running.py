@@ -79,7 +79,7 @@ def test_an_error_in_a_callback_comes_out_and_loses_nothing():
 @quiet
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize(
-    "answer", [True, "stop", 1, 0, [], np.ones(2), object()], ids=str
+    "answer", [True, "stop", 1, 0, [], np.ones(2), object()], ids=type
 )
 def test_what_a_callback_returns_does_not_count(solver, answer):
     """The update of a tqdm bar returns True."""

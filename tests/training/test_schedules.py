@@ -142,7 +142,6 @@ def test_a_fit_starts_the_schedule_anew():
         (lambda epoch: np.nan, "finite number > 0"),
         (lambda epoch: "fast", "finite number > 0"),
     ],
-    ids=str,
 )
 def test_bad_schedule(value, message):
     clf = clone(BASE).set_params(learning_rate=value)
