@@ -3,6 +3,8 @@
 #include "simd.h"
 #include "vecmath.inl.h"
 #include "activations.inl.h"
+#include "parametric.inl.h"
+#include "stage.inl.h"
 #include "transpose.inl.h"
 #include "outputs.inl.h"
 #include "losses.inl.h"
@@ -33,6 +35,14 @@ static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdif
 const FM_TABLE FN(table) = {
     .activate = FN(activate),
     .activate_backward = FN(activate_backward),
+    .parametric = FN(parametric),
+    .parametric_backward = FN(parametric_backward),
+    .embed_numbers = FN(embed_numbers),
+    .embed_number_backward = FN(embed_number_backward),
+    .scale_numbers = FN(scale_numbers),
+    .scale_number_backward = FN(scale_number_backward),
+    .take_levels = FN(take_levels),
+    .take_levels_backward = FN(take_levels_backward),
     .column_sums = FN(column_sums),
     .output = FN(output),
     .output_of_lanes = FN(output_of_lanes),

@@ -83,6 +83,15 @@ enum {
                    FM_GEMM_NARROW * FM_GEMM_NARROW_ROWS
 };
 
+/* The embedding of a number (stage.inl.h): frequencies, outputs beside the number itself,
+ * its weights in the flat vector, and the most rows of one round of its gradient. */
+enum {
+    FM_FREQUENCIES = 16,
+    FM_PERIODIC = 3,
+    FM_NUMBER_SIZE = FM_FREQUENCIES * (2 + FM_PERIODIC) + FM_PERIODIC + FM_PERIODIC + 1,
+    FM_STAGE_CHUNK = 1024
+};
+
 /* Rows of a batch in a CSR matrix: row i of the batch is row order[i] of the matrix,
  * or first + i where order is NULL. */
 typedef struct {
@@ -137,6 +146,7 @@ void fm_restore_denormals(unsigned int before);
 /* Names of the lists, in the order of the enums; NULL past the last. */
 const char *fm_activation_name(int i);
 const char *fm_activation_by_input(int i);
+const char *fm_activation_parametric(int i);
 const char *fm_loss_name(int i);
 const char *fm_loss_output(int i);
 const char *fm_output_name(int i);

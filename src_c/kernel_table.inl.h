@@ -16,6 +16,54 @@ typedef struct {
                               FM_REAL *db, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld,
                               FM_REAL p);
 
+    /* a := z + slopes (f(z) - z) for an f of FM_PARAMETRIC; slopes (k,), the rest as of
+     * `activate` */
+    void (*parametric)(fm_activation f, const FM_REAL *z, FM_REAL *a,
+                       const FM_REAL *slopes, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld);
+
+    /* delta := delta da/dz, in place, db := db + column sums of the result, dslopes :=
+     * dslopes + the gradient of the slopes; z (n, k), the rest as above */
+    void (*parametric_backward)(fm_activation f, const FM_REAL *z, const FM_REAL *slopes,
+                                FM_REAL *delta, FM_REAL *db, FM_REAL *dslopes,
+                                ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld);
+
+    /* out := scale times the embeddings of the numbers x (n, k), FM_PERIODIC + 1 values
+     * each; weights (k, FM_NUMBER_SIZE): of each number frequencies and phases
+     * (FM_FREQUENCIES,), a matrix (FM_FREQUENCIES, FM_PERIODIC), biases (FM_PERIODIC,),
+     * and what a missing one takes (FM_PERIODIC + 1,); rows of x ldx apart, those of out
+     * ldo */
+    void (*embed_numbers)(const FM_REAL *x, ptrdiff_t ldx, const FM_REAL *weights,
+                          const FM_REAL *scale, FM_REAL *out, ptrdiff_t ldo,
+                          ptrdiff_t n, ptrdiff_t k);
+
+    /* dweights, dscale := the same + the gradients of weights and scale of one number,
+     * from those of its outputs, delta (n, FM_PERIODIC + 1) */
+    void (*embed_number_backward)(const FM_REAL *x, ptrdiff_t ldx,
+                                  const FM_REAL *weights, const FM_REAL *scale,
+                                  const FM_REAL *delta, ptrdiff_t ldd,
+                                  FM_REAL *dweights, FM_REAL *dscale, ptrdiff_t n);
+
+    /* out := scale x, with missing (k,) in place of NaN; as `embed_numbers` */
+    void (*scale_numbers)(const FM_REAL *x, ptrdiff_t ldx, const FM_REAL *missing,
+                          const FM_REAL *scale, FM_REAL *out, ptrdiff_t ldo,
+                          ptrdiff_t n, ptrdiff_t k);
+    void (*scale_number_backward)(const FM_REAL *x, ptrdiff_t ldx,
+                                  const FM_REAL *missing, const FM_REAL *scale,
+                                  const FM_REAL *delta, ptrdiff_t ldd,
+                                  FM_REAL *dmissing, FM_REAL *dscale, ptrdiff_t n);
+
+    /* out (n, k) := scale times the rows of a table (levels, k) that a column of codes
+     * names, ldx apart */
+    void (*take_levels)(const FM_REAL *codes, ptrdiff_t ldx, const FM_REAL *table,
+                        const FM_REAL *scale, FM_REAL *out, ptrdiff_t ldo, ptrdiff_t n,
+                        ptrdiff_t k);
+
+    /* dtable, dscale := the same + the gradients from delta (n, k); dtable may be NULL */
+    void (*take_levels_backward)(const FM_REAL *codes, ptrdiff_t ldx,
+                                 const FM_REAL *table, const FM_REAL *scale,
+                                 const FM_REAL *delta, ptrdiff_t ldd, FM_REAL *dtable,
+                                 FM_REAL *dscale, ptrdiff_t n, ptrdiff_t k);
+
     /* db := db + column sums of delta (n, k) */
     void (*column_sums)(const FM_REAL *delta, FM_REAL *db, ptrdiff_t n, ptrdiff_t k);
 

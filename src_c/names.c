@@ -7,6 +7,7 @@
 
 static const char *const activations[] = {FM_ACTIVATIONS(NAME_OF) NULL};
 static const char *const by_input[] = {FM_ACTIVATIONS_BY_INPUT(NAME_OF) NULL};
+static const char *const parametric[] = {FM_PARAMETRIC(NAME_OF) NULL};
 static const char *const losses[] = {FM_LOSSES(FIRST_OF) NULL};
 static const char *const canonical[] = {FM_LOSSES(SECOND_OF) NULL};
 static const char *const outputs[] = {FM_OUTPUTS(NAME_OF) NULL};
@@ -16,6 +17,7 @@ static const char *const functions[] = {FM_MATH(FIRST_OF) NULL};
 
 const char *fm_activation_name(int i) { return activations[i]; }
 const char *fm_activation_by_input(int i) { return by_input[i]; }
+const char *fm_activation_parametric(int i) { return parametric[i]; }
 const char *fm_loss_name(int i) { return losses[i]; }
 const char *fm_loss_output(int i) { return canonical[i]; }
 const char *fm_output_name(int i) { return outputs[i]; }

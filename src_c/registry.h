@@ -21,6 +21,11 @@
     X(mish)
 #define FM_ACTIVATIONS(X) FM_ACTIVATIONS_BY_OUTPUT(X) FM_ACTIVATIONS_BY_INPUT(X)
 
+/* X(name): those of them that may have learnt slopes; parametric.inl.h. */
+#define FM_PARAMETRIC(X)                                                               \
+    X(selu)                                                                            \
+    X(mish)
+
 /* X(name): output activations; outputs.inl.h.  No loss is written for the last two, which
  * a fitted model may be given for prediction. */
 #define FM_OUTPUTS(X)                                                                  \

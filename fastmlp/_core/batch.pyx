@@ -36,10 +36,18 @@ from fastmlp._core.rows cimport (
     x_block,
     x_stride,
 )
-from fastmlp._core.step cimport finish_part, finish_step, transpose_all
+from fastmlp._core.stage cimport clear_column, column_backward, stage_t
+from fastmlp._core.step cimport (
+    finish_late_parts,
+    finish_part,
+    finish_step,
+    transpose_all,
+)
 from fastmlp._core.sums cimport (
     INTERCEPTS,
     NO_RULE,
+    SLOPES,
+    STAGE,
     mean_scale,
     part_t,
     sum_t,
@@ -81,9 +89,9 @@ cdef void rows_item(
     cdef const workspace_t *work = s.work
     cdef Py_ssize_t at = item_start(s, item), last = net.n_layers - 1
     cdef Py_ssize_t n_outputs = net.n_outputs, first = 0, slot = at // SUM_ROWS, n
-    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
+    cdef Py_ssize_t n_sums = net.n_sums
     cdef floating *products = <floating *> work.products + worker * kernels.FM_GEMM_WORK
-    cdef floating *slots = <floating *> work.intercept_grads + slot * n_intercepts
+    cdef floating *slots = <floating *> work.slot_sums + slot * n_sums
     cdef floating *z = <floating *> work.a[net.n_layers] + at * n_outputs
     cdef floating *room = <floating *> work.loss_room + 3 * at * n_outputs
     cdef double *losses = <double *> work.losses + slot
@@ -99,19 +107,17 @@ cdef void rows_item(
                  rows, precision)
     w = block_of(data.w, 1, work.w + at * real, 1, rows, precision)
     if not data.is_sparse:
-        x = x_block(data, work.x + at * work.stride[0] * real, work.stride[0], rows,
-                    precision)
+        x = x_block(data, work.x + at * work.ldx * real, work.ldx, rows, precision)
     if work.noise != NULL and not data.is_sparse:
         n = data.n_features  # from a row of x to the next
         if rows.order != NULL or data.is_wide:
-            n = work.stride[0]
-        x = noisy_x(work.noise, rows.first, x, n,
-                    <floating *> work.x + at * work.stride[0], work.stride[0], rows.n,
-                    data.n_features)
+            n = work.ldx
+        x = noisy_x(work.noise, rows.first, x, n, <floating *> work.x + at * work.ldx,
+                    work.ldx, rows.n, data.n_features)
     elif has_dropout(work, 0):
         drop_stored(work.noise, rows.first, csr_rows(data, rows),
                     <const floating *> data.x, rows.n)
-    memset(slots, 0, ceil_div(rows.n, SUM_ROWS) * n_intercepts * real)
+    memset(slots, 0, ceil_div(rows.n, SUM_ROWS) * n_sums * real)
     forward(net, data, s.layers, work, rows, at, x, z, products,
             <const floating *> NULL)
     if net.loss_function != NULL:
@@ -124,19 +130,19 @@ cdef void rows_item(
                 <const floating *> room + first * n_outputs, n * n_outputs)
             kernels.column_sums(
                 <const floating *> z + first * n_outputs,
-                slots + first // SUM_ROWS * n_intercepts
+                slots + first // SUM_ROWS * n_sums
                 + net.intercept_offset[last] - net.n_coefs, n, n_outputs)
         else:
             losses[first // SUM_ROWS] = loss_delta(
                 s, y + first * data.y_width, w + first if w != NULL else w,
                 z + first * n_outputs,
-                slots + first // SUM_ROWS * n_intercepts
+                slots + first // SUM_ROWS * n_sums
                 + net.intercept_offset[last] - net.n_coefs, n)
         weights[first // SUM_ROWS] = (
             kernels.sum_values(w + first, n) if w != NULL else <double> n
         )
         first += n
-    backward(net, work, rows.first, at, rows.n, slots, products)
+    backward(net, s.layers, work, rows.first, at, rows.n, slots, products)
 
 
 cdef void part_item(
@@ -151,9 +157,10 @@ cdef void part_item(
     cdef const floating *delta
     cdef floating *products = <floating *> work.products + worker * kernels.FM_GEMM_WORK
     cdef floating *sums = grad + part.start
-    if s.is_first and (tensor.role == INTERCEPTS or (layer == 0 and s.data.is_sparse)):
+    cdef bint in_slots = tensor.role == INTERCEPTS or tensor.role == SLOPES
+    if s.is_first and (in_slots or (layer == 0 and s.data.is_sparse)):
         memset(sums, 0, part.size * sizeof(floating))
-    if tensor.role == INTERCEPTS:
+    if in_slots:
         add_slots(s, part, sums)
     else:
         delta = <const floating *> work.delta[layer + 1]
@@ -163,7 +170,7 @@ cdef void part_item(
                                  delta, work.stride[1], sums, s.rows.n, fan_out)
         else:
             x, lda = <const floating *> work.input[layer], work.stride[layer]
-            if layer == 0:
+            if layer == 0 and s.net.stage.n_outputs == 0:
                 lda = x_stride(s.data, work, s.rows)
                 if is_in_place(s.data, work, s.rows):
                     x = <const floating *> s.data.x + s.rows.first * lda
@@ -176,13 +183,27 @@ cdef void part_item(
 
 
 cdef void add_slots(const sum_t *s, const part_t *part, floating *sums) noexcept nogil:
-    """sums += those of the slots of the block, for some intercepts"""
-    cdef Py_ssize_t n_intercepts = s.net.n_params - s.net.n_coefs, slot, i
-    cdef const floating *slots = <const floating *> s.work.intercept_grads
+    """sums += those of the slots of the block, for some intercepts or slopes"""
+    cdef Py_ssize_t n_sums = s.net.n_sums, slot, i
+    cdef const floating *slots = <const floating *> s.work.slot_sums
     slots += part.start - s.net.n_coefs
     for slot in range(ceil_div(s.rows.n, SUM_ROWS)):
         for i in range(part.size):
-            sums[i] += slots[slot * n_intercepts + i]
+            sums[i] += slots[slot * n_sums + i]
+
+
+cdef void column_item(sum_t *s, Py_ssize_t column, floating *grad) noexcept nogil:
+    """Gradient of the weights of one column of the input stage, as part_item"""
+    cdef const workspace_t *work = s.work
+    cdef Py_ssize_t ldx = x_stride(s.data, work, s.rows)
+    cdef const floating *x = <const floating *> work.x
+    if is_in_place(s.data, work, s.rows):
+        x = <const floating *> s.data.x + s.rows.first * ldx
+    grad += s.net.n_coefs + s.net.n_sums
+    if s.is_first:
+        clear_column(&s.net.stage, column, grad)
+    column_backward(&s.net.stage, <const floating *> s.layers.stage, column, x, ldx,
+                    <const floating *> work.delta[0], work.stride[0], grad, s.rows.n)
 
 
 cdef void read_weights(sum_t *s) noexcept nogil:
@@ -202,11 +223,18 @@ cdef void rows_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
 
 
 cdef void part_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
-    """part_item in the precision of the data"""
-    if (<sum_t *> s).data.is_float32:
-        part_item(<sum_t *> s, item, worker, <float *> (<sum_t *> s).grad)
+    """part_item or column_item in the precision of the data"""
+    cdef sum_t *total = <sum_t *> s
+    cdef Py_ssize_t column = item - total.n_early_parts
+    if total.data.is_float32:
+        if column < 0:
+            part_item(total, item, worker, <float *> total.grad)
+        else:
+            column_item(total, column, <float *> total.grad)
+    elif column < 0:
+        part_item(total, item, worker, <double *> total.grad)
     else:
-        part_item(<sum_t *> s, item, worker, <double *> (<sum_t *> s).grad)
+        column_item(total, column, <double *> total.grad)
 
 
 cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
@@ -234,8 +262,13 @@ cdef void sum_rows(sum_t *s) noexcept nogil:
 
 cdef void sum_parts(sum_t *s) noexcept nogil:
     """Phase two for the block: its gradient, and after the last block the step"""
-    kernels.parallel(part_task, s, s.n_parts, s.n_threads)
-    if s.is_last and not s.waits and s.update.rule != NO_RULE:
+    cdef const stage_t *stage = &s.net.stage
+    cdef Py_ssize_t n_columns = stage.n_numbers + stage.n_categories
+    kernels.parallel(part_task, s, s.n_early_parts + n_columns, s.n_threads)
+    if not s.is_last or s.waits:
+        return
+    finish_late_parts(s)
+    if s.update.rule != NO_RULE:
         finish_step(s)
 
 
@@ -279,9 +312,16 @@ cdef class BatchSum:
         self, Network net, Data data, params, batch_size, n_threads=1, *, smoothing=0.0,
         dropout=(), input_noise=0.0,
     ):
-        cdef Layers layers = Layers(*net.split(params), data.dtype)
+        cdef Layers layers = net.layers(params)
         if data.n_targets != data.n_samples or len(params) != net.c.n_params:
             raise ValueError("targets or params are of a wrong length for the network")
+        n_columns = net.units[0] if net.stage is None else net.stage.n_columns
+        if data.c.n_features != n_columns or data.dtype != params.dtype:
+            raise ValueError("X has a wrong number of columns or dtype for the network")
+        if net.stage is not None and (
+            data.c.is_sparse or data.c.is_wide or input_noise or (dropout and dropout[0])
+        ):
+            raise ValueError("an input stage takes dense rows without noise")
         if net.loss in ("log_loss", "focal"):
             classes = data.targets
             if classes.shape[1] != 1 or not (
@@ -320,6 +360,8 @@ cdef class BatchSum:
         self.c.n_tensors = len(self.tensors)
         self.c.parts = <part_t *> address_of(self.parts, self.parts.dtype)
         self.c.n_parts = len(self.parts)
+        roles = self.tensors["role"][self.parts["tensor"]]
+        self.c.n_early_parts = np.count_nonzero(roles != STAGE)
 
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise):
         """Let the rows pass dropout and noise; returns the arrays to keep alive."""

@@ -53,6 +53,8 @@ cdef class Forward:
         Kept, not copied.
     dtype : dtype
         Of the weights and of X.
+    slopes, stage
+        As of Layers. With a stage X holds encoded rows, where NaN is a missing number.
     """
 
     cdef readonly Network net
@@ -63,6 +65,7 @@ cdef class Forward:
     cdef Workspace work
     cdef PyThread_type_lock lock        # of the workspace
     cdef bint is_brief
+    cdef bint is_checked                # whether rows must be finite
     cdef char code                      # of the dtype in the buffer protocol
     cdef tuple shape, proba_shape, flat_shape
 
@@ -75,11 +78,13 @@ cdef class Forward:
         if self.lock != NULL:
             PyThread_free_lock(self.lock)
 
-    def __init__(self, Network net, coefs, intercepts, dtype):
+    def __init__(self, Network net, coefs, intercepts, dtype, slopes=(), stage=None):
         self.net = net
         self.dtype = np.dtype(dtype)
-        self.layers = Layers(coefs, intercepts, self.dtype)
-        self.n_features, self.n_outputs = net.units[0], net.c.n_outputs
+        self.layers = Layers(coefs, intercepts, self.dtype, slopes, stage)
+        self.is_checked = net.stage is None
+        self.n_features = net.units[0] if net.stage is None else net.stage.n_columns
+        self.n_outputs = net.c.n_outputs
         self.row = Data(np.zeros((1, self.n_features), dtype=self.dtype))
         self.work = Workspace(net, self.row, FEW_ROWS)
         self.is_brief = self.row.work_per_row(net.units) < 3 * ROW_WORK
@@ -150,8 +155,8 @@ cdef class Forward:
         try:
             return predict(
                 self.net, data, self.layers, what=what, out=out,
-                n_threads=1 if is_at_hand else n_threads, check_finite=is_dense,
-                work=self.work if is_at_hand else None,
+                n_threads=1 if is_at_hand else n_threads,
+                check_finite=is_dense and self.is_checked, work=self.work if is_at_hand else None,
             )
         finally:
             if is_at_hand:
@@ -163,7 +168,7 @@ cdef class Forward:
         cdef floating *z = out
         cdef rows_t rows
         cdef unsigned int before
-        if not kernels.all_finite(x, self.n_features):
+        if self.is_checked and not kernels.all_finite(x, self.n_features):
             return False
         before = kernels.flush_denormals()
         rows.order, rows.first, rows.n = NULL, 0, 1

@@ -32,7 +32,7 @@ cdef void forward_rows(
     """Activations of all layers for some rows, in the workspace"""
     cdef const floating *x = NULL
     if not data.is_sparse:
-        x = x_block(data, work.x, work.stride[0], rows, precision)
+        x = x_block(data, work.x, work.ldx, rows, precision)
     forward(net, data, layers, work, rows, 0, x, <floating *> work.a[net.n_layers],
             <floating *> work.products, <const floating *> NULL)
 
@@ -50,10 +50,14 @@ cdef void copy_activations(
 
 
 cdef void backward_rows(
-    const network_t *net, const layers_t *transposed, const workspace_t *work,
-    rows_t rows, const floating *seeds, floating *sums, floating *out,
+    const network_t *net, const layers_t *layers, const layers_t *transposed,
+    const workspace_t *work, rows_t rows, const floating *seeds, floating *sums,
+    floating *out,
 ) noexcept nogil:
-    """out := delta_1 W_1^T, where delta_l = (delta_(l+1) W_(l+1)^T) f'(a_l)"""
+    """out := delta_1 W_1^T, where delta_l = (delta_(l+1) W_(l+1)^T) f'(a_l)
+
+    sums: room for n_sums values.
+    """
     cdef const floating *delta = seeds
     cdef floating *below
     cdef Py_ssize_t layer, fan_in, fan_out, ld = net.n_outputs
@@ -67,7 +71,7 @@ cdef void backward_rows(
                 <floating *> work.products)
         if layer > 0:
             ld = work.stride[layer]
-            slope_rows(net, work, layer, 0, rows.n, below, sums, 0)
+            slope_rows(net, layers, work, layer, 0, rows.n, below, sums, 0)
         delta = below
 
 
@@ -141,7 +145,7 @@ def input_gradient(Network net, Data data, Layers layers, coefs, seeds):
     cdef unsigned int before
     if seeds.shape != (n_rows, n_outputs):
         raise ValueError("one seed per row and output is needed")
-    sums = np.zeros(max(net.units), dtype=data.dtype)
+    sums = np.zeros(net.c.n_sums, dtype=data.dtype)
     out = np.empty((n_rows, n_features), dtype=data.dtype)
     cdef size_t at = address_of(out, data.dtype)
     cdef size_t seed = address_of(seeds, data.dtype)
@@ -153,12 +157,12 @@ def input_gradient(Network net, Data data, Layers layers, coefs, seeds):
             before = kernels.flush_denormals()
             if data.c.is_float32:
                 forward_rows(&net.c, &data.c, &layers.c, &work.c, rows, <float *> NULL)
-                backward_rows(&net.c, &transposed.c, &work.c, rows,
+                backward_rows(&net.c, &layers.c, &transposed.c, &work.c, rows,
                               <const float *> seed + rows.first * n_outputs,
                               <float *> sum_at, <float *> at + rows.first * n_features)
             else:
                 forward_rows(&net.c, &data.c, &layers.c, &work.c, rows, <double *> NULL)
-                backward_rows(&net.c, &transposed.c, &work.c, rows,
+                backward_rows(&net.c, &layers.c, &transposed.c, &work.c, rows,
                               <const double *> seed + rows.first * n_outputs,
                               <double *> sum_at,
                               <double *> at + rows.first * n_features)

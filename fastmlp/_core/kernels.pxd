@@ -3,14 +3,17 @@
 from cython cimport floating
 
 from fastmlp._core.table cimport (
+    FM_FREQUENCIES,
     FM_GEMM_WORK,
     FM_LOSS_squared_error,
     FM_MAX_LEVELS,
     FM_N_LOSS_OUTPUTS,
+    FM_NUMBER_SIZE,
     FM_OUTPUT_exp,
     FM_OUTPUT_logistic,
     FM_OUTPUT_softmax,
     FM_OUTPUT_softplus,
+    FM_PERIODIC,
     FM_RULE_adam,
     FM_RULE_lion,
     FM_RULE_nadam,
@@ -19,6 +22,7 @@ from fastmlp._core.table cimport (
     fm_activation,
     fm_activation_by_input,
     fm_activation_name,
+    fm_activation_parametric,
     fm_csr_rows,
     fm_draw,
     fm_flush_denormals,

@@ -19,6 +19,8 @@ cdef list names_of(const char *(*name_of)(int) noexcept nogil):
 available_isas = names_of(&fm_isa_name)
 activation_names = names_of(&fm_activation_name)
 activations_by_input = names_of(&fm_activation_by_input)  # d_f is a function of z
+parametric_activations = names_of(&fm_activation_parametric)  # with learnt slopes
+n_frequencies, n_periodic = FM_FREQUENCIES, FM_PERIODIC  # of an embedded number
 loss_names = names_of(&fm_loss_name)
 loss_outputs = dict(zip(loss_names, names_of(&fm_loss_output)))
 output_names = names_of(&fm_output_name)

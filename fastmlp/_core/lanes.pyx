@@ -36,6 +36,8 @@ def lanes_pay(Network net, dtype, n_rows, has_workspace):
         lanes = kernels.lanes(<const double *> NULL)
     if lanes == 0 or net.has_large_weights(dtype):
         return False
+    if net.stage is not None or net.c.has_slopes:  # which take rows of units
+        return False
     if 2 * max(net.units) * LANE_ROWS * dtype.itemsize > LANES_BYTES:
         return False
     for layer in range(net.c.n_layers - 1):
@@ -82,7 +84,7 @@ cdef class Lanes:
         memset(<void *> self.c.strips, 0, n_strips * real)
         self.work.x = self.c.strips + n_strips * real
         self.work.products = self.work.x + n_x * real
-        self.work.stride = &self.stride
+        self.work.stride, self.work.ldx = &self.stride, self.stride
 
 
 cdef bint to_lanes(

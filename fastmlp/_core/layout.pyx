@@ -16,13 +16,24 @@ PART_BYTES = 512 * 1024
 PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
 
 # Weights that belong together: their place in the flat vector, what they are (one of
-# ROLES), and the factors of the learning rate (0: they are fixed) and of the penalties.
+# ROLES), and the factors of the learning rate (0: they are fixed), of the penalties and of
+# the epsilon of the rule.
 Tensor = namedtuple(
     "Tensor",
-    ("name", "shape", "offset", "role", "layer", "rate_factor", "decay_factor"),
+    (
+        "name",
+        "shape",
+        "offset",
+        "role",
+        "layer",
+        "rate_factor",
+        "decay_factor",
+        "epsilon_factor",
+    ),
+    defaults=(1.0,),
     module="fastmlp._core.layout",
 )
-ROLES = ("coefs", "intercepts")
+ROLES = ("coefs", "intercepts", "slopes", "stage")
 
 
 def layout_of(Network net, rate_factors=None, decay_factors=None):
@@ -56,9 +67,20 @@ def layout_of(Network net, rate_factors=None, decay_factors=None):
                                  layer, 0.0 if is_fixed else rates[layer], 0.0))
     if rate_factors is None:
         first = intercepts[0]
-        shape = (net.c.n_params - net.c.n_coefs,)
+        shape = (sum(net.units[1:]),)
         intercepts = [first._replace(name="intercepts", shape=shape, layer=None)]
-    return tensors + intercepts
+    slopes = [
+        Tensor(f"slopes_{layer}", (width,), net.c.slope_offset[layer], "slopes", layer,
+               rates[layer], 0.0)
+        for layer, width in enumerate(net.units[1 : net.c.n_layers])
+        if net.c.has_slopes
+    ]
+    stage = [
+        Tensor(name, shape, net.c.n_coefs + net.c.n_sums + offset, "stage", None,
+               1.0 if is_trained else 0.0, 0.0)
+        for name, shape, offset, is_trained in (net.stage.tensors() if net.stage else ())
+    ]
+    return tensors + intercepts + slopes + stage
 
 
 def _as_matrix(shape):
@@ -80,10 +102,12 @@ def tensor_array(layout):
     """The tensors of a layout as an array of tensor_t."""
     tensors = [
         (ROLES.index(tensor.role), tensor.layer or 0, tensor.offset,
-         *_as_matrix(tensor.shape), tensor.rate_factor, tensor.decay_factor)
+         *_as_matrix(tensor.shape), tensor.rate_factor, tensor.decay_factor,
+         tensor.epsilon_factor)
         for tensor in layout
     ]
-    return _array_of(tensors, "role layer start n_rows n_columns", "rate decay",
+    return _array_of(tensors, "role layer start n_rows n_columns",
+                     "rate decay epsilon",
                      sizeof(tensor_t))
 
 

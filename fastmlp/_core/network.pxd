@@ -5,6 +5,7 @@
 
 from fastmlp._core.custom cimport function_t
 from fastmlp._core.kernels cimport fm_objective
+from fastmlp._core.stage cimport stage_t
 
 
 ctypedef struct network_t:
@@ -18,6 +19,10 @@ ctypedef struct network_t:
     const double *parameter             # (n_layers - 1,)
     const size_t *function              # (n_layers - 1,) function_t, NULL if built in
     const function_t *loss_function     # a user-defined loss, or NULL
+    Py_ssize_t n_sums                   # intercepts and slopes, which follow the coefs
+    bint has_slopes                     # whether hidden units have learnt slopes
+    const ptrdiff_t *slope_offset       # (n_layers - 1,) in the flat vector
+    stage_t stage                       # its weights end the flat vector
 
 ctypedef struct data_t:
     Py_ssize_t n_features, y_width
@@ -32,6 +37,8 @@ ctypedef struct data_t:
 ctypedef struct layers_t:
     const size_t *coef                  # (n_layers,) addresses
     const size_t *intercept
+    const size_t *slope                 # (n_layers - 1,) 0 where there are none
+    size_t stage
 
 cdef enum:
     SUM_ROWS = 32                       # rows whose sums make one slot
@@ -45,6 +52,7 @@ cdef class Network:
     cdef readonly Py_ssize_t n_targets
     cdef readonly bint has_python       # whether a user-defined function is in Python
     cdef readonly tuple functions       # user-defined ones
+    cdef readonly object stage          # InputStage or None
     cdef tuple owners
 
 

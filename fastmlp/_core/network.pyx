@@ -4,7 +4,7 @@
 #    addresses are kept; the fused functions cast them once per block.
 # b) Layers are addressed one by one, so prediction reads the arrays of coefs_;
 #    during training the addresses point into one flat vector: all coefficients, then
-#    all intercepts (scikit-learn's packing order).
+#    all intercepts (scikit-learn's packing order), then slopes and input stage, if any.
 
 from collections import namedtuple
 
@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport Function
 from fastmlp._core.kernels cimport fm_loss, fm_output
+from fastmlp._core.stage cimport InputStage
 
 from fastmlp._core.kernels import (
     activation_names,
@@ -22,6 +23,7 @@ from fastmlp._core.kernels import (
     loss_outputs,
     max_levels,
     output_names,
+    parametric_activations,
 )
 
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
@@ -77,11 +79,15 @@ cdef class Network:
     loss_function : Function or None
         A user-defined loss that takes the place of the named one; the output activation
         stays.
+    has_slopes : bool
+        Whether each hidden unit has a learnt slope p, z + p (f(z) - z) in place of f(z).
+    stage : InputStage or None
+        What makes the inputs of the first layer from encoded rows.
     """
 
     def __init__(
         self, units, activations, loss, fit_intercept=True,
-        Function loss_function=None,
+        Function loss_function=None, *, bint has_slopes=False, InputStage stage=None,
     ):
         units = tuple(int(n) for n in units)
         if max(units) > MOST_UNITS:
@@ -97,6 +103,14 @@ cdef class Network:
         n_layers = len(sizes)
         width = np.array(units, dtype=np.intp)
         ends = np.cumsum([0, *sizes, *units[1:]], dtype=np.intp)
+        if stage is not None and stage.n_outputs != units[0]:
+            raise ValueError("the stage needs as many outputs as the network has inputs")
+        names = {name for name, _ in activations}
+        if has_slopes and not names <= set(parametric_activations):
+            raise ValueError(f"slopes need activations of {parametric_activations}")
+        slopes = ends[len(sizes) + n_layers] + np.cumsum(
+            [0, *units[1:n_layers]], dtype=np.intp
+        )
         functions = [getattr(name, "function", None) for name, _ in activations]
         activation = np.array(
             [
@@ -111,14 +125,20 @@ cdef class Network:
         parameter = np.array([p for _, p in activations], dtype=np.float64)
         addresses = np.array(list(map(address_of_function, functions)), dtype=np.uintp)
         self.units = units
-        self.owners = (width, ends, activation, by_input, parameter, addresses)
+        self.owners = (width, ends, activation, by_input, parameter, addresses, slopes)
         functions.append(loss_function)
         self.functions = tuple(f for f in functions if f is not None)
         self.has_python = any([f.is_python for f in self.functions])
         self.c.n_layers = n_layers
         self.c.n_outputs = units[n_layers]
         self.c.n_coefs = sum(sizes)
-        self.c.n_params = self.c.n_coefs + sum(units[1:])
+        self.c.n_sums = sum(units[1:]) + sum(units[1:n_layers]) * has_slopes
+        self.c.n_params = self.c.n_coefs + self.c.n_sums
+        self.stage, self.c.has_slopes = stage, has_slopes
+        self.c.slope_offset = <const ptrdiff_t *> address_of(slopes, np.intp)
+        if stage is not None:
+            self.c.stage = stage.c
+            self.c.n_params += stage.n_params
         self.c.n_trainable = self.c.n_params if fit_intercept else self.c.n_coefs
         self.c.width = <const ptrdiff_t *> address_of(width, np.intp)
         self.c.coef_offset = <const ptrdiff_t *> address_of(ends, np.intp)
@@ -198,6 +218,24 @@ cdef class Network:
             start = self.c.intercept_offset[i]
             intercepts.append(flat[start : start + fan_out])
         return coefs, intercepts
+
+    def slopes(self, flat):
+        """Views of a flat vector: the slopes of each hidden layer, () without them."""
+        if not self.c.has_slopes:
+            return ()
+        starts = [self.c.slope_offset[i] for i in range(self.c.n_layers - 1)]
+        widths = self.units[1 : self.c.n_layers]
+        return tuple(flat[at : at + n] for at, n in zip(starts, widths))
+
+    def stage_weights(self, flat):
+        """A view of a flat vector: the weights of the input stage."""
+        return flat[self.c.n_coefs + self.c.n_sums :]
+
+    def layers(self, flat):
+        """The Layers of a flat vector, whose changes they see."""
+        return Layers(
+            *self.split(flat), flat.dtype, self.slopes(flat), self.stage_weights(flat)
+        )
 
     def has_large_weights(self, dtype):
         """Whether those of a layer leave no room for much else in L2."""
@@ -287,11 +325,25 @@ cdef class Data:
 
 
 cdef class Layers:
-    """Addresses of the weight matrices and intercepts of a network."""
+    """Addresses of the weight matrices and intercepts of a network.
 
-    def __init__(self, coefs, intercepts, dtype):
+    Parameters
+    ----------
+    coefs, intercepts : list of C-contiguous ndarray
+    dtype : dtype
+    slopes : sequence of ndarray
+        Of the hidden layers, if they have slopes.
+    stage : ndarray or None
+        The weights of the input stage, if there is one.
+    """
+
+    def __init__(self, coefs, intercepts, dtype, slopes=(), stage=None):
         coef = np.array([address_of(w, dtype) for w in coefs], dtype=np.uintp)
         intercept = np.array([address_of(b, dtype) for b in intercepts], dtype=np.uintp)
-        self.owners = (coef, intercept, tuple(coefs), tuple(intercepts))
+        slope = np.array([address_of(p, dtype) for p in slopes], dtype=np.uintp)
+        weights = (tuple(coefs), tuple(intercepts), tuple(slopes), stage)
+        self.owners = (coef, intercept, slope, weights)
+        self.c.slope = <const size_t *> address_of(slope, np.uintp)
+        self.c.stage = 0 if stage is None else address_of(stage, dtype)
         self.c.coef = <const size_t *> address_of(coef, np.uintp)
         self.c.intercept = <const size_t *> address_of(intercept, np.uintp)

@@ -13,10 +13,11 @@ cdef void forward(
     floating *z_last, floating *products, const floating *ahead,
 ) noexcept nogil
 cdef void slope_rows(
-    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
+    const network_t *net, const layers_t *layers, const workspace_t *work,
+    Py_ssize_t layer, Py_ssize_t at, Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
 ) noexcept nogil
 cdef void backward(
-    const network_t *net, const workspace_t *work, Py_ssize_t first_row, Py_ssize_t at,
-    Py_ssize_t n_rows, floating *slots, floating *products,
+    const network_t *net, const layers_t *layers, const workspace_t *work,
+    Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t n_rows, floating *slots,
+    floating *products,
 ) noexcept nogil

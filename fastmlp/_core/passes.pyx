@@ -12,6 +12,7 @@ from fastmlp._core.network cimport SUM_ROWS, data_t, layers_t, network_t
 from fastmlp._core.noise cimport drop, has_dropout, stored_values
 from fastmlp._core.products cimport product
 from fastmlp._core.rows cimport csr_rows, rows_t, x_stride
+from fastmlp._core.stage cimport stage_forward
 from fastmlp._core.workspace cimport workspace_t
 
 cdef enum:
@@ -31,7 +32,7 @@ cdef inline Py_ssize_t strip_rows(
 
 
 cdef void activate_rows(
-    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    const network_t *net, const layers_t *layers, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
     Py_ssize_t n, const floating *precision,
 ) noexcept nogil:
     """a_l := f(z_l) for n rows of the workspace, from row `at` on"""
@@ -41,6 +42,11 @@ cdef void activate_rows(
     cdef const function_t *f = <const function_t *> net.function[layer - 1]
     if f != NULL:
         apply_function(f, work.failure, z, a, n, stride)
+    elif net.has_slopes:
+        kernels.parametric(<fm_activation> net.activation[layer - 1],
+                           <const floating *> z, a,
+                           <const floating *> layers.slope[layer - 1], n,
+                           net.width[layer], stride)
     else:
         kernels.activate(<fm_activation> net.activation[layer - 1],
                          <const floating *> z,
@@ -48,28 +54,40 @@ cdef void activate_rows(
 
 
 cdef void slope_rows(
-    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    const network_t *net, const layers_t *layers, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
     Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
 ) noexcept nogil:
-    """delta_l := delta_l f'(z_l) for n rows from row `at` on, and sums over SUM_ROWS"""
+    """delta_l := delta_l f'(z_l) for n rows from row `at` on, and sums over SUM_ROWS
+
+    sums: of the first slot, whose intercepts and slopes of all layers are together.
+    """
     cdef Py_ssize_t stride = work.stride[layer], width = net.width[layer], done = 0, m
     cdef floating *z = <floating *> work.z[layer] + at * stride
     cdef floating *a = <floating *> work.a[layer] + at * stride
     cdef const floating *x = z if net.by_input[layer - 1] else a
     cdef const function_t *f = <const function_t *> net.function[layer - 1]
+    cdef floating *db = sums + net.intercept_offset[layer - 1] - net.n_coefs
+    cdef floating *dslopes = sums + net.slope_offset[layer - 1] - net.n_coefs
     if f != NULL:
         multiply_slopes(f, work.failure, z, a, delta, <floating *> work.scratch, n,
                         width)
     while done < n:
         m = min(<Py_ssize_t> SUM_ROWS, n - done)
         if f != NULL:
-            kernels.column_sums(<const floating *> delta, sums, m, width)
+            kernels.column_sums(<const floating *> delta, db, m, width)
+        elif net.has_slopes:
+            kernels.parametric_backward(
+                <fm_activation> net.activation[layer - 1],
+                <const floating *> z + done * stride,
+                <const floating *> layers.slope[layer - 1], delta, db, dslopes, m, width,
+                stride)
         else:
             kernels.activate_backward(
                 <fm_activation> net.activation[layer - 1], x + done * stride, delta,
-                sums, m, width, stride, net.parameter[layer - 1])
+                db, m, width, stride, net.parameter[layer - 1])
         delta += SUM_ROWS * stride
-        sums += sums_stride
+        db += sums_stride
+        dslopes += sums_stride
         done += SUM_ROWS
 
 
@@ -90,6 +108,7 @@ cdef void forward(
 ) noexcept nogil:
     """z_l := a_(l-1) W_l + b_l, a_l := f(z_l), a_0 = x; z_last := z_L
 
+    x goes through the input stage first, if there is one.
     The rows begin at row `at` of the workspace; ahead: the rows of x, as many as
     these, that come next, or NULL.
     """
@@ -101,6 +120,12 @@ cdef void forward(
     cdef Py_ssize_t lda = x_stride(data, work, rows)
     cdef fm_next next
     cdef bint is_hidden, is_csr, rectify, has_gemm = kernels.has_gemm()
+    cdef floating *inputs
+    if net.stage.n_outputs > 0:
+        inputs = <floating *> work.a[0] + at * work.stride[0]
+        stage_forward(&net.stage, <const floating *> layers.stage, x, lda, inputs,
+                      work.stride[0], rows.n)
+        a, lda, ahead = inputs, work.stride[0], NULL
     for layer in range(net.n_layers):
         is_hidden = layer < net.n_layers - 1
         is_csr = layer == 0 and data.is_sparse
@@ -130,7 +155,7 @@ cdef void forward(
                         ldz, products)
             if is_hidden:
                 if not rectify:
-                    activate_rows(net, work, layer + 1, at + first, n, x)
+                    activate_rows(net, layers, work, layer + 1, at + first, n, x)
                 if has_dropout(work, layer + 1):
                     drop(work.noise, layer + 1, rows.first + first,
                          <const floating *> work.a[layer + 1] + (at + first) * ldz, ldz,
@@ -143,16 +168,20 @@ cdef void forward(
 
 
 cdef void backward(
-    const network_t *net, const workspace_t *work, Py_ssize_t first_row, Py_ssize_t at,
-    Py_ssize_t n_rows, floating *slots, floating *products,
+    const network_t *net, const layers_t *layers, const workspace_t *work,
+    Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t n_rows, floating *slots,
+    floating *products,
 ) noexcept nogil:
-    """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n_rows, down to the first layer"""
+    """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n_rows, down to the first layer
+
+    With an input stage down to the inputs of that layer, which have no f.
+    """
     cdef const ptrdiff_t *stride = work.stride
     cdef const floating *above
     cdef floating *delta
-    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n
-    cdef Py_ssize_t n_intercepts = net.n_params - net.n_coefs
-    for layer in range(net.n_layers - 1, 0, -1):
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, n_sums = net.n_sums
+    cdef Py_ssize_t lowest = 0 if net.stage.n_outputs > 0 else 1
+    for layer in range(net.n_layers - 1, lowest - 1, -1):
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         above = <const floating *> work.delta[layer + 1] + at * stride[layer + 1]
         delta = <floating *> work.delta[layer] + at * stride[layer]
@@ -168,7 +197,8 @@ cdef void backward(
                 drop(work.noise, layer, first_row + first,
                      <const floating *> delta + first * stride[layer], stride[layer],
                      delta + first * stride[layer], stride[layer], n, fan_in)
-            slope_rows(net, work, layer, at + first, n, delta + first * stride[layer],
-                       slots + first // SUM_ROWS * n_intercepts
-                       + net.intercept_offset[layer - 1] - net.n_coefs, n_intercepts)
+            if layer > 0:
+                slope_rows(net, layers, work, layer, at + first, n,
+                           delta + first * stride[layer],
+                           slots + first // SUM_ROWS * n_sums, n_sums)
             first += n

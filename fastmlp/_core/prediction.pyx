@@ -75,14 +75,13 @@ cdef void block_item(
     cdef floating *z
     cdef floating *products = <floating *> p.work.products
     cdef const fm_objective *objective = &net.objective if p.what != AS_RAW else NULL
-    cdef Py_ssize_t stride = p.work.stride[0]
+    cdef Py_ssize_t ldx = p.work.ldx
     rows.first += done
     rows.n = min(p.block, p.rows.n - done)
     out += rows.first * p.n_columns
     z = out if p.n_columns == net.n_outputs else out + rows.n
     if not p.data.is_sparse:
-        x = x_block(p.data, p.work.x + at * stride * sizeof(floating), stride, rows,
-                    out)
+        x = x_block(p.data, p.work.x + at * ldx * sizeof(floating), ldx, rows, out)
         if p.check_finite and p.lanes == NULL and not kernels.all_finite(
             x, rows.n * p.data.n_features
         ):

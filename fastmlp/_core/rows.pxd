@@ -57,7 +57,7 @@ cdef inline Py_ssize_t x_stride(
     const data_t *data, const workspace_t *work, rows_t rows
 ) noexcept nogil:
     """Values from a row of x to the next, where x_block puts them"""
-    return data.n_features if is_in_place(data, work, rows) else work.stride[0]
+    return data.n_features if is_in_place(data, work, rows) else work.ldx
 
 
 cdef inline bint is_in_place(

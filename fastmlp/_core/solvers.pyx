@@ -174,7 +174,15 @@ cdef class Epoch:
         cdef update_t *update = &self.sum.update
         update.weight_decay, update.l1 = weight_decay, l1
         update.max_norm, update.clip_norm = max_norm, clip_norm
-        layout = layout_of(self.batch.net, layer_rates, layer_decays)
+        self.use_layout(layout_of(self.batch.net, layer_rates, layer_decays))
+
+    def use_layout(self, layout):
+        """Take the factors of a layout, for example of ``layout_of`` with some changed.
+
+        Parameters
+        ----------
+        layout : list of Tensor
+        """
         self.batch.set_layout(layout)
 
     def vary(

@@ -56,6 +56,7 @@ cdef void step_part(
         square = kernels.sum_squares(<const floating *> w, part.size)
         part.square = penalised(tensor, square)
         return
+    step.epsilon *= tensor.epsilon
     step.learning_rate *= tensor.rate
     step.gradient_rate *= tensor.rate
     step.scale, step.decay = scale, decay
@@ -86,9 +87,9 @@ cdef void shrink_values(
 cdef void transpose_part(
     const sum_t *s, const part_t *part, const floating *w
 ) noexcept nogil:
-    """The columns of W^T that belong to some rows of W; W^T of layer 0 is not needed"""
+    """The columns of W^T that belong to some rows of W, where W^T is needed"""
     cdef const tensor_t *tensor = &s.tensors[part.tensor]
-    if tensor.role == COEFS and tensor.layer > 0:
+    if tensor.role == COEFS and s.work.transposed[tensor.layer] != 0:
         kernels.transpose(w, tensor.n_columns,
                           <floating *> s.work.transposed[tensor.layer] + part.first,
                           s.work.stride[tensor.layer], part.n, tensor.n_columns)
@@ -99,6 +100,17 @@ cdef void transpose_all(sum_t *s, const floating *params) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(s.n_parts):
         transpose_part(s, &s.parts[i], params + s.parts[i].start)
+
+
+cdef void finish_late_parts(sum_t *s) noexcept nogil:
+    """finish_part for the parts of a stage, whose gradients are whole now"""
+    if s.n_parts > s.n_early_parts:
+        kernels.parallel(late_task, s, s.n_parts - s.n_early_parts, s.n_threads)
+
+
+cdef void late_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
+    """finish_task, counted from the first part of a stage"""
+    finish_task(s, item + (<sum_t *> s).n_early_parts, worker)
 
 
 cdef void finish_step(sum_t *s) noexcept nogil:

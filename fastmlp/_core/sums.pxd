@@ -9,12 +9,15 @@ from fastmlp._core.workspace cimport noise_t, workspace_t
 cdef enum:                              # roles of a tensor, as in layout.ROLES
     COEFS = 0
     INTERCEPTS = 1
+    SLOPES = 2
+    STAGE = 3
 
 ctypedef struct tensor_t:               # layout.Tensor
     Py_ssize_t role, layer
     Py_ssize_t start, n_rows, n_columns     # place and shape in the flat vector
     double rate                         # factor of the learning rate, 0 if it is fixed
     double decay                        # factor of the penalties
+    double epsilon                      # factor of that of the rule
 
 ctypedef struct part_t:                 # rows of a tensor
     Py_ssize_t tensor, first, n
@@ -53,6 +56,9 @@ ctypedef struct sum_t:
     Py_ssize_t n_tensors
     part_t *parts
     Py_ssize_t n_parts
+    # parts whose gradients are summed part by part; those of a stage, the last ones,
+    # column by column, and they take their step after that
+    Py_ssize_t n_early_parts
     update_t update
     noise_t noise
     double smoothing                    # of the targets of log_loss

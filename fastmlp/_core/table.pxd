@@ -27,9 +27,12 @@ cdef extern from "fastmlp.h" nogil:
         pass
 
     enum:
+        FM_FREQUENCIES
         FM_GEMM_WORK
         FM_MAX_LEVELS
+        FM_NUMBER_SIZE
         FM_N_LOSS_OUTPUTS
+        FM_PERIODIC
 
     ctypedef struct fm_objective:
         fm_loss loss
@@ -83,6 +86,7 @@ cdef extern from "fastmlp.h" nogil:
     const char *fm_isa_name(int)
     const char *fm_activation_name(int)
     const char *fm_activation_by_input(int)
+    const char *fm_activation_parametric(int)
     const char *fm_loss_name(int)
     const char *fm_loss_output(int)
     const char *fm_output_name(int)

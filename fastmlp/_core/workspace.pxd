@@ -16,6 +16,7 @@ ctypedef struct noise_t:                # what training does to the inputs of la
 ctypedef struct workspace_t:            # addresses of arrays for a block of rows
     Py_ssize_t n_rows
     size_t x, y, w                      # rows gathered from the data
+    Py_ssize_t ldx                      # values from a gathered row of x to the next
     const size_t *a                     # (n_layers + 1,) outputs of each layer
     # (n_layers + 1,) its inputs, if they are kept; else outputs overwrite them
     const size_t *z
@@ -23,10 +24,11 @@ ctypedef struct workspace_t:            # addresses of arrays for a block of row
     const size_t *input
     const noise_t *noise                # NULL for none
     const size_t *delta                 # (n_layers + 1,) dloss / dz of each layer
-    const size_t *transposed            # (n_layers,) W^T of each layer but the first
+    const size_t *transposed            # (n_layers,) W^T, of the first layer for a stage
     # (n_layers + 1,) from a row of x, a, delta to the next, and from a row of W^T
     const ptrdiff_t *stride
-    size_t intercept_grads              # (n_slots, units): their sums over SUM_ROWS
+    # (n_slots, n_sums) gradients of intercepts and slopes, summed over SUM_ROWS
+    size_t slot_sums
     size_t losses, weights              # (n_slots,) double
     size_t scratch                      # a layer of a block, for Python functions
     size_t loss_room                    # (3, n_rows, n_outputs), of a user-defined loss

@@ -63,14 +63,15 @@ cdef class Workspace:
         real = data.dtype.itemsize
         n_layers = net.c.n_layers
         n_slots = -(-n_rows // SUM_ROWS) if with_deltas else 0
-        n_intercepts = net.c.n_params - net.c.n_coefs
+        has_stage = net.stage is not None
         has_loss = net.c.loss_function != NULL and with_deltas
         dropped = [layer for layer, rate in enumerate(dropout) if layer and rate]
         for function in net.functions:
             function.check(data.dtype, with_deltas)
         is_own = [net.c.function[i] != 0 for i in range(n_layers - 1)]
         keeps_z = [
-            is_own[i] or (with_deltas and net.c.by_input[i])
+            is_own[i]
+            or (with_deltas and (net.c.by_input[i] or net.c.has_slopes))
             for i in range(n_layers - 1)
         ]
         line = LINE // real
@@ -81,17 +82,19 @@ cdef class Workspace:
         stride[n_layers] = net.c.n_outputs
         values = [n_rows * n for n in stride]  # of a layer
         hidden = range(1, n_layers)
+        changed = range(not has_stage, n_layers)  # layers whose inputs have deltas
         memory, at = _allocate({
             "a": [0 if data.c.is_sparse else real * values[0]]
             + [real * n for n in values[1:]],
-            "delta": [real * values[i] * with_deltas for i in hidden],
+            "encoded": [real * n_rows * data.c.n_features * has_stage],
+            "delta": [real * values[i] * with_deltas for i in changed],
             "z": [real * values[i] * keeps_z[i - 1] for i in hidden],
             "transposed": [
-                real * stride[i] * net.units[i + 1] * with_deltas for i in hidden
+                real * stride[i] * net.units[i + 1] * with_deltas for i in changed
             ],
             "y": [real * n_rows * data.c.y_width],
             "w": [real * n_rows],
-            "intercept_grads": [real * n_slots * n_intercepts],
+            "slot_sums": [real * n_slots * net.c.n_sums],
             "products": [real * n_threads * kernels.FM_GEMM_WORK],
             "scratch": [
                 real * n_rows * max(net.units) * (net.has_python and with_deltas)
@@ -103,7 +106,8 @@ cdef class Workspace:
         })
         a = at["a"]
         # the delta of the last layer takes the place of its outputs
-        delta = [0, *at["delta"], a[n_layers]]
+        unchanged = [0] * (not has_stage)
+        delta = [*unchanged, *at["delta"], a[n_layers]]
         z = [0, *(at["z"][i] if keeps_z[i] else a[i + 1] for i in range(n_layers - 1))]
         inputs = a[:n_layers]
         for layer, address in zip(dropped, at["dropped"]):
@@ -115,11 +119,13 @@ cdef class Workspace:
         self.c.z = self.keep(z)
         self.c.input = self.keep(inputs)
         self.c.delta = self.keep(delta)
-        self.c.transposed = self.keep([0, *at["transposed"]])
+        self.c.transposed = self.keep([*unchanged, *at["transposed"]])
         self.c.stride = <const ptrdiff_t *> address_of(strides, np.intp)
-        self.c.x = a[0]
+        self.c.x, self.c.ldx = a[0], stride[0]
+        if has_stage:
+            self.c.x, self.c.ldx = at["encoded"][0], data.c.n_features
         self.c.y, self.c.w = at["y"][0], at["w"][0]
-        self.c.intercept_grads = at["intercept_grads"][0]
+        self.c.slot_sums = at["slot_sums"][0]
         self.c.products, self.c.scratch = at["products"][0], at["scratch"][0]
         self.c.loss_room = at["loss_room"][0]
         self.c.losses, self.c.weights = at["losses"][0], at["weights"][0]

@@ -13,7 +13,6 @@ from scipy.sparse import issparse
 from scipy.special import logit
 
 from fastmlp._core.kernels import loss_outputs
-from fastmlp._core.network import Layers
 from fastmlp._core.prediction import mean_loss, predict
 from fastmlp._model.losses import LOCATION_LOSSES
 
@@ -38,7 +37,7 @@ def shortfall(task):
     is_of_epoch = not task.stops_by_score and task.averaging is None
     if not np.isfinite(constant) or (is_of_epoch and epoch_loss < constant):
         return None
-    layers = Layers(*task.network.split(task.params), task.params.dtype)
+    layers = task.network.layers(task.params)
     n_threads = task.threads(len(rows))
 
     def outputs(part):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fastmlp._core.network import Data, Layers
+from fastmlp._core.network import Data
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
 
 
@@ -38,7 +38,7 @@ class Holdout:
         """Mean loss without penalty, and score: NaN where there are no numbers."""
         network, params = task.network, task.current_params
         if params is not self.judged:
-            self.layers = Layers(*network.split(params), params.dtype)
+            self.layers = network.layers(params)
             self.judged = params
         z = predict(network, self.data, self.layers, self.rows, activated=False)
         loss = mean_loss(network, z.copy(), self.y, self.weight)
