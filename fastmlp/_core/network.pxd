@@ -46,7 +46,7 @@ cdef enum:
 
 cdef class Network:
     cdef network_t c
-    cdef readonly tuple units
+    cdef readonly tuple units, activations
     cdef readonly str loss
     cdef readonly object objective
     cdef readonly Py_ssize_t n_targets

@@ -124,7 +124,7 @@ cdef class Network:
         )
         parameter = np.array([p for _, p in activations], dtype=np.float64)
         addresses = np.array(list(map(address_of_function, functions)), dtype=np.uintp)
-        self.units = units
+        self.units, self.activations = units, tuple(activations)
         self.owners = (width, ends, activation, by_input, parameter, addresses, slopes)
         functions.append(loss_function)
         self.functions = tuple(f for f in functions if f is not None)

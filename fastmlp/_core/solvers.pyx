@@ -79,6 +79,7 @@ cdef class Epoch:
     cdef object average
     cdef tuple values                   # arrays of values per step
     cdef Py_ssize_t n_varied            # for how many steps
+    cdef bint is_stopped
     cdef const double *rates            # each NULL where the value is constant
     cdef const double *alphas
     cdef const double *weight_decays
@@ -294,7 +295,7 @@ cdef class Epoch:
         self.n_rows, self.rows_done = n_rows, 0
         if ceil_div(self.n_rows, self.batch_size) > self.n_varied:
             raise ValueError(f"there are values for {self.n_varied} steps only")
-        self.loss_sum, self.rows_counted = 0, 0
+        self.loss_sum, self.rows_counted, self.is_stopped = 0, 0, False
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
         read_weights(batch)
         while self.rows_done < self.n_rows:
@@ -307,10 +308,14 @@ cdef class Epoch:
                 kernels.restore_denormals(before)
             self.failures.check()
             PyErr_CheckSignals()
-            if self.loss_sum != self.loss_sum:
+            if self.loss_sum != self.loss_sum or self.is_stopped:
                 break
             if deadline < INFINITY and self.rows_counted and perf_counter() > deadline:
                 break
+
+    def stop(self):
+        """Let a run in another thread end early, as after its deadline."""
+        self.is_stopped = True
 
     cdef void next_block(self) noexcept nogil:
         """Add a block of rows; after the last one of a batch take the step"""

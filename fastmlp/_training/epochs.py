@@ -46,7 +46,7 @@ def run_epochs(task, optimizer, epoch, order):
             if checkpoint is not None:
                 checkpoint.epoch_ends(monitor, state)
         else:
-            if not plan.is_incremental:
+            if not (plan.is_incremental or plan.is_scheduled):
                 limit = (
                     f"Stochastic Optimizer: Maximum iterations ({plan.n_epochs}) "
                     "reached and the optimization hasn't converged yet."

@@ -36,11 +36,7 @@ class Holdout:
 
     def judge(self, task):
         """Mean loss without penalty, and score: NaN where there are no numbers."""
-        network, params = task.network, task.current_params
-        if params is not self.judged:
-            self.layers = network.layers(params)
-            self.judged = params
-        z = predict(network, self.data, self.layers, self.rows, activated=False)
+        network, z = task.network, self.raw_outputs(task)
         loss = mean_loss(network, z.copy(), self.y, self.weight)
         if self.score.is_loss:
             return loss, -loss
@@ -52,6 +48,14 @@ class Holdout:
             # a score of scikit-learn is NaN because of the targets alone
             raise self.score.cannot_judge("NaN")
         return loss, score
+
+    def raw_outputs(self, task):
+        """Outputs for the validation rows, before their activation."""
+        network, params = task.network, task.current_params
+        if params is not self.judged:
+            self.layers = network.layers(params)
+            self.judged = params
+        return predict(network, self.data, self.layers, self.rows, activated=False)
 
 
 def decides(task):

@@ -63,7 +63,8 @@ class Judge:
         record.validation_scores.append(score)
         # An infinite score would keep the first weights that have it for ever.
         improved = record.best_score + self.tol <= score < np.inf
-        if record.best_score < score < np.inf:
+        is_tie = self.task.plan.keeps_later and score == record.best_score
+        if record.best_score < score < np.inf or is_tie:
             record.best_score = score
             if self.task.stops_by_score:
                 self._keep()

@@ -93,7 +93,7 @@ class Monitor:
             return self._stops("divergence")
         if self._score_is_reached(validation[1]) or self.time_is_up():
             return True
-        if record.no_improvement_count > self.plan.n_iter_no_change:
+        if record.no_improvement_count > self._patience():
             if optimizer.trigger_stopping(self._say_why):
                 self.has_ended = True
                 if optimizer.divisor is not None:
@@ -186,6 +186,11 @@ class Monitor:
             self.reporter.say(message)
         return self._stops("callback") if messages else False
 
+    def _patience(self):
+        """Epochs without an improvement that are allowed."""
+        until_best = self.record.n_iter - self.record.no_improvement_count
+        return self.plan.n_iter_no_change + self.plan.patience_growth * until_best
+
     def _stops(self, reason):
         """Remember why training stops, for the record; gives True."""
         self.stop_reason = reason
@@ -231,6 +236,8 @@ class Monitor:
         user's request is short on purpose.
         """
         if not self.has_ended or self.is_interrupted or self.divergence.has_warned:
+            return None
+        if self.plan.is_scheduled:
             return None
         if self.plan.is_incremental or not np.isfinite(self.task.params).all():
             return None

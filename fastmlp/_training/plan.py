@@ -85,6 +85,13 @@ class Plan:
         Whether features are standardised.
     scales_targets : bool or None
         Whether targets are; None where they cannot be, as they are classes.
+    is_scheduled : bool
+        Whether the fit is meant to take all its epochs, so that their end tells nothing
+        of its convergence.
+    keeps_later : bool
+        Whether early stopping keeps the last of several epochs with the best score.
+    patience_growth : float
+        What each epoch up to the best one adds to ``n_iter_no_change``.
     """
 
     solver: str
@@ -110,6 +117,9 @@ class Plan:
     has_own_loss: bool
     scales_features: bool
     scales_targets: bool | None
+    is_scheduled: bool = False
+    keeps_later: bool = False
+    patience_growth: float = 0.0
 
     @property
     def is_stochastic(self):

@@ -1,0 +1,1 @@
+"""The estimators for tables: raw columns in, a tuned recipe of training."""

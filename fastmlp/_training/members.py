@@ -1,0 +1,243 @@
+"""Networks of one shape that train side by side, each on a thread of its own.
+
+They share the schedule and are judged together: what counts is the mean of their
+predictions.  To those who lead a fit (Monitor, Judge) they look like one network whose
+flat vector holds the weights of all, member after member.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from fastmlp._core.network import Data
+from fastmlp._core.permutation import shuffle
+from fastmlp._core.prediction import activate_outputs, predict
+from fastmlp._core.solvers import Epoch
+from fastmlp._training.holdout import Holdout
+from fastmlp._training.task import Task
+
+
+class MembersTask(Task):
+    """A task of several networks.
+
+    Parameters
+    ----------
+    plan, network, params, samples, data, record, random_state
+        As of Task; ``params`` holds the weights of all members.
+    rows : list of ndarray of intp
+        The rows that each member trains on.
+    **others
+        As of Task.
+    """
+
+    def __init__(self, *arguments, rows, **others):
+        super().__init__(*arguments, rows=rows, **others)
+        self.n_members = len(rows)
+
+    @property
+    def n_train(self):
+        """Rows that a member trains on, the most of them."""
+        return max(map(len, self.rows))
+
+    def order(self):
+        """The rows to train on, in the order of the data: of each member."""
+        return self.rows
+
+    def members(self, params=None):
+        """The flat vectors of the members, as views."""
+        params = self.params if params is None else params
+        return params.reshape(self.n_members, -1)
+
+
+class MembersOrder:
+    """Each member shuffles its rows for each epoch.
+
+    Parameters
+    ----------
+    rows : list of ndarray of intp
+    random_state : RandomState
+    """
+
+    def __init__(self, rows, random_state):
+        self.current = [np.array(of_member, dtype=np.intp) for of_member in rows]
+        self.random_state = random_state
+
+    def next(self):
+        """The rows of the next epoch, of each member."""
+        for rows in self.current:
+            shuffle(rows, self.random_state)
+        return self.current
+
+
+class Curves:
+    """Learning rate, weight decay and dropout of every step of a fit.
+
+    Parameters
+    ----------
+    n_steps : int
+        Of the whole fit.
+    rate, weight_decay : callable
+        Functions of the progress from 0 to 1, of an array.
+    dropout : callable
+        The same for the rates of the layers, of shape (n_steps, n_layers); or None.
+    """
+
+    def __init__(self, n_steps, rate, weight_decay, dropout=None):
+        progress = np.arange(n_steps) / n_steps
+        self.rate, self.weight_decay = rate(progress), weight_decay(progress)
+        self.dropout = None if dropout is None else dropout(progress)
+
+    def hand_to(self, epoch, first, n_steps):
+        """Let an epoch of the core take the values of its steps."""
+        steps = slice(first, first + n_steps)
+        epoch.vary(
+            learning_rate=self.rate[steps],
+            weight_decay=self.weight_decay[steps],
+            dropout=None if self.dropout is None else self.dropout[steps],
+        )
+
+
+class Members:
+    """The epochs of several networks, as one epoch of the core.
+
+    A last short batch is left out; as the rows are shuffled, other ones each time.
+
+    Parameters
+    ----------
+    task : MembersTask
+    optimizer : object of one of OPTIMIZERS
+        Its moments hold those of all members, as the vector of the task.
+    layout : list of Tensor
+    curves : list of Curves
+        Of each member.
+    n_threads : int
+        They are shared by the members first, then by the rows of a batch.
+    """
+
+    def __init__(self, task, optimizer, layout, curves, n_threads):
+        self.n_threads = min(n_threads, task.n_members)
+        self.batch_size, self.curves = task.batch_size(), curves
+        moments = zip(*map(task.members, optimizer.moments))
+        self.epochs = []
+        for params, of_member in zip(task.members(), moments):
+            epoch = Epoch(
+                task.network,
+                task.data,
+                params,
+                of_member,
+                self.batch_size,
+                task.plan.alpha,
+                max(1, n_threads // task.n_members),
+                **task.plan.regularization.of_rows(),
+            )
+            epoch.regularize(**task.plan.regularization.of_weights())
+            epoch.use_layout(layout)
+            self.epochs.append(epoch)
+
+    @property
+    def t(self):
+        """Steps of each member."""
+        return max(epoch.t for epoch in self.epochs)
+
+    @property
+    def loss(self):
+        """Mean loss over the members."""
+        return float(np.mean([epoch.loss for epoch in self.epochs]))
+
+    @property
+    def rows_counted(self):
+        """Rows of the last epoch that counted, those of one member."""
+        return min(epoch.rows_counted for epoch in self.epochs)
+
+    @property
+    def rows_done(self):
+        """Rows of the last epoch, those of one member."""
+        return max(epoch.rows_done for epoch in self.epochs)
+
+    @property
+    def last_rate(self):
+        """Learning rate of the last step, with the corrections of Adam."""
+        return self.epochs[0].last_rate
+
+    def use(self, *arguments, **scalars):
+        """Take steps by a rule, as ``use`` of an epoch."""
+        for epoch in self.epochs:
+            epoch.use(*arguments, **scalars)
+
+    def seed(self, key):
+        """Give each member a seed of its own for dropout."""
+        for number, epoch in enumerate(self.epochs):
+            epoch.seed((key[0], (key[1] + number) % 2**32))
+
+    def run(self, orders, _, deadline):
+        """Train each member on all batches of one epoch."""
+        tasks = [
+            (epoch, order[: self._whole(len(order))], deadline, curves)
+            for epoch, order, curves in zip(self.epochs, orders, self.curves)
+        ]
+        if self.n_threads == 1:
+            for task in tasks:
+                self._run_member(*task)
+            return
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            futures = [pool.submit(self._run_member, *task) for task in tasks]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                for epoch in self.epochs:
+                    epoch.stop()
+                raise
+
+    def _whole(self, n_rows):
+        """Rows in whole batches; all if they are fewer than one."""
+        return max(n_rows - n_rows % self.batch_size, min(n_rows, self.batch_size))
+
+    def _run_member(self, epoch, order, deadline, curves):
+        """One epoch of one member."""
+        n_steps = -(-len(order) // self.batch_size)
+        curves.hand_to(epoch, epoch.t, n_steps)
+        epoch.run(order, len(order), deadline)
+
+
+class MembersHoldout(Holdout):
+    """Validation rows that judge the mean of the predictions of the members.
+
+    Parameters
+    ----------
+    data : Data
+    rows : list of ndarray of intp
+        The validation rows of each member.
+    samples : Samples
+        The rows that are of any member, in their order, in the units of training.
+    score : object
+        As of Holdout.
+    link : callable
+        From the mean of the outputs behind their activation back to those before it.
+    """
+
+    def __init__(self, data, rows, samples, score, link):
+        judged = np.unique(np.concatenate(rows))
+        super().__init__(data, judged, samples, score)
+        self.rows_of_members, self.link = rows, link
+        self.places = [np.searchsorted(judged, of_member) for of_member in rows]
+        self.is_shared = all(len(of_member) == len(judged) for of_member in rows)
+
+    def raw_outputs(self, task):
+        """Outputs before their activation: of the only member, or of the mean."""
+        network, params = task.network, task.members(task.current_params)
+        if len(params) == 1:
+            layers = network.layers(params[0])
+            return predict(network, self.data, layers, self.rows, activated=False)
+        total = np.zeros((len(self.rows), network.units[-1]), dtype=params.dtype)
+        counts = np.zeros((len(self.rows), 1), dtype=params.dtype)
+        n_threads = task.threads(len(self.rows))
+        for weights, rows, places in zip(params, self.rows_of_members, self.places):
+            layers = network.layers(weights)
+            total[places] += predict(
+                network, self.data, layers, rows, n_threads=n_threads
+            )
+            counts[places] += 1
+        return self.link(total / counts)
