@@ -136,7 +136,14 @@ def xgboost(is_classifier, seed):
 
     kinds = xgboost.XGBRegressor, xgboost.XGBClassifier
     kind = kinds[is_classifier]
-    return kind(random_state=seed, n_jobs=1, enable_categorical=True, verbosity=0)
+    model = kind(random_state=seed, n_jobs=1, enable_categorical=True, verbosity=0)
+    return Converted(model, some_levels)
+
+
+def some_levels(X):
+    """The frame with a category of no levels, which is all gaps, as numbers."""
+    empty = [c for c in X.select_dtypes("category") if not len(X[c].cat.categories)]
+    return X.assign(**{c: float("nan") for c in empty})
 
 
 class CatBoost:

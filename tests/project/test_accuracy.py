@@ -17,7 +17,7 @@ sys.path.insert(0, str(BENCH))  # as for its scripts, and for these imports only
 import accuracy
 from tables import measures, report
 from tables.comparison import Comparison
-from tables.methods import METHODS, few_levels, filled, own, piped
+from tables.methods import METHODS, few_levels, filled, own, piped, some_levels
 from tables.picture import picture
 from tables.results import Results
 from tables.table import Table, in_folder, shipped
@@ -200,6 +200,9 @@ def test_frames_for_libraries(folder):
     assert few_levels(ids)["x0"].isna().sum() == 1
     assert few_levels(ids)["x0"].nunique() == 300
     assert few_levels(X)["x1"].dtype == "category"
+    gaps = pd.DataFrame({"x0": pd.Categorical([None, None])})
+    assert some_levels(gaps)["x0"].dtype == float
+    assert some_levels(X)["x1"].dtype == "category"
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
