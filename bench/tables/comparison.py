@@ -57,7 +57,8 @@ def figures_of(entries):
         return None
 
     def average(key):
-        return mean(entry[key] for entry in entries)
+        value = mean(entry[key] for entry in entries)
+        return float(f"{value:.12g}")  # ties are not decided by rounding errors
 
     is_classification = entries[0]["task"] == "classification"
     return Figures(

@@ -79,6 +79,20 @@ def test_ranks_with_ties():
     assert found.of_task("regression") == ["b"]
 
 
+def test_rounding_errors_decide_no_tie():
+    errors = {"x": [0.1, 0.2, 0.3], "y": [0.2, 0.2, 0.2], "z": [0.3, 0.3, 0.0]}
+    entries = [
+        result(method, split=split, error=error)
+        for method, values in errors.items()
+        for split, error in enumerate(values)
+    ]
+    found = Comparison(entries, errors)
+    assert found.mean_ranks(["a"], "error") == {"x": 2.0, "y": 2.0, "z": 2.0}
+    assert [(line.won, line.lost) for line in found.lines("x")] == [(0, 0)] * 3
+    stars = report.details(found, "error", "error")[1].count("*")
+    assert stars == 3
+
+
 def test_ratios_are_geometric_means():
     entries = [
         result("x", "a", error=0.2, fit_seconds=8.0),
