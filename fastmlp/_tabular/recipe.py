@@ -187,7 +187,7 @@ def _start_stage(stage, weights, tables, random_state):
 
 def _start_numbers(tensor, random_state):
     """The starting weights of the embeddings of numbers; missing ones take 0."""
-    n, width = tensor.shape
+    _n, width = tensor.shape
     if width == 1:
         return
     ends = np.cumsum([n_frequencies] * 2 + [n_frequencies * n_periodic, n_periodic])

@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastmlp._core.network import Data
 from fastmlp._core.permutation import shuffle
-from fastmlp._core.prediction import activate_outputs, predict
+from fastmlp._core.prediction import predict
 from fastmlp._core.solvers import Epoch
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.task import Task
