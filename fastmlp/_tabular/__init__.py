@@ -1,0 +1,1 @@
+"""Tables as people have them: columns, and their values as a network takes them."""
