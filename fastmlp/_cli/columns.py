@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp._cli.table import UsageError, parse_number
+from fastmlp._utils.numbers import written
 
 NUMBERS, CATEGORIES = "numbers", "categories"
 LARGEST = 1e100
@@ -93,16 +94,8 @@ def texts_of(column):
 
 
 def as_written(value):
-    """A value as it would be written in a CSV file: whole floats without fraction."""
-    if isinstance(value, str):
-        return value.strip()
-    if not isinstance(value, bool | np.bool_ | int | np.integer | bytes):
-        try:
-            if float(value).is_integer():
-                value = int(value)
-        except (TypeError, ValueError, OverflowError):
-            pass
-    return str(value)
+    """A value as it would be written in a CSV file, without blanks around it."""
+    return value.strip() if isinstance(value, str) else written(value)
 
 
 def arrow_type(column):

@@ -15,6 +15,11 @@ _CODES = (
 )
 
 
+def is_date(name):
+    """Whether a type of this name holds dates, times or spans of time."""
+    return _DATES.match(name) is not None
+
+
 def check_dates(X, name):
     """Raise ValueError for dates and times, which NumPy would take for numbers.
 
@@ -26,7 +31,7 @@ def check_dates(X, name):
     """
     for label, kind in column_types(X):
         if getattr(kind, "kind", "") in ("m", "M") or (
-            not isinstance(kind, np.dtype) and _DATES.match(str(kind))
+            not isinstance(kind, np.dtype) and is_date(str(kind))
         ):
             where = "" if label is None else f" in column {label!r}"
             raise ValueError(
@@ -68,7 +73,7 @@ def text_fault(X):
                     what = f"{kind} objects such as {example}: {error}"
                 return (
                     f"X must hold real numbers, but column {label!r} holds {what}. "
-                    f"{_DAYS if _DATES.match(kind) else _CODES}"
+                    f"{_DAYS if is_date(kind) else _CODES}"
                 )
     return None
 

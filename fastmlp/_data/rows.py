@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import warnings
 
 import numpy as np
 
 from fastmlp._data.columns import check_dates, text_fault
+from fastmlp._utils.warnings import warn
 
 PIECE = 2**23  # bytes of rows that are converted at a time
 
@@ -183,6 +183,28 @@ def check_names(names, expected):
     )
 
 
+def compare_names(X, names, reader):
+    """Raise ValueError for other names than the model has; warn where one has none.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame
+    names : list of str or None
+        Names of the features of the model.
+    reader : str
+        What reads X, for the messages.
+    """
+    found = column_names(X)
+    if hasattr(X, "columns") and (found is None) != (names is None):
+        warn(
+            f"X does not have valid feature names, but {reader} was fitted with "
+            "feature names"
+            if found is None
+            else f"X has feature names, but {reader} was fitted without feature names"
+        )
+    check_names(found, names)
+
+
 def checked_rows(X, names, n_features, reader):
     """X as an array of numbers or a CSR matrix, after a check of names and shape.
 
@@ -198,29 +220,29 @@ def checked_rows(X, names, n_features, reader):
     """
     check_is_read(X, "X")
     X = known_frame(X)
-    found = column_names(X)
-    if hasattr(X, "columns") and (found is None) != (names is None):
-        warnings.warn(
-            f"X does not have valid feature names, but {reader} was fitted with "
-            "feature names"
-            if found is None
-            else f"X has feature names, but {reader} was fitted without feature names",
-            stacklevel=5,
-        )
-    check_names(found, names)
+    compare_names(X, names, reader)
     X = checked_sparse(X) if is_sparse(X) else numbers(X)
-    if X.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead: X must have the "
-            f"shape (n_samples, {n_features}). Reshape a single row by "
-            "X.reshape(1, -1)."
-        )
-    if X.shape[1] != n_features:
-        raise ValueError(
-            f"X has {X.shape[1]} features, but {reader} is expecting "
-            f"{n_features} features as input."
-        )
+    check_two_dimensional(X.ndim)
+    check_width(X.shape[1], n_features, reader)
     return X
+
+
+def check_two_dimensional(ndim):
+    """Raise ValueError for another number of dimensions than two."""
+    if ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {ndim}D array instead: X must have the shape "
+            "(n_samples, n_features). Reshape a single row by X.reshape(1, -1)."
+        )
+
+
+def check_width(found, n_features, reader):
+    """Raise ValueError for another number of columns than the model has."""
+    if found != n_features:
+        raise ValueError(
+            f"X has {found} features, but {reader} is expecting {n_features} features "
+            "as input."
+        )
 
 
 def check_out(out, shape, dtype):

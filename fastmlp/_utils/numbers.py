@@ -74,3 +74,14 @@ def real_array(values, name):
             f"{name} must hold real numbers, got an array of dtype {array.dtype}."
         )
     return array
+
+
+def written(value):
+    """A number or bool as text: a whole number without fraction."""
+    if not isinstance(value, bool | np.bool_ | int | np.integer | bytes):
+        try:
+            if float(value).is_integer():
+                value = int(value)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    return str(value)

@@ -22,6 +22,7 @@ FLOORS = (
     "_training",
     "_inspection",
     "_mlp",
+    "_tabular",
     "export",
     "_cli",
     "__main__",

@@ -1,0 +1,343 @@
+"""A table as the matrix that a network takes: scaled numbers and codes of categories.
+
+a) What a column is, numbers or a category, is decided by the whole of X; medians,
+   scales and levels are those of the rows of the training part.
+b) The matrix is filled column by column, so that beside it there are a few columns in
+   float64 at most.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp._data.rows import check_width, compare_names, known_frame
+from fastmlp._tabular.columns import size_error
+from fastmlp._tabular.levels import codes_of, is_missing, levels_of
+from fastmlp._tabular.scaling import one_hot_table, robust_scale, scaled
+from fastmlp._tabular.table import read_table
+from fastmlp._utils.numbers import float_dtype
+from fastmlp._utils.spelling import did_you_mean
+from fastmlp._utils.warnings import warn
+
+_FEWEST_ROWS = 20  # from which a column of distinct values is remarkable
+_MOST_LEVELS = 2**24  # codes that float32 holds
+
+
+class TableEncoder:
+    """Numbers and categories of a table as a matrix.
+
+    Parameters
+    ----------
+    categorical_features : "from_dtype", None, list or mask, default="from_dtype"
+        Which columns are categories: those of text, objects, categories and bools;
+        none; those of the names or positions in a list; those where a mask is True. By
+        type, a column of objects that are numbers or missing is one of numbers.
+    max_one_hot : float, default=8
+        The largest number of levels that are one-hot columns.
+    dtype : dtype, default=float32
+        Of the matrix, float32 or float64.
+
+    Attributes
+    ----------
+    n_features_in, n_numbers : int
+        Columns of the table, and how many of them are numbers.
+    feature_names_in : ndarray of object or None
+    number_columns, category_columns : ndarray of int
+        Positions in the table, in ascending order.
+    medians, scales : ndarray of float64 of shape (n_numbers,)
+    levels : list of ndarray
+        For each category the values that it has in training, in ascending order.
+    codes : list of dict
+        For each category the codes of its levels, from 1.
+    tables : list of ndarray or None
+        For each category the inputs of the network, a row for each code, or None where
+        they are an embedding that is to be learnt.
+    """
+
+    def __init__(
+        self, categorical_features="from_dtype", max_one_hot=8, dtype=np.float32
+    ):
+        self.categorical_features = categorical_features
+        self.max_one_hot = max_one_hot
+        self.dtype = float_dtype(dtype)
+
+    def fit(self, X, rows=None):
+        """Take over columns, scales and levels.
+
+        Parameters
+        ----------
+        X : DataFrame, Table, ndarray, or list of rows or dicts
+        rows : ndarray of int or bool, default=None
+            Rows of the training part; None for all.
+
+        Returns
+        -------
+        self : TableEncoder
+
+        Raises
+        ------
+        ValueError
+            If a column cannot be used; self is as it was.
+        """
+        table = read_table(X)
+        n_columns = table.n_columns
+        chosen = chosen_columns(self.categorical_features, table.names, n_columns)
+        numbers, categories = {}, {}
+        for place in range(n_columns):
+            column = table.read(place)
+            if column.is_category if chosen is None else chosen[place]:
+                if chosen is None and column.mixture is not None:
+                    warn(
+                        f"Column {column.label!r} holds numbers, and texts such as "
+                        f"{column.mixture!r}; it is taken as categories. If the texts "
+                        "stand for missing values, replace them by None."
+                    )
+                categories[place] = _levels_and_counts(column, rows)
+            else:
+                values = _finite_numbers(column)
+                values = values if rows is None else values[rows]
+                numbers[place] = robust_scale(values)
+        tables = [
+            one_hot_table(counts) if len(levels) <= self.max_one_hot else None
+            for levels, counts in categories.values()
+        ]
+        self._use(
+            names=table.names,
+            n_columns=n_columns,
+            number_columns=np.array(list(numbers), dtype=np.intp),
+            category_columns=np.array(list(categories), dtype=np.intp),
+            scaling=np.array(list(numbers.values())).reshape(-1, 2),
+            levels=[levels for levels, _ in categories.values()],
+            tables=[of if of is None else of.astype(self.dtype) for of in tables],
+        )
+        return self
+
+    def _use(
+        self,
+        names,
+        n_columns,
+        number_columns,
+        category_columns,
+        scaling,
+        levels,
+        tables,
+    ):
+        """Set what a fit finds."""
+        self.feature_names_in = None if names is None else np.array(names, dtype=object)
+        self.n_features_in, self.n_numbers = n_columns, len(number_columns)
+        self.number_columns, self.category_columns = number_columns, category_columns
+        self.medians, self.scales = np.ascontiguousarray(scaling.T)
+        self.levels, self.tables = levels, tables
+        self.codes = [codes_of(of) for of in levels]
+
+    @property
+    def names(self):
+        """The names of the columns as a list, or None."""
+        known = self.feature_names_in
+        return None if known is None else known.tolist()
+
+    def transform(self, X, reader="the encoder"):
+        """The matrix of a table.
+
+        Parameters
+        ----------
+        X : DataFrame, Table, ndarray, or list of rows or dicts
+            With the columns of ``fit``. Dicts may leave out what is missing.
+        reader : str, default="the encoder"
+            What reads X, for the messages.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_rows, n_numbers + n_categories)
+            First the numbers, NaN where missing, then the code of each category, 0
+            where it is missing or no level.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns, or a column holds what it must not.
+        """
+        X = known_frame(X)
+        compare_names(X, self.names, reader)
+        table = read_table(X, self.names)
+        check_width(table.n_columns, self.n_features_in, reader)
+        width = self.n_numbers + len(self.category_columns)
+        Z = np.empty((table.n_rows, width), dtype=self.dtype)
+        scaling = zip(self.medians.tolist(), self.scales.tolist())
+        for out, (at, of) in enumerate(zip(self.number_columns.tolist(), scaling)):
+            Z[:, out] = scaled(_finite_numbers(table.read(at)), *of)
+        known = zip(self.codes, self.levels)
+        for out, (at, of) in enumerate(
+            zip(self.category_columns.tolist(), known), self.n_numbers
+        ):
+            Z[:, out] = _codes(table.read(at), *of)
+        return Z
+
+    def content(self):
+        """All that there is to keep, as plain data.
+
+        Returns
+        -------
+        content : dict
+            Of numbers, texts, and arrays and lists of such.
+        """
+        return {
+            "max_one_hot": self.max_one_hot,
+            "dtype": self.dtype.name,
+            "n_features_in": self.n_features_in,
+            "feature_names_in": self.feature_names_in,
+            "category_columns": self.category_columns.astype(np.int64),
+            "medians": self.medians,
+            "scales": self.scales,
+            "levels": list(self.levels),
+            "tables": list(self.tables),
+        }
+
+    @classmethod
+    def from_content(cls, content):
+        """The encoder that ``content`` came from.
+
+        Raises
+        ------
+        ValueError
+            If the parts do not fit one another.
+        """
+        n_columns, names = content["n_features_in"], content["feature_names_in"]
+        chosen = content["category_columns"].astype(np.intp)
+        others = np.setdiff1d(np.arange(n_columns, dtype=np.intp), chosen)
+        levels, tables = content["levels"], content["tables"]
+        scaling = np.column_stack([content["medians"], content["scales"]])
+        if not (
+            len(others) == len(scaling) == n_columns - len(chosen)
+            and len(chosen) == len(levels) == len(tables)
+            and (names is None or len(names) == n_columns)
+            and all(
+                table is None or (table.ndim == 2 and len(table) == len(of) + 1)
+                for of, table in zip(levels, tables)
+            )
+        ):
+            raise ValueError("the columns, levels and tables do not fit one another.")
+        encoder = cls(chosen.tolist(), content["max_one_hot"], content["dtype"])
+        names = None if names is None else list(names)
+        encoder._use(names, n_columns, others, chosen, scaling, levels, tables)
+        return encoder
+
+
+def chosen_columns(categorical_features, names, n_columns):
+    """A mask of the columns that are categories; None where their types say it.
+
+    Parameters
+    ----------
+    categorical_features : "from_dtype", None, list or mask
+    names : list of str or None
+    n_columns : int
+
+    Raises
+    ------
+    ValueError
+        If a column is not there or named twice, or a mask has another length.
+    """
+    mask = np.zeros(n_columns, dtype=bool)
+    if categorical_features is None:
+        return mask
+    if isinstance(categorical_features, str):
+        if categorical_features == "from_dtype":
+            return None
+        raise ValueError(
+            "categorical_features must be 'from_dtype', None, a list of names or "
+            f"positions, or a mask, got {categorical_features!r}. For a single column "
+            f"pass [{categorical_features!r}]."
+        )
+    given = [
+        of.item() if isinstance(of, np.generic) else of for of in categorical_features
+    ]
+    if given and all(isinstance(of, bool) for of in given):
+        if len(given) != n_columns:
+            raise ValueError(
+                f"categorical_features is a mask of {len(given)} values, but X has "
+                f"{n_columns} columns."
+            )
+        return np.array(given)
+    for of in given:
+        place = _position(of, names, n_columns)
+        if mask[place]:
+            raise ValueError(f"categorical_features names column {of!r} twice.")
+        mask[place] = True
+    return mask
+
+
+def _position(of, names, n_columns):
+    """The position of a column that is given by name or position."""
+    if isinstance(of, str):
+        if names is None:
+            raise ValueError(
+                f"categorical_features names column {of!r}, but the columns of X have "
+                "no names. Give their positions, or pass a frame."
+            )
+        if of not in names:
+            raise ValueError(
+                f"categorical_features names column {of!r}, which X does not have."
+                f"{did_you_mean(of, names)}"
+            )
+        return names.index(of)
+    if isinstance(of, bool) or not isinstance(of, int):
+        raise ValueError(
+            "categorical_features must hold names, positions or one bool for each "
+            f"column, got {of!r}."
+        )
+    if not -n_columns <= of < n_columns:
+        raise ValueError(
+            f"categorical_features gives position {of}, but X has {n_columns} columns."
+        )
+    return of
+
+
+def _finite_numbers(column):
+    """The numbers of a column, NaN where missing; ValueError for infinite ones."""
+    values = column.numbers()
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise size_error(values[infinite.argmax()], column.label)
+    return values
+
+
+def _levels_and_counts(column, rows):
+    """The levels of a category, and how often each code occurs, in some of the rows."""
+    places, values = column.factors()
+    places = places if rows is None else places[rows]
+    seen = np.bincount(places + 1, minlength=len(values) + 1)
+    n_missing, seen = seen[0], seen[1:]
+    levels = levels_of([value for value, n in zip(values, seen) if n])
+    if len(levels) >= _MOST_LEVELS:
+        raise ValueError(
+            f"Column {column.label!r} has {len(levels)} levels, but a category may "
+            f"have {_MOST_LEVELS - 1}. Leave it out, or group its values."
+        )
+    if len(levels) == len(places) >= _FEWEST_ROWS:
+        warn(
+            f"Column {column.label!r} is a category with as many levels as rows, "
+            f"{len(levels)}. It says nothing about other rows: leave it out if it "
+            "identifies a row, or convert it if it holds numbers or dates as text."
+        )
+    codes = codes_of(levels)
+    counts = np.bincount(
+        [codes.get(value, 0) for value in values], seen, minlength=len(levels) + 1
+    )
+    counts[0] += n_missing
+    return levels, counts.astype(np.int64)
+
+
+def _codes(column, known, levels):
+    """The codes of a category's cells; a warning if all are of another kind."""
+    places, values = column.factors()
+    codes = np.array([known.get(value, 0) for value in values] + [0])
+    if len(levels) and not codes.any():
+        present = [value for value in values if not is_missing(value)]
+        are_texts = isinstance(levels[0], str)
+        if present and all(isinstance(of, str) != are_texts for of in present):
+            warn(
+                f"All values of column {column.label!r} are unknown: it holds values "
+                f"such as {present[0]!r}, while in training it held values such as "
+                f"{levels.tolist()[0]!r}. Convert it to what it was."
+            )
+    return codes[places]

@@ -1,0 +1,67 @@
+"""Levels of a category: the values it has in training, and their codes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp._utils.numbers import written
+
+
+def levels_of(values):
+    """The levels of a column, in ascending order.
+
+    Parameters
+    ----------
+    values : list of bool, int, float, str or None
+        Distinct values of the training part.
+
+    Returns
+    -------
+    levels : ndarray
+        Of bool, int64, uint64 or float64, or of object with texts. Bools beside other
+        values are the numbers 0 and 1; numbers beside texts are as they are written.
+    """
+    values = [value for value in values if not is_missing(value)]
+    if values and all(isinstance(value, bool) for value in values):
+        return np.array(sorted(values))
+    values = [int(value) if isinstance(value, bool) else value for value in values]
+    if not values or any(isinstance(value, str) for value in values):
+        texts = {v if isinstance(v, str) else written(v) for v in values}
+        return np.array(sorted(texts), dtype=object)
+    array = np.array(values)
+    return np.unique(array if array.dtype.kind in "iuf" else array.astype(float))
+
+
+def codes_of(levels):
+    """A dict from each level to its code, 1 for the first.
+
+    A number is found by its value, so 1 and 1.0 are the same. It is found too as it is
+    written, and a text by the number that is written so: 7 and "7" are the same, while
+    "007" is another text.
+    """
+    levels = levels.tolist()
+    codes = {level: code for code, level in enumerate(levels, 1)}
+    for code, level in enumerate(levels, 1):
+        other = _read(level) if isinstance(level, str) else written(level)
+        if other is not None:
+            codes.setdefault(other, code)
+    return codes
+
+
+def is_missing(value):
+    """Whether a plain value is None or NaN."""
+    return value is None or value != value
+
+
+def _read(text):
+    """The number or bool that is written as this text, or None."""
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if written(value) == text:
+            return value
+    return None
