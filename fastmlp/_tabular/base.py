@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_y, check_is_fitted
 
+from fastmlp._data.split import Samples
 from fastmlp._data.validation import check_raw, check_sample_weight, named
 from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.parameters import check_parameters, hidden_sizes
@@ -20,7 +21,6 @@ from fastmlp._tabular.split import folds, holdout
 from fastmlp._tabular.training import Settings, train
 from fastmlp._training.record import as_arrays
 from fastmlp._training.regularization import smoothed
-from fastmlp._data.split import Samples
 from fastmlp._utils.threads import allowed_threads
 
 PATIENCE = (2.0, 20.0)  # stop where the epoch is above 2 * best + 20
