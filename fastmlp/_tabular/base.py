@@ -1,4 +1,4 @@
-"""What the classifier and the regressor for tables share: the fit, from frame to model."""
+"""What the classifier and the regressor for tables share: the fit of a raw table."""
 
 from __future__ import annotations
 

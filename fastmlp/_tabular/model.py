@@ -16,7 +16,7 @@ EMBEDDING_WIDTH = 8
 
 
 def stage_of(encoder, is_periodic):
-    """The input stage behind an encoder: a fixed table, or a trained one, a category."""
+    """The input stage behind an encoder, with a table for each category."""
     tables = [
         (len(levels) + 1, EMBEDDING_WIDTH, True)
         if table is None
