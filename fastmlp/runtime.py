@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp._core.forward import Forward
-from fastmlp._core.network import Data, Network, Objective
+from fastmlp._core.network import Data, Network
 from fastmlp._core.prediction import (
     OUTPUTS,
     PROBA,
@@ -42,8 +42,8 @@ from fastmlp._data.rows import (
     not_finite,
     pieces,
 )
-from fastmlp._model.model_file import read_model_file
-from fastmlp._model.snapshot import Snapshot, predicting_objective, special
+from fastmlp._model.model_file import read_model_file, snapshot_of_file
+from fastmlp._model.snapshot import Snapshot
 from fastmlp._model.versions import warn_of_version
 from fastmlp._utils.threads import checked_threads
 
@@ -375,44 +375,6 @@ def load_predictor(
     n_threads = checked_threads(n_threads)
     model = read_model_file(path, check=check, copy=copy)
     try:
-        return make_predictor(_snapshot_of_file(model), n_threads)
+        return make_predictor(snapshot_of_file(model), n_threads)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a valid model file: {error}") from None
-
-
-def _snapshot_of_file(model):
-    """The snapshot of a decoded model file."""
-    params, attributes = model["params"], model["attributes"]
-    coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
-    for array in coefs + intercepts:
-        array.setflags(write=False)
-    classes = attributes.get("classes_")
-    is_classifier = model["class"] == "MLPClassifier"
-    if is_classifier != isinstance(classes, np.ndarray):
-        raise ValueError("it has no classes_, or should have none.")
-    name, trained = attributes.get("out_activation_"), attributes.get("_objective")
-    trained = None if trained is None else Objective(**trained)
-    objective = predicting_objective(name, trained, is_classifier)
-    n_outputs = len(intercepts[-1])
-    if is_classifier and len(classes) not in (
-        (n_outputs,) if n_outputs > 1 else (1, 2)
-    ):
-        raise ValueError("it has another number of classes than of outputs.")
-    is_multilabel = is_classifier and n_outputs > 1 and name == "logistic"
-    if is_classifier and model["targets"] is not None:
-        is_multilabel = str(model["targets"].get("type")).startswith("multilabel")
-    names = attributes.get("feature_names_in_")
-    dtype = params.get("dtype", "auto")
-    if dtype not in ("auto", "float32", "float64"):
-        raise ValueError(f"it has the impossible dtype {dtype!r}.")
-    return Snapshot(
-        coefs,
-        intercepts,
-        model["activations"],
-        name,
-        None if dtype == "auto" else np.dtype(dtype),
-        classes,
-        None if names is None else [str(column) for column in names],
-        special(objective),
-        is_multilabel,
-    )

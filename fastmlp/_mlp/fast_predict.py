@@ -20,7 +20,7 @@ from fastmlp._core.forward import Forward
 from fastmlp._core.network import Data, Network
 from fastmlp._core.prediction import FORWARD_THREAD_WORK, OUTPUTS, PROBA, RAW
 from fastmlp._data.rows import PIECE
-from fastmlp._functions.user_functions import registered_activations
+from fastmlp._functions.activations import registered_activations
 from fastmlp._utils.numbers import float_dtype
 from fastmlp._utils.threads import allowed_threads
 

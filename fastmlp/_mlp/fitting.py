@@ -26,6 +26,7 @@ from fastmlp._data.scaling import (
 from fastmlp._data.split import Samples
 from fastmlp._data.validation import as_array, check_target_names
 from fastmlp._mlp import parameters, records
+from fastmlp._mlp.activations import initial_activations
 from fastmlp._mlp.callbacks import listener_of
 from fastmlp._mlp.checkpoints import fingerprint_of_validation, identity_of
 from fastmlp._mlp.fast_partial_fit import Stream, restarts
@@ -109,7 +110,7 @@ def fit(estimator, X, y, sample_weight, options):
         if goes_on:
             start_warm(estimator, network, incremental)
         else:
-            initial = parameters.initial_activations(estimator, activations)
+            initial = initial_activations(estimator, activations)
             start_cold(estimator, network, initial)
         take_weights(estimator, units, options.coefs_init, options.intercepts_init)
         params = packed(estimator, network, X.dtype)

@@ -13,7 +13,8 @@ import numpy as np
 
 from fastmlp._files import safetensors
 from fastmlp._files.values import encode, to_json
-from fastmlp._functions.user_functions import Loss, as_activation, stored_name
+from fastmlp._functions.activations import as_activation, stored_name
+from fastmlp._functions.losses import Loss
 from fastmlp._mlp.restoration import (
     BINARIZER,
     OPTIMIZER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastmlp._functions.user_functions import Loss
+from fastmlp._functions.losses import Loss
 from fastmlp._mlp.regularization import regularization_of
 from fastmlp._training.averaging import DEFAULTS
 from fastmlp._training.plan import Plan, StepSettings

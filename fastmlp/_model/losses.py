@@ -17,7 +17,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 
 from fastmlp._core.kernels import loss_outputs, max_levels
 from fastmlp._core.network import Objective
-from fastmlp._functions.user_functions import Loss
+from fastmlp._functions.losses import Loss
 from fastmlp._model.snapshot import output_activation as name_of_output
 from fastmlp._utils.numbers import is_flat
 

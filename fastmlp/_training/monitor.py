@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp._functions.user_functions import is_from_function
+from fastmlp._functions.checks import is_from_function
 from fastmlp._training.baseline import shortfall
 from fastmlp._training.divergence import Divergence
 from fastmlp._training.holdout import decides

@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._inspection.representation import HiddenFeatures
+from fastmlp._mlp.activations import layer_activations
 from fastmlp._mlp.classifier import MLPClassifier
-from fastmlp._mlp.parameters import hidden_activations, hidden_sizes
+from fastmlp._mlp.parameters import hidden_sizes
 from fastmlp._mlp.planning import step_settings
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._training.optimizers import AdamOptimizer, SGDOptimizer
@@ -224,7 +225,7 @@ def _theirs_of(estimator, lost):
         activations, output = fitted.activations, fitted.output_activation
     else:
         n_hidden = len(hidden_sizes(estimator))
-        activations = hidden_activations(estimator, n_hidden)
+        activations = layer_activations(estimator, n_hidden)
         output = loss_outputs.get(str(params["loss"]))
     names = {name for name, _ in activations}
     if len(names) > 1 or not names <= set(_ACTIVATIONS):
