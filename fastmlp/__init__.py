@@ -4,7 +4,7 @@ from importlib import import_module as _import_module
 
 
 def _is_main_interpreter():
-    """Whether this is the interpreter that the process began with."""
+    """Return whether this is the interpreter that the process began with."""
     for name in ("_interpreters", "_xxsubinterpreters"):  # from Python 3.13 on, before
         try:
             interpreters = _import_module(name)

@@ -48,7 +48,7 @@ def column_types(X):
 
 
 def text_fault(X):
-    """What is wrong with an X that does not convert to numbers, or None.
+    """The fault of an X that does not convert to numbers, in words, or None.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _object_columns(X):
 
 
 def gap_fault(array, X):
-    """What to say about NaN in the array that X was converted to, or None."""
+    """The message about NaN in the array that X was converted to, or None."""
     values = array.data if not isinstance(array, np.ndarray) else array
     if values.dtype.kind != "f" or not np.isnan(values).any():
         return None

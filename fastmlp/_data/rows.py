@@ -28,20 +28,20 @@ class Frozen:
 
 
 def pieces(n_rows, size):
-    """Slices of so many rows; None stands for all of them."""
+    """Slices of ``size`` rows each; None is the slice of all rows."""
     if not size or n_rows <= size:
         return [None]
     return [slice(start, start + size) for start in range(0, n_rows, size)]
 
 
 def is_sparse(X):
-    """Whether X is a matrix of SciPy, without importing it."""
+    """Return whether X is a matrix of SciPy, without importing it."""
     sparse = sys.modules.get("scipy.sparse")
     return sparse is not None and sparse.issparse(X)
 
 
 def is_dense(X):
-    """Whether X is an array of NumPy."""
+    """Return whether X is an array of NumPy."""
     return isinstance(X, np.ndarray)
 
 

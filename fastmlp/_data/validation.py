@@ -79,7 +79,7 @@ def native_rows(X):
 
 
 def is_mapped(X):
-    """Whether X is a memory-mapped array."""
+    """Return whether X is a memory-mapped array."""
     return isinstance(X, np.memmap)
 
 

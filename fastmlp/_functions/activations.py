@@ -192,7 +192,7 @@ class Activation(Immutable):
         return out.reshape(z.shape)
 
     def _is_same(self, other):
-        """Whether another activation has the same functions and exports."""
+        """Return whether another activation has the same functions and exports."""
         keys = ("forward", "derivative", "wrt", "onnx", "c_source", "torch")
         return all(getattr(self, key) == getattr(other, key) for key in keys)
 
@@ -328,7 +328,7 @@ def as_activation(value):
 
 
 def _is_hashable(value):
-    """Whether a value may be a key."""
+    """Return whether a value may be a key."""
     try:
         hash(value)
     except TypeError:

@@ -1,4 +1,4 @@
-"""What classifier and regressor share."""
+"""The base class of classifier and regressor."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def for_stochastic_solvers(method: Method) -> Method:
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
-    """What classifier and regressor share."""
+    """The base class of classifier and regressor."""
 
     _parameter_rules = parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
@@ -221,9 +221,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return super().set_params(**params)
 
     def _take_activations(self, n_hidden, cold):
-        """Activations of the hidden layers; those of the user stay what they are now.
+        """Resolve the activations of the hidden layers, and keep those given by name.
 
-        A name may stand for another one later, but not for this model.
+        A name may be registered anew later; this model keeps the present function.
         """
         if cold:
             vars(self).pop("_named_activations", None)
@@ -244,7 +244,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self._layers()[0][0].dtype
 
     def _layers(self):
-        """What stands in ``coefs_`` and ``intercepts_``, checked, and the units."""
+        """The arrays in ``coefs_`` and ``intercepts_``, checked, and the units."""
         return validation.check_layers(self.coefs_, self.intercepts_, None)
 
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
@@ -692,7 +692,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return name if name in ("identity", "exp") else "identity"
 
     def _is_multilabel(self):
-        """Whether the fitted model predicts several labels at once."""
+        """Return whether the fitted model predicts several labels at once."""
         return False
 
     @property

@@ -559,7 +559,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return super()._row_weights(y, sample_weight, dtype)
 
     def _known_classes(self, classes):
-        """Whether ``classes`` are certainly those of the model."""
+        """Return whether ``classes`` are certainly those of the model."""
         if classes is None:
             return True
         known = getattr(self, "classes_", None)

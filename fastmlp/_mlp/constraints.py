@@ -52,7 +52,7 @@ class RuleConstraint(HasMethods):
         self.rule, self.methods = rule, []
 
     def is_satisfied_by(self, val):
-        """Whether a value is as the rule says."""
+        """Return whether a value is as the rule says."""
         return bool(self.rule.accepts(val))
 
     def __str__(self):

@@ -65,7 +65,7 @@ class FitOptions:
 
     @property
     def gives_weights(self):
-        """Whether the fit starts from weights that were passed."""
+        """Return whether the fit starts from weights that were passed."""
         return self.coefs_init is not None or self.intercepts_init is not None
 
 
@@ -244,7 +244,7 @@ def _digest(estimator):
 
 
 def _may_stream(estimator, task):
-    """Whether the next ``partial_fit`` may go on with the machinery of this one."""
+    """Return whether the next ``partial_fit`` may reuse the objects of this one."""
     return not (
         task.error is not None
         or task.scaling is not None

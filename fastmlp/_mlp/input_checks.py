@@ -179,7 +179,7 @@ def _check_width(estimator, X, n_features):
 
 
 def first_partial_fit(estimator, classes):
-    """Whether this is the first ``partial_fit``; sets ``classes_`` if it is."""
+    """Return whether this is the first ``partial_fit``; sets ``classes_`` if it is."""
     known = getattr(estimator, "classes_", None)
     if classes is None:
         if known is None:

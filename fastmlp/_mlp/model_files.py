@@ -141,7 +141,7 @@ def _kind_of(estimator):
 
 
 def _is_stored(name, params, optimizer):
-    """Whether an attribute goes into the file beside weights and parameters."""
+    """Return whether an attribute goes into the file beside weights and parameters."""
     if name in params or name in WEIGHTS or name in _LEFT_OUT or name == "loss":
         return False
     if name in OPTIMIZER:

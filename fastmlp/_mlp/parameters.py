@@ -53,7 +53,7 @@ _SCORING = Rule(
 
 
 def _is_schedule(value):
-    """Whether a value is the name of a schedule and its parameter."""
+    """Return whether a value is the name of a schedule and its parameter."""
     if not isinstance(value, tuple) or len(value) != 2:
         return False
     name, share = value
@@ -66,7 +66,7 @@ def _is_schedule(value):
 
 
 def _is_average(value):
-    """Whether a value is the name of an average and its parameter."""
+    """Return whether a value is the name of an average and its parameter."""
     if not isinstance(value, tuple) or len(value) != 2:
         return False
     name, number = value
@@ -85,12 +85,12 @@ def _list_of(rule, text):
 
 
 def _is_split(value):
-    """Whether a value may choose the validation rows."""
+    """Return whether a value may choose the validation rows."""
     return hasattr(value, "split") and not isinstance(value, str | bytes)
 
 
 def is_positive_weights(value):
-    """Whether a value lists finite numbers above 0."""
+    """Return whether a value lists finite numbers above 0."""
     return (
         isinstance(value, list | tuple | np.ndarray)
         and is_flat(value)
@@ -308,6 +308,6 @@ def _sizes(value):
 
 
 def _is_sizes(value):
-    """Whether a value lists the sizes of hidden layers."""
+    """Return whether a value lists the sizes of hidden layers."""
     sizes = _sizes(value)
     return sizes is not None and all(size > 0 for size in sizes)

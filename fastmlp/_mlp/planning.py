@@ -9,7 +9,7 @@ from fastmlp._training.plan import Plan, StepSettings
 
 
 def step_settings(estimator):
-    """What the rules of the stochastic solvers take of an estimator."""
+    """Settings of the stochastic solvers, from the parameters of an estimator."""
     return StepSettings(
         schedule=estimator.learning_rate,
         learning_rate=float(estimator.learning_rate_init),

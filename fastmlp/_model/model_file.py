@@ -135,7 +135,7 @@ def _model(tensors, metadata):
 
 
 def _is_activation(pair):
-    """Whether this is a name and a finite parameter."""
+    """Return whether this is a name and a finite parameter."""
     return (
         isinstance(pair, list)
         and len(pair) == 2

@@ -157,7 +157,7 @@ class Monitor:
         self.reporter.close("an error")
 
     def time_is_up(self):
-        """Whether ``max_time`` is over; warns if so."""
+        """Return whether ``max_time`` is over; warns if so."""
         if perf_counter() <= self.deadline:
             return False
         warn(
@@ -192,7 +192,7 @@ class Monitor:
         return True
 
     def _score_is_reached(self, score):
-        """Whether the validation score is as high as asked."""
+        """Return whether the validation score is as high as asked."""
         target = self.plan.target_score
         if target is None or not target <= score < np.inf:
             return False
@@ -225,7 +225,7 @@ class Monitor:
         )
 
     def _shortfall(self):
-        """What a model lacks that is no better than a constant, or None.
+        """The fault of a model that is no better than a constant, in words, or None.
 
         A call of ``partial_fit`` sees a part of the data, and a fit that ended at the
         user's request is short on purpose.

@@ -26,7 +26,7 @@ class Layer(NamedTuple):
 
     @property
     def is_finite(self):
-        """Whether all numbers are within the precision of the header."""
+        """Return whether all numbers are within the precision of the header."""
         return all(np.isfinite(array).all() for array in (self.weights, self.b))
 
 

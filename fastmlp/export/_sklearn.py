@@ -87,7 +87,7 @@ def from_sklearn(estimator: Any) -> Any:
 
 
 def _is_estimator(value):
-    """Whether this is an estimator, and no class of one."""
+    """Return whether this is an estimator, and no class of one."""
     return isinstance(value, BaseEstimator)
 
 
@@ -275,7 +275,7 @@ def _known_params(kind, params, estimator, lost):
 
 
 def _takes(kind, name, value):
-    """Whether a class of scikit-learn takes a value, by its own check."""
+    """Return whether a class of scikit-learn takes a value, by its own check."""
     try:
         kind(**{name: value})._validate_params()
     except ValueError:
@@ -284,7 +284,7 @@ def _takes(kind, name, value):
 
 
 def _is_default(estimator, name, value):
-    """Whether a parameter has the default of its class."""
+    """Return whether a parameter has the default of its class."""
     default = inspect.signature(type(estimator)).parameters[name].default
     return type(value) is type(default) and value == default
 

@@ -65,7 +65,7 @@ def environment(folder):
 
 
 def library(name):
-    """Where GCC has a library of its own."""
+    """The path of a library of GCC."""
     command = ["gcc", f"-print-file-name={name}"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     return answer.stdout.strip()
