@@ -257,11 +257,3 @@ def copied(values, out):
     check_out(out, values.shape, values.dtype)
     out[...] = values
     return out
-
-
-def not_finite(dtype):
-    """The error about infinite values and NaN."""
-    return ValueError(
-        f"Input X contains NaN, infinity or a value too large for {dtype}. Fill in "
-        "missing values before, for example with sklearn.impute.SimpleImputer."
-    )

@@ -24,6 +24,7 @@ from fastmlp._mlp.restoration import (
 )
 from fastmlp._model.model_file import FORMAT_VERSION, WEIGHTS, read_model_file
 from fastmlp._utils.numbers import dtype_name
+from fastmlp._utils.spelling import suggests_keywords
 
 if TYPE_CHECKING:
     from typing import Any
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
 
 
+@suggests_keywords
 def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> None:
     """Save a fitted estimator to a file that runs no code on loading.
 
@@ -149,6 +151,7 @@ def _is_stored(name, params, optimizer):
     return name in OTHER_PRIVATE or is_fitted_name(name)
 
 
+@suggests_keywords
 def load_model(
     path: FilePath, *, check: bool = True, copy: bool = False
 ) -> MLPClassifier | MLPRegressor:
