@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from numpy.random import RandomState
 
 from fastmlp._functions.user_functions import Activation, Loss
-from fastmlp._training.progress import EpochRecord
+from fastmlp._mlp.callbacks import EpochRecord
 from fastmlp._utils.annotations import Array
 
 
@@ -62,20 +62,18 @@ Scoring: TypeAlias = str | Callable[..., float] | None
 OnDivergence: TypeAlias = Literal["raise", "warn", "reduce_lr"]
 RandomStream: TypeAlias = Literal["restart", "continue"]
 ClassifierLoss: TypeAlias = Literal["log_loss", "focal"] | Loss
-RegressorLoss: TypeAlias = (
-    Literal[
-        "squared_error",
-        "absolute_error",
-        "huber",
-        "log_cosh",
-        "quantile",
-        "poisson",
-        "gamma",
-        "tweedie",
-        "gaussian_nll",
-    ]
-    | Loss
-)
+NumberLoss: TypeAlias = Literal[
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "log_cosh",
+    "quantile",
+    "poisson",
+    "gamma",
+    "tweedie",
+    "gaussian_nll",
+]
+RegressorLoss: TypeAlias = NumberLoss | Loss
 OutputActivation: TypeAlias = (
     Literal["identity", "exp", "softplus", "logistic"]
     | tuple[Literal["logistic"], float, float]
