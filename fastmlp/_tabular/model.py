@@ -9,6 +9,7 @@ import numpy as np
 from fastmlp._core.network import Data, Objective
 from fastmlp._core.prediction import predict
 from fastmlp._core.stage import InputStage
+from fastmlp._model import averages
 from fastmlp._tabular.encoder import TableEncoder
 from fastmlp._tabular.recipe import Recipe
 
@@ -39,7 +40,8 @@ class TabularModel:
         In the units of raw targets.
     weights : ndarray of shape (n_members, n_params)
     bounds : ndarray of shape (2, n_outputs) or None
-        The smallest and the largest prediction.
+        The smallest and the largest value of each output, -inf and inf where there is
+        none.
     """
 
     encoder: TableEncoder
@@ -83,12 +85,16 @@ class TabularModel:
     def encoded_outputs(self, Z, n_threads=1):
         """The same for encoded rows."""
         network, data = self.network, Data(Z)
-        total = None
-        for weights in self.weights:
-            out = predict(network, data, network.layers(weights), n_threads=n_threads)
-            total = out if total is None else total + out
-        if len(self.weights) > 1:
-            total /= len(self.weights)
+        members = (
+            predict(network, data, network.layers(weights), n_threads=n_threads)
+            for weights in self.weights
+        )
+        if len(self.weights) == 1:
+            outputs = next(members)
+        else:
+            total = sum(averages.terms(out, self.objective) for out in members)
+            mean = total / len(self.weights)
+            outputs = averages.outputs_of(mean, self.objective, Z.dtype)
         if self.bounds is not None:
-            np.clip(total, *self.bounds, out=total)
-        return total
+            np.clip(outputs, *self.bounds, out=outputs)
+        return outputs
