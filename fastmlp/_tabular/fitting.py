@@ -34,7 +34,7 @@ def fit(estimator, X, y, sample_weight, options):
         if options.checkpoint is not None:
             options.checkpoint.rewind(random_state)
         X = known_frame(X)
-        y = checked_targets(X, y, estimator._targets_are_numbers)
+        y = checked_targets(estimator, X, y)
         dtype = np.dtype(estimator.dtype)
         encoded = estimator._encoded_targets(y, dtype)
         weight = estimator._row_weights(encoded, sample_weight, dtype)
@@ -52,9 +52,15 @@ def fit(estimator, X, y, sample_weight, options):
             _refit(estimator, samples, options, random_state)
 
 
-def checked_targets(X, y, are_numbers):
+def checked_targets(estimator, X, y):
     """The targets as an array of one row for each row of X."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None."
+        )
     check_raw(y, "y")
+    are_numbers = estimator._targets_are_numbers
     with named("y"):
         y = _check_y(y, multi_output=True, y_numeric=are_numbers)
     check_consistent_length(X, y)

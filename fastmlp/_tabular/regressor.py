@@ -352,5 +352,8 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         """The score that chooses the epoch."""
         return MinusLoss()
 
+    def _outputs(self, X):
+        return super()._outputs(X).astype(np.float64)  # as scikit-learn's regressors
+
     def _plainly_predicts(self):
         return self._fitted_objective().loss not in ("quantile", "gaussian_nll")
