@@ -247,16 +247,33 @@ class MembersHoldout(Holdout):
         if len(params) == 1:
             layers = network.layers(params[0])
             return predict(network, self.data, layers, self.rows, activated=False)
-        objective, total = network.objective, None
-        counts = np.zeros((len(self.rows), 1), dtype=params.dtype)
         n_threads = task.threads(len(self.rows))
-        for weights, rows, places in zip(params, self.rows_of_members, self.places):
-            layers = network.layers(weights)
-            out = predict(network, self.data, layers, rows, n_threads=n_threads)
-            out = averages.terms(out, objective)
-            if total is None:
-                total = np.zeros((len(self.rows), out.shape[1]), dtype=out.dtype)
-            total[places] += out
-            counts[places] += 1
-        mean = averages.outputs_of(total / counts, objective, params.dtype)
+        outputs = [
+            predict(
+                network, self.data, network.layers(weights), rows, n_threads=n_threads
+            )
+            for weights, rows in zip(params, self.rows_of_members)
+        ]
+        objective = network.objective
+        mean = self.mean_of_members([averages.terms(of, objective) for of in outputs])
+        mean = averages.outputs_of(mean, objective, params.dtype)
         return averages.raw_outputs(mean, objective)
+
+    def mean_of_members(self, outputs):
+        """The mean of the outputs of the members that a row judges.
+
+        Parameters
+        ----------
+        outputs : list of ndarray of shape (n_rows_of_member, n_outputs)
+
+        Returns
+        -------
+        mean : ndarray of shape (n_rows, n_outputs)
+        """
+        shape = len(self.rows), outputs[0].shape[1]
+        total = np.zeros(shape, dtype=outputs[0].dtype)
+        counts = np.zeros((len(self.rows), 1), dtype=total.dtype)
+        for of_member, places in zip(outputs, self.places):
+            total[places] += of_member
+            counts[places] += 1
+        return total / counts
