@@ -17,6 +17,7 @@ from fastmlp._mlp.checkpoints import identity
 from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.records import publish
 from fastmlp._tabular.encoder import TableEncoder
+from fastmlp._tabular.importances import feature_importances
 from fastmlp._tabular.model import TabularModel, stage_of
 from fastmlp._tabular.split import folds, holdout
 from fastmlp._tabular.training import new_task, train
@@ -45,6 +46,9 @@ def fit(estimator, X, y, sample_weight, options):
         task.check_finite()
         _take_over(estimator, task)
         _take_record(estimator, task.record)
+        estimator.feature_importances_ = feature_importances(
+            task, estimator._model.encoder
+        )
         if estimator.refit and estimator.stop_reason_ not in (
             "interrupted",
             "max_time",
@@ -183,12 +187,18 @@ def _refit(estimator, samples, options, random_state):
     model = estimator._model
     all_rows = np.arange(len(samples.y), dtype=np.intp)
     rows = [all_rows] * len(model.weights)
-    task = _train(estimator, samples, rows, None, options, random_state)
-    if task.record.stop_reason == "max_iter" and np.isfinite(task.params).all():
+    try:
+        task = _train(estimator, samples, rows, None, options, random_state)
+        reason = task.record.stop_reason
+        if not np.isfinite(task.params).all():
+            reason = "divergence"
+    except KeyboardInterrupt:  # before the first epoch
+        reason = "interrupted"
+    if reason == "max_iter":
         _take_over(estimator, task)
         return
     estimator._model = model
     warn(
-        "The refit on all rows did not come to its end "
-        f"({task.record.stop_reason}): the model is that of the training part."
+        f"The refit on all rows did not come to its end ({reason}): the model is that "
+        "of the training part."
     )
