@@ -17,6 +17,7 @@ from fastmlp._mlp.checkpoints import identity
 from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.records import publish
 from fastmlp._tabular.encoder import TableEncoder
+from fastmlp._tabular.importances import feature_importances
 from fastmlp._tabular.model import TabularModel, stage_of
 from fastmlp._tabular.split import folds, holdout
 from fastmlp._tabular.training import new_task, train
@@ -34,7 +35,7 @@ def fit(estimator, X, y, sample_weight, options):
         if options.checkpoint is not None:
             options.checkpoint.rewind(random_state)
         X = known_frame(X)
-        y = checked_targets(X, y, estimator._targets_are_numbers)
+        y = checked_targets(estimator, X, y)
         dtype = np.dtype(estimator.dtype)
         encoded = estimator._encoded_targets(y, dtype)
         weight = estimator._row_weights(encoded, sample_weight, dtype)
@@ -45,6 +46,9 @@ def fit(estimator, X, y, sample_weight, options):
         task.check_finite()
         _take_over(estimator, task)
         _take_record(estimator, task.record)
+        estimator.feature_importances_ = feature_importances(
+            task, estimator._model.encoder
+        )
         if estimator.refit and estimator.stop_reason_ not in (
             "interrupted",
             "max_time",
@@ -52,9 +56,15 @@ def fit(estimator, X, y, sample_weight, options):
             _refit(estimator, samples, options, random_state)
 
 
-def checked_targets(X, y, are_numbers):
+def checked_targets(estimator, X, y):
     """The targets as an array of one row for each row of X."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None."
+        )
     check_raw(y, "y")
+    are_numbers = estimator._targets_are_numbers
     with named("y"):
         y = _check_y(y, multi_output=True, y_numeric=are_numbers)
     check_consistent_length(X, y)
@@ -177,12 +187,18 @@ def _refit(estimator, samples, options, random_state):
     model = estimator._model
     all_rows = np.arange(len(samples.y), dtype=np.intp)
     rows = [all_rows] * len(model.weights)
-    task = _train(estimator, samples, rows, None, options, random_state)
-    if task.record.stop_reason == "max_iter" and np.isfinite(task.params).all():
+    try:
+        task = _train(estimator, samples, rows, None, options, random_state)
+        reason = task.record.stop_reason
+        if not np.isfinite(task.params).all():
+            reason = "divergence"
+    except KeyboardInterrupt:  # before the first epoch
+        reason = "interrupted"
+    if reason == "max_iter":
         _take_over(estimator, task)
         return
     estimator._model = model
     warn(
-        "The refit on all rows did not come to its end "
-        f"({task.record.stop_reason}): the model is that of the training part."
+        f"The refit on all rows did not come to its end ({reason}): the model is that "
+        "of the training part."
     )
