@@ -13,14 +13,17 @@ from fastmlp._data.split import Samples
 from fastmlp._data.validation import check_raw, check_sample_weight, named
 from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.parameters import check_parameters, hidden_sizes
-from fastmlp._tabular import parameters
-from fastmlp._tabular.encoder import TableEncoder
-from fastmlp._tabular.model import TabularModel, stage_of
+from fastmlp._tables.encoder import TableEncoder
+from fastmlp._tables.model import TabularModel, stage_of
+from fastmlp._tables.predictor import make_table_predictor
+from fastmlp._tables.snapshot import TableSnapshot
+from fastmlp._tabular import model_files, parameters
 from fastmlp._tabular.recipe import Recipe
 from fastmlp._tabular.split import folds, holdout
 from fastmlp._tabular.training import Settings, train
 from fastmlp._training.record import as_arrays
 from fastmlp._training.regularization import smoothed
+from fastmlp._utils.spelling import suggests_keywords
 from fastmlp._utils.threads import allowed_threads
 
 PATIENCE = (2.0, 20.0)  # stop where the epoch is above 2 * best + 20
@@ -180,11 +183,16 @@ class BaseTabularMLP(BaseEstimator):
         self._model = TabularModel(
             encoder, recipe, n_outputs, objective, task.members(), bounds
         )
+        self._take_columns()
+        return task
+
+    def _take_columns(self):
+        """The attributes that tell of the columns."""
+        encoder = self._model.encoder
         self.n_features_in_ = encoder.n_features_in
         vars(self).pop("feature_names_in_", None)
         if encoder.feature_names_in is not None:
             self.feature_names_in_ = encoder.feature_names_in
-        return task
 
     def _scaling(self, network, targets, weight):
         """The standardisation of the targets, or None."""
@@ -210,6 +218,43 @@ class BaseTabularMLP(BaseEstimator):
         check_is_fitted(self, "_model")
         reader = type(self).__name__
         return self._model.outputs(X, reader, allowed_threads(self.n_threads))
+
+    @suggests_keywords
+    def compile(self, *, n_threads=None):
+        """Freeze the fitted model for fast prediction of raw rows.
+
+        Parameters
+        ----------
+        n_threads : int or None, default=None
+            Threads that share the blocks of many rows; None takes the ``n_threads`` of
+            the estimator.
+
+        Returns
+        -------
+        predictor : fastmlp.runtime.TabularPredictor
+            Holds copies of the weights, so that later training does not change it. It
+            needs no scikit-learn: unpickle it in a process that never imports that.
+        """
+        check_is_fitted(self, "_model")
+        n_threads = self.n_threads if n_threads is None else n_threads
+        asked = type(self)(n_threads=n_threads)
+        check_parameters(asked, {"n_threads": self._parameter_rules["n_threads"]})
+        snapshot = TableSnapshot(
+            self._model,
+            getattr(self, "classes_", None),
+            self._model.objective.loss.startswith("binary"),
+        )
+        return make_table_predictor(snapshot, allowed_threads(n_threads))
+
+    def _file_content(self, tensors):
+        """What a model file says of the estimator."""
+        check_is_fitted(self, "_model")
+        return model_files.file_content(self, tensors)
+
+    @classmethod
+    def _of_file(cls, file):
+        """The estimator of a decoded model file."""
+        return model_files.of_file(cls, file)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

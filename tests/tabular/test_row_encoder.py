@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmlp._tabular.encoder import TableEncoder
-from fastmlp._tabular.row_encoder import RowEncoder
+from fastmlp._tables.encoder import TableEncoder
+from fastmlp._tables.row_encoder import RowEncoder
 
 NAN = np.nan
 

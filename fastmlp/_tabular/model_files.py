@@ -1,0 +1,59 @@
+"""Estimators for tables as model files hold them, and back."""
+
+from __future__ import annotations
+
+from fastmlp._files.values import encode
+from fastmlp._mlp.model_files import encoded_parameters
+from fastmlp._mlp.restoration import (
+    BINARIZER,
+    is_fitted_name,
+    restore_targets,
+    with_parameters,
+)
+from fastmlp._tables.snapshot import snapshot_of_file
+
+# What follows from the rest, and the history, of which curves and scores are stored
+_LEFT_OUT = ("n_features_in_", "feature_names_in_", "history_")
+
+
+def file_content(estimator, tensors):
+    """What the file says of a fitted estimator; its arrays go into ``tensors``."""
+    binarizer = getattr(estimator, BINARIZER, None)
+    kind = "TabularMLPRegressor" if binarizer is None else "TabularMLPClassifier"
+    model = {
+        "class": kind,
+        "params": encoded_parameters(estimator.get_params(deep=False), tensors),
+        "attributes": {
+            name: encode(value, name, tensors)
+            for name, value in vars(estimator).items()
+            if is_fitted_name(name) and name not in _LEFT_OUT
+        },
+        "table": encode(estimator._model.content(), "table", tensors),
+    }
+    if binarizer is not None:
+        sparse = bool(binarizer.sparse_input_)
+        model["targets"] = {"type": binarizer.y_type_, "sparse": sparse}
+    return model
+
+
+def of_file(kind, file):
+    """An estimator of a class out of a decoded model file, checked."""
+    snapshot = snapshot_of_file(file)
+    estimator = with_parameters(kind, file["params"])
+    for name, value in file["attributes"].items():
+        if not is_fitted_name(name) or hasattr(kind, name) or name in _LEFT_OUT:
+            raise ValueError(f"it has the impossible attribute {name!r}.")
+        vars(estimator)[name] = value
+    estimator._validate_params()
+    encoder = snapshot.model.encoder
+    if estimator.dtype != encoder.dtype:
+        raise ValueError(f"it has dtype={estimator.dtype!r}, but other weights.")
+    restore_targets(estimator, file["targets"])
+    if snapshot.classes is not None:
+        binarizer = getattr(estimator, BINARIZER, None)
+        kind_of_labels = getattr(binarizer, "y_type_", "")
+        if kind_of_labels.startswith("multilabel") != snapshot.is_multilabel:
+            raise ValueError(f"it has impossible targets {file['targets']!r}.")
+    estimator._model = snapshot.model
+    estimator._take_columns()
+    return estimator
