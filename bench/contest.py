@@ -43,7 +43,7 @@ class Process:
 
     @property
     def has_ended(self):
-        """Whether it can answer no more."""
+        """Return whether it can answer no more."""
         return self.process.poll() is not None
 
     def ask(self, method, *args):

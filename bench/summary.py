@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
     @property
     def is_step(self):
-        """Whether the time is that of a step, not of an iteration of lbfgs."""
+        """Return whether the time is that of a step, not of an iteration of lbfgs."""
         return not self.name.startswith("lbfgs")
 
     @property

@@ -4,7 +4,7 @@ from importlib import import_module as _import_module
 
 
 def _is_main_interpreter():
-    """Whether this is the interpreter that the process began with."""
+    """Return whether this is the interpreter that the process began with."""
     for name in ("_interpreters", "_xxsubinterpreters"):  # from Python 3.13 on, before
         try:
             interpreters = _import_module(name)
@@ -36,8 +36,8 @@ except ModuleNotFoundError as error:
 # The module of each public name.  They are imported on first use, so that
 # `import fastmlp.runtime` does without scikit-learn.
 _MODULES = {
-    "Activation": "fastmlp._functions.user_functions",
-    "Loss": "fastmlp._functions.user_functions",
+    "Activation": "fastmlp._functions.activations",
+    "Loss": "fastmlp._functions.losses",
     "EpochRecord": "fastmlp._mlp.callbacks",
     "HiddenFeatures": "fastmlp._inspection.representation",
     "LossCurveDisplay": "fastmlp._inspection.display",
@@ -54,7 +54,7 @@ _MODULES = {
     "from_torch": "fastmlp.export",
     "load_model": "fastmlp._mlp.model_files",
     "plot_network": "fastmlp._inspection.network_display",
-    "register_activation": "fastmlp._functions.user_functions",
+    "register_activation": "fastmlp._functions.activations",
     "register_skl2onnx": "fastmlp.export",
     "save_model": "fastmlp._mlp.model_files",
     "show_versions": "fastmlp._utils.show_versions",

@@ -1,8 +1,8 @@
 """The public names, for type checkers and editors; they are imported on first use."""
 
-from fastmlp._functions.user_functions import Activation as Activation
-from fastmlp._functions.user_functions import Loss as Loss
-from fastmlp._functions.user_functions import register_activation as register_activation
+from fastmlp._functions.activations import Activation as Activation
+from fastmlp._functions.activations import register_activation as register_activation
+from fastmlp._functions.losses import Loss as Loss
 from fastmlp._inspection.display import LossCurveDisplay as LossCurveDisplay
 from fastmlp._inspection.display import WeightsDisplay as WeightsDisplay
 from fastmlp._inspection.network_display import NetworkDisplay as NetworkDisplay

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp._core.forward import Forward
-from fastmlp._core.network import Data, Network, Objective
+from fastmlp._core.network import Data, Network
 from fastmlp._core.prediction import (
     OUTPUTS,
     PROBA,
     RAW,
     class_numbers,
 )
+from fastmlp._data.columns import finite_fault
 from fastmlp._data.rows import (
     PIECE,
     Frozen,
@@ -37,18 +38,18 @@ from fastmlp._data.rows import (
     copied,
     is_dense,
     native,
-    not_finite,
     pieces,
 )
 from fastmlp._model.frozen import FrozenModel, check_one_output_per_target
-from fastmlp._model.model_file import read_model_file
-from fastmlp._model.snapshot import Snapshot, predicting_objective, special
+from fastmlp._model.model_file import read_model_file, snapshot_of_file
+from fastmlp._model.snapshot import Snapshot
 from fastmlp._tables.predictor import (
     TabularClassifierPredictor,
     TabularPredictor,
     make_table_predictor,
 )
-from fastmlp._tables.snapshot import snapshot_of_file
+from fastmlp._tables.snapshot import table_of_file
+from fastmlp._utils.spelling import suggests_keywords
 from fastmlp._utils.threads import checked_threads
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Predictor(FrozenModel):
         """Fill out with the outputs for rows that are checked; returns it."""
         check_apart(X, out)
         for rows in pieces(X.shape[0], self._rows_at_once(X)):
-            self._predict(X[rows] if rows else X, what, out[rows] if rows else out)
+            self._predict(X, rows, what, out)
         return out
 
     def _rows_at_once(self, X):
@@ -201,14 +202,20 @@ class Predictor(FrozenModel):
             return 0
         return max(1, PIECE // (self.n_features_in_ * self.dtype.itemsize))
 
-    def _predict(self, X, what, out):
-        """Fill out with the outputs for some rows."""
+    def _predict(self, X, rows, what, out):
+        """Fill out with the outputs for a slice of rows, or for all if it is None."""
+        n_rows = X.shape[0]
         with np.errstate(over="ignore"):
-            X = native(X, self.dtype)
-        if not is_dense(X) and not np.isfinite(X.data).all():
-            raise not_finite(self.dtype)
-        if self._forward.rows(Data(X), what, out, self.n_threads) is None:
-            raise not_finite(self.dtype)
+            X = native(X[rows] if rows else X, self.dtype)
+        is_finite = is_dense(X) or np.isfinite(X.data).all()
+        if is_finite:
+            out = out[rows] if rows else out
+            is_finite = (
+                self._forward.rows(Data(X), what, out, self.n_threads) is not None
+            )
+        if not is_finite:
+            is_whole = X.shape[0] == n_rows
+            raise ValueError(finite_fault(X, self._snapshot.feature_names, is_whole))
 
     def _rows(self, X):
         """X as an array of numbers or a CSR matrix of the right width."""
@@ -326,6 +333,7 @@ class ClassifierPredictor(Predictor):
         return model.classes[class_numbers(outputs)]
 
 
+@suggests_keywords
 def load_predictor(
     path: FilePath, *, n_threads: int = 1, check: bool = True, copy: bool = False
 ) -> Predictor | TabularPredictor:
@@ -358,45 +366,7 @@ def load_predictor(
     model = read_model_file(path, check=check, copy=copy)
     try:
         if "table" in model:
-            return make_table_predictor(snapshot_of_file(model), n_threads)
-        return make_predictor(_snapshot_of_file(model), n_threads)
+            return make_table_predictor(table_of_file(model), n_threads)
+        return make_predictor(snapshot_of_file(model), n_threads)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a valid model file: {error}") from None
-
-
-def _snapshot_of_file(model):
-    """The snapshot of a decoded model file."""
-    params, attributes = model["params"], model["attributes"]
-    coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
-    for array in coefs + intercepts:
-        array.setflags(write=False)
-    classes = attributes.get("classes_")
-    is_classifier = model["class"] == "MLPClassifier"
-    if is_classifier != isinstance(classes, np.ndarray):
-        raise ValueError("it has no classes_, or should have none.")
-    name, trained = attributes.get("out_activation_"), attributes.get("_objective")
-    trained = None if trained is None else Objective(**trained)
-    objective = predicting_objective(name, trained, is_classifier)
-    n_outputs = len(intercepts[-1])
-    if is_classifier and len(classes) not in (
-        (n_outputs,) if n_outputs > 1 else (1, 2)
-    ):
-        raise ValueError("it has another number of classes than of outputs.")
-    is_multilabel = is_classifier and n_outputs > 1 and name == "logistic"
-    if is_classifier and model["targets"] is not None:
-        is_multilabel = str(model["targets"].get("type")).startswith("multilabel")
-    names = attributes.get("feature_names_in_")
-    dtype = params.get("dtype", "auto")
-    if dtype not in ("auto", "float32", "float64"):
-        raise ValueError(f"it has the impossible dtype {dtype!r}.")
-    return Snapshot(
-        coefs,
-        intercepts,
-        model["activations"],
-        name,
-        None if dtype == "auto" else np.dtype(dtype),
-        classes,
-        None if names is None else [str(column) for column in names],
-        special(objective),
-        is_multilabel,
-    )

@@ -26,7 +26,7 @@ CHECKED_ITERATIONS = 10
 
 
 class Entry(NamedTuple):
-    """Where a contestant is found, what it needs and whether it knows lbfgs."""
+    """The module of a contestant, its packages, and whether it has lbfgs."""
 
     module: str
     kind: str
@@ -46,7 +46,7 @@ _MODULES = {"scikit-learn": "sklearn"}  # packages whose module has another name
 
 
 def is_installed(name):
-    """Whether the packages of a contestant are there."""
+    """Return whether the packages of a contestant are there."""
     packages = CONTESTANTS[name].packages
     return all(find_spec(_MODULES.get(package, package)) for package in packages)
 
@@ -61,7 +61,7 @@ def present(names):
 
 
 def competes(name, cell):
-    """Whether a contestant has the solver of a cell."""
+    """Return whether a contestant has the solver of a cell."""
     return cell.solver != "lbfgs" or CONTESTANTS[name].lbfgs
 
 

@@ -104,14 +104,14 @@ def arrow_type(column):
 
 
 def is_number_type(kind):
-    """Whether an Arrow type holds numbers."""
+    """Return whether an Arrow type holds numbers."""
     from pyarrow import types
 
     return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
 
 
 def is_text_type(kind):
-    """Whether an Arrow type holds texts."""
+    """Return whether an Arrow type holds texts."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
@@ -185,7 +185,7 @@ def _plain_numbers(column, decimal):
 
 
 def _are_numbers(texts, numeric):
-    """Whether the texts of a CSV column are numbers, apart from missing cells."""
+    """Return whether the texts of a CSV column are numbers or missing."""
     if not numeric.any():
         return all(text in TEXT_MARKS for text in texts)
     rest = (text.lower() for text, known in zip(texts, numeric) if not known)
@@ -280,7 +280,7 @@ def _category(text):
 
 
 def is_when(column):
-    """Whether a column holds dates, times or spans of time."""
+    """Return whether a column holds dates, times or spans of time."""
     kind = arrow_type(column)
     if kind is None or is_text_type(kind):
         return kind_of(column)[0] == "dates or times"

@@ -179,7 +179,7 @@ def _check_target(option, path, options):
 
 
 def is_command(arguments):
-    """Whether arguments begin with a subcommand."""
+    """Return whether arguments begin with a subcommand."""
     return bool(arguments) and arguments[0] in ("predict", "export")
 
 

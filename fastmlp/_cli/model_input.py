@@ -141,12 +141,12 @@ def _known_columns(model, names):
 
 
 def _cleans_text(step):
-    """Whether a step is the one that the command line puts before an encoder."""
+    """Return whether a step is the one that the command line puts before an encoder."""
     return getattr(step, "func", None) is as_text
 
 
 def _takes_numbers(step):
-    """Whether a fitted step has learnt numbers of its columns."""
+    """Return whether a fitted step has learnt numbers of its columns."""
     if isinstance(step, SimpleImputer):
         return step.statistics_.dtype.kind == "f"
     return hasattr(step, "coefs_") or getattr(step, "scale_", None) is not None

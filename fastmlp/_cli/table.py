@@ -213,7 +213,7 @@ def _first_rows(path, sep, encoding):
 
 
 def _is_gzip(path):
-    """Whether the name of a file says that it is compressed by gzip."""
+    """Return whether the name of a file says that it is compressed by gzip."""
     return path.lower().endswith(".gz")
 
 
@@ -246,13 +246,13 @@ def _named(path, cells, names):
 
 
 def _counts_rows(column):
-    """Whether the cells are 0, 1, 2 ... or 1, 2, 3 ..., as of an index."""
+    """Return whether the cells are 0, 1, 2 ... or 1, 2, 3 ..., as of an index."""
     rows = np.arange(len(column) + 1).astype(str)
     return (column == rows[:-1]).all() or (column == rows[1:]).all()
 
 
 def _are_cells(names):
-    """Whether the names of a header look like cells: numbers, but no numbering."""
+    """Return whether a header looks like cells: numbers, but no numbering."""
     names = [name.strip() for name in names]
     numbers = [name for name in names if parse_number(name) is not None]
     numberings = (range(len(names)), range(1, len(names) + 1))

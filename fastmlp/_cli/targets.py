@@ -115,7 +115,7 @@ class Targets:
         return int(text) if _WHOLE.fullmatch(text) else parse_number(text, self.decimal)
 
     def _are_quantities(self, numbers):
-        """Whether the different numbers of a target are quantities, not classes."""
+        """Return whether the numbers of a target are quantities, not classes."""
         if self.n_targets > 1 or self.task != "auto":
             return self.n_targets > 1 or self.task == "regression"
         are_whole = all(isinstance(n, int) or n.is_integer() for n in numbers)
@@ -180,7 +180,7 @@ def _objects(values):
 
 
 def _is_padded(text):
-    """Whether a text is a code such as 007, whose zeros a number would lose."""
+    """Return whether a text is a code such as 007, whose zeros a number would lose."""
     return len(text) > 1 and text[0] == "0" and text.isdecimal()
 
 
@@ -207,5 +207,5 @@ def _array(cells):
 
 
 def _is_label(array):
-    """Whether an array holds 0 and 1 only."""
+    """Return whether an array holds 0 and 1 only."""
     return array.dtype.kind in "biu" and np.isin(array, (0, 1)).all()

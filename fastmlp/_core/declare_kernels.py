@@ -59,7 +59,7 @@ def table(kernels, precision):
 
 
 def fused_type(kind):
-    """What a type of C is in a fused function."""
+    """The type in a fused function of Cython for a type of C."""
     if kind == "FM_REAL":
         return "double"
     if kind == "int":

@@ -193,7 +193,7 @@ cdef class Forward:
 cdef bint acquire_row(
     object X, Py_buffer *view, char code, Py_ssize_t n_features
 ) except -1:
-    """Whether X is one C-contiguous row of a dtype; its buffer is then acquired"""
+    """Return whether X is one C-contiguous row of a dtype; then acquire its buffer"""
     try:
         PyObject_GetBuffer(X, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
     except (TypeError, BufferError, ValueError):

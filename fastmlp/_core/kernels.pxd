@@ -83,5 +83,5 @@ cdef inline Py_ssize_t lanes(const floating *precision) noexcept nogil:
 
 
 cdef inline bint has_gemm() noexcept nogil:
-    """Whether the instruction set has its own matrix products"""
+    """Return whether the instruction set has its own matrix products"""
     return fm_f32.gemm != NULL

@@ -28,7 +28,7 @@ WORKSPACE_WORK = 1e6  # of a Workspace, which lanes need not
 
 
 def lanes_pay(Network net, dtype, n_rows, has_workspace):
-    """Whether rows in lanes take less work than units in lanes."""
+    """Return whether rows in lanes take less work than units in lanes."""
     cdef Py_ssize_t lanes, layer
     if dtype == np.float32:
         lanes = kernels.lanes(<const float *> NULL)

@@ -238,7 +238,7 @@ cdef class Network:
         )
 
     def has_large_weights(self, dtype):
-        """Whether those of a layer leave no room for much else in L2."""
+        """Return whether those of a layer leave no room for much else in L2."""
         largest = max(a * b for a, b in zip(self.units, self.units[1:]))
         return largest * dtype.itemsize > LARGE_WEIGHTS
 

@@ -17,7 +17,7 @@ cdef enum:
 
 
 cdef inline bint has_dropout(const workspace_t *work, Py_ssize_t layer) noexcept nogil:
-    """Whether training drops some of the inputs of a layer"""
+    """Return whether training drops some of the inputs of a layer"""
     return work.noise != NULL and work.noise.drops[layer]
 
 

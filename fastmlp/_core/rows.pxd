@@ -63,7 +63,7 @@ cdef inline Py_ssize_t x_stride(
 cdef inline bint is_in_place(
     const data_t *data, const workspace_t *work, rows_t rows
 ) noexcept nogil:
-    """Whether rows of a dense x are used in place"""
+    """Return whether rows of a dense x are used in place"""
     if work.noise != NULL and work.noise.is_on_input:
         return False
     return rows.order == NULL and not data.is_wide

@@ -1,5 +1,5 @@
-# What some rules of the step need beside their sweep over the weights in C: corrections
-# of the scalars of a step, and the metric of a soft threshold.
+# Scalars of some rules, beside their sweep over the weights in C: corrections for each
+# step, and the metric of a soft threshold.
 
 from libc.math cimport pow, sqrt
 

@@ -9,12 +9,12 @@
 #    every rule and goes on over calls of partial_fit.
 
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.pyport cimport PY_SSIZE_T_MAX
-from libc.math cimport INFINITY, pow
+from libc.math cimport INFINITY
 
 cimport fastmlp._core.kernels as kernels
 
 from fastmlp._core.addresses cimport address_of
+from fastmlp._core.average cimport add_weights, average_t
 from fastmlp._core.batch cimport (
     BatchSum,
     begin_batch,
@@ -29,6 +29,7 @@ from fastmlp._core.network cimport Data, Network, data_t
 from fastmlp._core.rows cimport ceil_div
 from fastmlp._core.rules cimport correct_step
 from fastmlp._core.step cimport take_step
+from fastmlp._core.step_values cimport read_values, set_values, step_values_t
 from fastmlp._core.sums cimport sum_t, update_t
 
 from fastmlp._core.kernels import rule_names
@@ -37,12 +38,6 @@ from fastmlp._core.layout import layout_of
 from time import perf_counter
 
 import numpy as np
-
-cdef const double *address_or_null(array) except? NULL:
-    """Where the values of an array of float64 begin, NULL of None"""
-    if array is None:
-        return NULL
-    return <const double *> address_of(array, np.float64)
 
 
 cdef class Epoch:
@@ -68,22 +63,16 @@ cdef class Epoch:
     cdef sum_t *sum
     cdef Failures failures
     cdef Py_ssize_t batch_size, n_rows, blocks_per_call
-    cdef double alpha, loss_sum, average_decay
-    cdef void *mean
+    cdef double alpha, loss_sum
     cdef readonly Py_ssize_t t, rows_done, rows_counted
-    cdef readonly Py_ssize_t n_averaged
     cdef readonly double momentum_product
     cdef Data data                      # the rows of now
     cdef BatchSum batch
-    cdef tuple owners
-    cdef object average
-    cdef tuple values                   # arrays of values per step
-    cdef Py_ssize_t n_varied            # for how many steps
     cdef bint is_stopped
-    cdef const double *rates            # each NULL where the value is constant
-    cdef const double *alphas
-    cdef const double *weight_decays
-    cdef const double *dropouts         # (n_steps, n_layers)
+    cdef average_t average
+    cdef step_values_t values
+    cdef const double *dropout          # the rates where they are constant
+    cdef object owners, mean, arrays    # of what the addresses lead to
 
     def __init__(
         self, Network net, Data data, params, moments, batch_size, alpha, n_threads=1,
@@ -96,13 +85,14 @@ cdef class Epoch:
         self.batch = batch
         self.owners = (params, tuple(moments))
         self.sum = &batch.c
+        self.dropout = self.sum.noise.dropout
         self.failures = batch.failures
         self.blocks_per_call = batch.blocks_per_call
         self.sum.update.m = <void *> address_of(moments[0], data.dtype)
         self.sum.update.v = <void *> address_of(moments[len(moments) - 1], data.dtype)
         self.batch_size = batch_size
         self.alpha = alpha
-        self.n_varied = PY_SSIZE_T_MAX
+        read_values(&self.values, None, None, None, None)
 
     def use_data(self, Data data):
         """Go on with other rows, of the same kind as before and checked as they were.
@@ -194,33 +184,23 @@ cdef class Epoch:
         Parameters
         ----------
         learning_rate, alpha, weight_decay : ndarray of shape (n_steps,) or None
-            One value for each batch of a run; None for what is constant.
+            One float64 for each batch of a run; None for what is constant.
         dropout : ndarray of shape (n_steps, n_layers) or None
             Rates; above 0 only where those that the Epoch was made with are.
         """
         cdef Py_ssize_t n_layers = self.sum.net.n_layers, layer
-        values = []
-        for array in (learning_rate, alpha, weight_decay, dropout):
-            values.append(
-                None if array is None else np.ascontiguousarray(array, np.float64)
-            )
+        cdef step_values_t values
         if dropout is not None:
-            if values[3].ndim != 2 or values[3].shape[1] != n_layers:
+            if dropout.ndim != 2 or dropout.shape[1] != n_layers:
                 raise ValueError("dropout needs a rate for each step and layer")
             for layer in range(n_layers):
-                if values[3][:, layer].any() and (
+                if dropout[:, layer].any() and (
                     self.sum.work.noise == NULL or not self.sum.noise.drops[layer]
                 ):
                     raise ValueError(f"layer {layer} was made without dropout")
-        self.values = tuple(values)
-        self.n_varied = min(
-            [len(array) for array in values if array is not None],
-            default=PY_SSIZE_T_MAX,
-        )
-        self.rates = address_or_null(values[0])
-        self.alphas = address_or_null(values[1])
-        self.weight_decays = address_or_null(values[2])
-        self.dropouts = address_or_null(values[3])
+        read_values(&values, learning_rate, alpha, weight_decay, dropout)
+        self.values, self.sum.noise.dropout = values, self.dropout
+        self.arrays = (learning_rate, alpha, weight_decay, dropout)
 
     def seed(self, key):
         """Give dropout and noise their seed.
@@ -246,10 +226,14 @@ cdef class Epoch:
         n_averaged : int
             Steps that are already in it.
         """
-        dtype = np.float32 if self.sum.data.is_float32 else np.float64
-        self.mean = <void *> address_of(mean, dtype)
-        self.average, self.average_decay = mean, decay
-        self.n_averaged = n_averaged
+        self.average.mean = <void *> address_of(mean, self.data.dtype)
+        self.average.decay, self.average.n = decay, n_averaged
+        self.mean = mean
+
+    @property
+    def n_averaged(self):
+        """Steps that are in the moving average."""
+        return self.average.n
 
     @property
     def last_rate(self):
@@ -293,8 +277,8 @@ cdef class Epoch:
             batch.rows.order = <const ptrdiff_t *> address_of(order, np.intp)
             batch.rows.n_ordered = n_rows = len(order)
         self.n_rows, self.rows_done = n_rows, 0
-        if ceil_div(self.n_rows, self.batch_size) > self.n_varied:
-            raise ValueError(f"there are values for {self.n_varied} steps only")
+        if ceil_div(self.n_rows, self.batch_size) > self.values.n_steps:
+            raise ValueError(f"there are values for {self.values.n_steps} steps only")
         self.loss_sum, self.rows_counted, self.is_stopped = 0, 0, False
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
         read_weights(batch)
@@ -321,7 +305,10 @@ cdef class Epoch:
         """Add a block of rows; after the last one of a batch take the step"""
         cdef sum_t *batch = self.sum
         if batch.rows.n == 0:
-            self.begin_step()
+            batch.noise.draw.step = <unsigned int> self.t
+            set_values(
+                &self.values, batch, &self.alpha, self.rows_done // self.batch_size
+            )
         sum_rows(batch)
         if batch.work.failure.failed:  # the weights stay those of the last whole batch
             return
@@ -336,25 +323,9 @@ cdef class Epoch:
                 batch.stop - self.rows_done
             )
             self.rows_counted += batch.stop - self.rows_done
-            if self.mean != NULL:
-                self.add_to_average()
+            add_weights(&self.average, batch)
         self.rows_done = batch.stop
         begin_batch(batch, batch.stop, min(batch.stop + self.batch_size, self.n_rows))
-
-    cdef void begin_step(self) noexcept nogil:
-        """The values of the coming step"""
-        cdef sum_t *batch = self.sum
-        cdef Py_ssize_t step = self.rows_done // self.batch_size
-        batch.noise.draw.step = <unsigned int> self.t
-        if self.rates != NULL:
-            batch.update.rate = self.rates[step]
-            batch.update.step.learning_rate = batch.update.rate
-        if self.alphas != NULL:
-            self.alpha = self.alphas[step]
-        if self.weight_decays != NULL:
-            batch.update.weight_decay = self.weight_decays[step]
-        if self.dropouts != NULL:
-            batch.noise.dropout = self.dropouts + step * batch.net.n_layers
 
     def accumulate(self, rows):
         """Sum the gradient over the rows of one batch, without a step.
@@ -440,8 +411,7 @@ cdef class Epoch:
             before = kernels.flush_denormals()
             self.prepare_step()
             take_step(self.sum)
-            if self.mean != NULL:
-                self.add_to_average()
+            add_weights(&self.average, self.sum)
             kernels.restore_denormals(before)
 
     cdef void prepare_step(self) noexcept nogil:
@@ -451,16 +421,3 @@ cdef class Epoch:
         update.decay = self.alpha / self.sum.weight
         self.t += 1
         correct_step(update, self.t, &self.momentum_product)
-
-    cdef void add_to_average(self) noexcept nogil:
-        """Add the weights after a step to their moving average"""
-        cdef Py_ssize_t n = self.sum.net.n_params
-        cdef double rest, decay = self.average_decay
-        self.n_averaged += 1
-        rest = 1 - (1 - decay) / (1 - pow(decay, self.n_averaged))
-        if self.sum.data.is_float32:
-            kernels.average(<const float *> self.sum.update.w, <float *> self.mean, n,
-                            rest)
-        else:
-            kernels.average(<const double *> self.sum.update.w, <double *> self.mean,
-                            n, rest)

@@ -39,7 +39,7 @@ cdef void finish_part(sum_t *s, part_t *part, floating *grad) noexcept nogil:
 
 
 cdef inline double penalised(const tensor_t *tensor, double square) noexcept nogil:
-    """What a sum of squares adds to the penalty; 0, not NaN, of weights without one"""
+    """The share of a sum of squares in the penalty; 0, not NaN, without a penalty"""
     return tensor.decay * square if tensor.decay != 0 else 0
 
 

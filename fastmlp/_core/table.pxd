@@ -1,5 +1,5 @@
-# What src_c/fastmlp.h declares: the only Cython file that names C symbols.  The tables
-# of kernels are in a file that the build writes (declare_kernels.py).
+# The declarations of src_c/fastmlp.h: the only Cython file that names C symbols.  The
+# tables of kernels are in a file that the build writes (declare_kernels.py).
 
 from libc.stdint cimport uint32_t
 

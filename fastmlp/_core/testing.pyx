@@ -145,7 +145,7 @@ def limit_norms(floating[:, ::1] w, double max_norm, floating[::1] factor):
 
 
 cdef fm_draw a_draw(key, Py_ssize_t step, Py_ssize_t stream, Py_ssize_t row) except *:
-    """Where random numbers are drawn"""
+    """The key and counter of a random draw"""
     cdef fm_draw draw
     draw.key[0], draw.key[1] = key
     draw.step, draw.stream, draw.row = <uint32_t> step, <uint32_t> stream, row

@@ -53,29 +53,56 @@ def column_types(X):
 
 
 def text_fault(X):
-    """What is wrong with an X that does not convert to numbers, or None.
+    """The fault of an X that does not convert to numbers, in words, or None.
 
     Parameters
     ----------
     X : array-like, DataFrame or Table
     """
     for label, values in _object_columns(X):
-        for value in values:
-            if value is None or type(value).__name__ == "NAType":  # that of pandas
-                continue
-            try:
-                float(value)
-            except (TypeError, ValueError, OverflowError) as error:
-                kind = type(value).__name__
-                example = repr(str(value)[:40])
-                what = f"texts such as {example}"
-                if not isinstance(value, str | bytes):
-                    what = f"{kind} objects such as {example}: {error}"
-                return (
-                    f"X must hold real numbers, but column {label!r} holds {what}. "
-                    f"{_DAYS if is_date(kind) else _CODES}"
-                )
+        what, kind = _no_number(values)
+        if what is not None:
+            return (
+                f"X must hold real numbers, but column {label!r} holds {what}. "
+                f"{_DAYS if is_date(kind) else _CODES}"
+            )
     return None
+
+
+def target_fault(y):
+    """The fault of targets that do not convert to numbers, in words, or None.
+
+    Parameters
+    ----------
+    y : array-like, DataFrame or Table
+    """
+    try:
+        values = np.asarray(y, dtype=object).ravel()
+    except ValueError:  # rows of several lengths
+        return None
+    what, _ = _no_number(values.tolist())
+    if what is None:
+        return None
+    return (
+        f"y must hold real numbers, but it holds {what}. Convert them to numbers, or "
+        "use a classifier if they are classes."
+    )
+
+
+def _no_number(values):
+    """The first value that is no number, described in words, and its type, or None."""
+    for value in values:
+        if value is None or type(value).__name__ == "NAType":  # that of pandas
+            continue
+        try:
+            float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            kind = type(value).__name__
+            example = repr(str(value)[:40])
+            if isinstance(value, str | bytes):
+                return f"texts such as {example}", kind
+            return f"{kind} objects such as {example}: {error}", kind
+    return None, None
 
 
 def _object_columns(X):
@@ -100,23 +127,49 @@ def _object_columns(X):
         yield from enumerate(array.T.tolist())
 
 
-def gap_fault(array, X):
-    """What to say about NaN in the array that X was converted to, or None."""
-    values = array.data if not isinstance(array, np.ndarray) else array
-    if values.dtype.kind != "f" or not np.isnan(values).any():
+def finite_fault(array, labels, is_whole=True):
+    """The message about NaN or infinity in an array of numbers, or None.
+
+    Parameters
+    ----------
+    array : ndarray or sparse matrix
+        The numbers of X, in the precision of the model.
+    labels : list of str or None
+        Names of the columns.
+    is_whole : bool
+        Whether ``array`` holds all rows of X, so that those at fault are counted.
+    """
+    is_dense = isinstance(array, np.ndarray)
+    array = array if is_dense else array.tocoo()
+    values = array if is_dense else array.data
+    if values.dtype.kind != "f" or np.isfinite(values).all():
         return None
+    has_gaps = np.isnan(values).any()
+    places = np.nonzero(np.isnan(values) if has_gaps else np.isinf(values))
     where = ""
-    if array is values and array.ndim == 2:
-        gaps = np.isnan(array)
-        column = int(gaps.any(axis=0).argmax())
-        labels = [label for label, _ in column_types(X) if label is not None]
-        label = labels[column] if len(labels) == array.shape[1] else column
-        where = (
-            f" in {gaps.any(axis=1).sum()} of {len(array)} rows, first in column "
-            f"{label!r}"
+    if array.ndim == 2:
+        rows, columns = places if is_dense else (array.row[places], array.col[places])
+        column = int(columns.min())
+        if is_whole:
+            where = f" in {len(np.unique(rows))} of {array.shape[0]} rows"
+        where += f", first in column {labels[column] if labels else column!r}"
+    if has_gaps:
+        return (
+            f"Input X contains NaN{where}: a network needs all values. Fill them in, "
+            "for example with sklearn.impute.SimpleImputer before it in a pipeline, or "
+            "leave those rows or columns out."
         )
+    remedy = ""
+    if values.dtype == np.float32:
+        remedy = ", or rescale the column, or use dtype='float64' for large values"
     return (
-        f"Input X contains NaN{where}: a network needs all values. Fill them in, for "
-        "example with sklearn.impute.SimpleImputer before it in a pipeline, or leave "
-        "those rows or columns out."
+        f"Input X contains infinity or a value too large for {values.dtype!r}{where}. "
+        "Replace infinite values, for example by the largest finite one of the column, "
+        f"or leave those rows or columns out{remedy}."
     )
+
+
+def column_labels(X, n_columns):
+    """Names of the columns of a frame, or None."""
+    labels = [label for label, _ in column_types(X) if label is not None]
+    return labels if len(labels) == n_columns else None

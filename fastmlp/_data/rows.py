@@ -28,20 +28,20 @@ class Frozen:
 
 
 def pieces(n_rows, size):
-    """Slices of so many rows; None stands for all of them."""
+    """Slices of ``size`` rows each; None is the slice of all rows."""
     if not size or n_rows <= size:
         return [None]
     return [slice(start, start + size) for start in range(0, n_rows, size)]
 
 
 def is_sparse(X):
-    """Whether X is a matrix of SciPy, without importing it."""
+    """Return whether X is a matrix of SciPy, without importing it."""
     sparse = sys.modules.get("scipy.sparse")
     return sparse is not None and sparse.issparse(X)
 
 
 def is_dense(X):
-    """Whether X is an array of NumPy."""
+    """Return whether X is an array of NumPy."""
     return isinstance(X, np.ndarray)
 
 
@@ -279,11 +279,3 @@ def copied(values, out):
     check_out(out, values.shape, values.dtype)
     out[...] = values
     return out
-
-
-def not_finite(dtype):
-    """The error about infinite values and NaN."""
-    return ValueError(
-        f"Input X contains NaN, infinity or a value too large for {dtype}. Fill in "
-        "missing values before, for example with sklearn.impute.SimpleImputer."
-    )

@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import (
 )
 
 from fastmlp._core.network import CastRows
-from fastmlp._data.columns import check_dates
+from fastmlp._data.columns import check_dates, target_fault
 from fastmlp._data.rows import check_indices, check_is_read, column_names, known_frame
 from fastmlp._model.losses import check_target_range
 
@@ -79,7 +79,7 @@ def native_rows(X):
 
 
 def is_mapped(X):
-    """Whether X is a memory-mapped array."""
+    """Return whether X is a memory-mapped array."""
     return isinstance(X, np.memmap)
 
 
@@ -189,7 +189,15 @@ def check_targets(y, dtype, objective):
     if issparse(y):
         raise ValueError("y must be dense for regression; use y.toarray().")
     with named("y"):
-        y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+        try:
+            y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+        except (TypeError, ValueError):
+            fault = target_fault(y)
+            if fault is None:
+                raise
+            raise ValueError(fault) from None
+    if np.isnan(y).any():
+        raise ValueError("y contains NaN; leave the rows without a target out.")
     check_target_range(y, dtype, objective)
     with np.errstate(over="ignore"):
         y = y.astype(dtype, copy=False)

@@ -76,7 +76,7 @@ def _plain_number(value):
 
 
 def _is_long_list_of_floats(value):
-    """Whether a list is better off as a tensor, like the loss of each epoch."""
+    """Return whether a list is better off as a tensor, like the loss of each epoch."""
     return len(value) >= _LONG_LIST and all(isinstance(item, float) for item in value)
 
 

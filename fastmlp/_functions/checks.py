@@ -152,3 +152,8 @@ def check_gradient(loss, what):
             else f"the gradient of {what} (wrt='input')",
             "net input",
         )
+
+
+def is_from_function(error):
+    """Say whether a user-defined function raised an exception."""
+    return hasattr(error, "fastmlp_function")

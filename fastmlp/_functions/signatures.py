@@ -27,7 +27,7 @@ _REALS = {"npy_double": "double", "npy_float64": "double", "npy_float32": "float
 
 
 def is_reference(f):
-    """Whether this is ("module", "name")."""
+    """Return whether this is ("module", "name")."""
     return (
         isinstance(f, tuple)
         and not isinstance(f, LowLevelCallable)
@@ -37,7 +37,7 @@ def is_reference(f):
 
 
 def may_pickle(f):
-    """Whether a compiled function is known by name, as a pair both of them."""
+    """Return whether a compiled function is known by name, as a pair both of them."""
     return is_reference(f) or (
         isinstance(f, tuple)
         and not isinstance(f, LowLevelCallable)
@@ -46,7 +46,7 @@ def may_pickle(f):
 
 
 def is_compiled(f):
-    """Whether this is a compiled function of a known kind, or a pair of them."""
+    """Return whether this is a compiled function of a known kind, or a pair of them."""
     kind = type(f)
     if isinstance(f, LowLevelCallable) or is_reference(f):
         return True
@@ -138,7 +138,7 @@ def normalized(signature):
 
 
 def is_function(value):
-    """Whether a value may be the first of a pair of functions."""
+    """Return whether a value may be the first of a pair of functions."""
     return is_compiled(value) or (callable(value) and not isinstance(value, str))
 
 

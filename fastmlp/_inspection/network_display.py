@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp._inspection.display import fitted_mlp, import_pyplot, new_axes
 from fastmlp._inspection.summary import layer_facts
+from fastmlp._utils.spelling import suggests_keywords
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -123,6 +124,7 @@ def unit_positions(n_units, max_units):
     return (places - places.mean())[::-1] / (max_units + 1)
 
 
+@suggests_keywords
 def plot_network(
     estimator: Any, *, ax: Axes | None = None, max_units: int = 10
 ) -> NetworkDisplay:

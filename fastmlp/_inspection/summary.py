@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._functions.user_functions import as_activation
+from fastmlp._functions.activations import as_activation
 
 
 class LayerFacts(NamedTuple):

@@ -16,7 +16,7 @@ from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import activate_outputs
 from fastmlp._data.rows import check_names, column_names, known_frame
 from fastmlp._data.validation import check_raw, named
-from fastmlp._functions.user_functions import Loss
+from fastmlp._functions.losses import Loss
 from fastmlp._inspection.trace_display import draw_trace
 
 if TYPE_CHECKING:

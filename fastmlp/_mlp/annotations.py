@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from numpy.random import RandomState
 
-from fastmlp._functions.user_functions import Activation, Loss
+from fastmlp._functions.activations import Activation
+from fastmlp._functions.losses import Loss
 from fastmlp._training.progress import EpochRecord
 from fastmlp._utils.annotations import Array
 

@@ -1,4 +1,4 @@
-"""What classifier and regressor share."""
+"""The base class of classifier and regressor."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import predict
 from fastmlp._data import validation
 from fastmlp._data.rows import check_names, column_names
-from fastmlp._functions.user_functions import Loss
+from fastmlp._functions.losses import Loss
 from fastmlp._inspection import representation
 from fastmlp._inspection.summary import summary
 from fastmlp._inspection.trace import trace_step
 from fastmlp._mlp import fast_predict, fitting, input_checks, parameters
+from fastmlp._mlp.activations import layer_activations, named_activations
 from fastmlp._mlp.callbacks import CallbackSupportMixin, announced_fit, with_callbacks
 from fastmlp._mlp.constraints import check_own_constraints, constraints
 from fastmlp._mlp.fast_predict import OUTPUTS
@@ -75,7 +76,7 @@ def for_stochastic_solvers(method: Method) -> Method:
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
-    """What classifier and regressor share."""
+    """The base class of classifier and regressor."""
 
     _parameter_rules = parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
@@ -190,7 +191,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _validate_params(self):
         """Raise InvalidParameterError for a parameter that is not valid, as ``fit``."""
         parameters.check_parameters(self, self._parameter_rules)
-        parameters.hidden_activations(self, len(parameters.hidden_sizes(self)))
+        layer_activations(self, len(parameters.hidden_sizes(self)))
         check_own_constraints(self)
 
     def set_params(self: Model, **params: Any) -> Model:
@@ -220,14 +221,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return super().set_params(**params)
 
     def _take_activations(self, n_hidden, cold):
-        """Activations of the hidden layers; those of the user stay what they are now.
+        """Resolve the activations of the hidden layers, and keep those given by name.
 
-        A name may stand for another one later, but not for this model.
+        A name may be registered anew later; this model keeps the present function.
         """
         if cold:
             vars(self).pop("_named_activations", None)
-        activations = parameters.hidden_activations(self, n_hidden)
-        named = parameters.named_activations(self)
+        activations = layer_activations(self, n_hidden)
+        named = named_activations(self)
         vars(self).pop("_named_activations", None)
         if named:
             self._named_activations = named
@@ -243,7 +244,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self._layers()[0][0].dtype
 
     def _layers(self):
-        """What stands in ``coefs_`` and ``intercepts_``, checked, and the units."""
+        """The arrays in ``coefs_`` and ``intercepts_``, checked, and the units."""
         return validation.check_layers(self.coefs_, self.intercepts_, None)
 
     def _validate_input(self, X, y, incremental, reset, dtype, exact=True):
@@ -338,7 +339,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self, "coefs_")
         parameters.check_parameters(self, {"dtype": parameters.RULES["dtype"]})
         coefs, intercepts, units = self._layers()
-        activations = parameters.hidden_activations(self, len(units) - 2)
+        activations = layer_activations(self, len(units) - 2)
         objective = self._fitted_objective()
         names = getattr(self, "feature_names_in_", None)
         return Snapshot(
@@ -561,7 +562,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _activations(self, network):
         """Name and parameter of the activation of each hidden layer."""
-        return parameters.hidden_activations(self, len(network.units) - 2)
+        return layer_activations(self, len(network.units) - 2)
 
     @suggests_keywords
     def loss_gradient(
@@ -605,7 +606,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"the model has {units[0]} features and {units[-1]} outputs; X has "
                 f"{X.shape[1]} features and y {n_outputs} outputs."
             )
-        activations = parameters.hidden_activations(self, len(units) - 2)
+        activations = layer_activations(self, len(units) - 2)
         objective = self._trained_objective()
         network = self._network(units, activations, objective, trains=True)
         if packed is None:
@@ -691,7 +692,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return name if name in ("identity", "exp") else "identity"
 
     def _is_multilabel(self):
-        """Whether the fitted model predicts several labels at once."""
+        """Return whether the fitted model predicts several labels at once."""
         return False
 
     @property

@@ -82,7 +82,7 @@ class CallbackScope:
 
 @dataclass(frozen=True, eq=False)
 class EpochRecord:
-    """What a callback of ``fit`` learns at the end of an epoch.
+    """The argument of a callback of ``fit`` at the end of an epoch.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ class FitListener:
 
 
 def listener_of(estimator, options, is_live=False):
-    """Who follows a fit, or None."""
+    """The listener that calls the callbacks of a fit, or None."""
     if options.callback is None and options.context is None:
         return None
     return FitListener(estimator, options.callback, options.context, is_live)

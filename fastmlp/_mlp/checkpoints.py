@@ -1,4 +1,4 @@
-"""What tells a fit from others, by which a checkpoint of another one is refused."""
+"""The identity of a fit, by which the checkpoint of another one is refused."""
 
 from __future__ import annotations
 

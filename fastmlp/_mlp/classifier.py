@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from fastmlp._core.network import Objective
 from fastmlp._data import validation
 from fastmlp._data.class_weight import expanded, positive_weights
-from fastmlp._functions.user_functions import Loss
+from fastmlp._functions.losses import Loss
 from fastmlp._mlp import fitting, input_checks, parameters
 from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
@@ -559,7 +559,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return super()._row_weights(y, sample_weight, dtype)
 
     def _known_classes(self, classes):
-        """Whether ``classes`` are certainly those of the model."""
+        """Return whether ``classes`` are certainly those of the model."""
         if classes is None:
             return True
         known = getattr(self, "classes_", None)

@@ -17,6 +17,10 @@ from sklearn.utils._param_validation import (
 from fastmlp._utils.numbers import is_finite
 
 
+class InvalidParameterError(ValueError, TypeError):
+    """A constructor parameter is of a wrong type or out of range."""
+
+
 class Rule(NamedTuple):
     """A rule that a parameter must meet, in words and as a test.
 
@@ -48,7 +52,7 @@ class RuleConstraint(HasMethods):
         self.rule, self.methods = rule, []
 
     def is_satisfied_by(self, val):
-        """Whether a value is as the rule says."""
+        """Return whether a value is as the rule says."""
         return bool(self.rule.accepts(val))
 
     def __str__(self):
@@ -89,6 +93,15 @@ def one_of(names):
 
 NONE = Rule("None", lambda value: value is None, None)
 BOOLEAN = Rule("a bool", lambda value: isinstance(value, bool | np.bool_), "boolean")
+
+
+def invalid(estimator, name, text, hint=""):
+    """The error about one parameter."""
+    value = getattr(estimator, name)
+    return InvalidParameterError(
+        f"The {name!r} parameter of {type(estimator).__name__} must be {text}. "
+        f"Got {value!r} instead.{hint}"
+    )
 
 
 class _Alternatives(list):

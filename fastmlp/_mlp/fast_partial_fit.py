@@ -40,7 +40,7 @@ def _nothing():
 
 
 def restarts(estimator):
-    """Whether each call of ``partial_fit`` draws the same random numbers."""
+    """Return whether each call of ``partial_fit`` draws the same random numbers."""
     return (
         estimator.random_stream == "restart"
         and estimator.random_state is not None
@@ -81,7 +81,7 @@ class Stream:
         return _nothing, ()
 
     def takes(self, estimator, options):
-        """Whether an estimator is as this stream left it."""
+        """Return whether an estimator is as this stream left it."""
         attributes = vars(estimator)
         if "feature_names_in_" in attributes or self.classes is not attributes.get(
             "classes_"

@@ -20,7 +20,7 @@ from fastmlp._core.forward import Forward
 from fastmlp._core.network import Data, Network
 from fastmlp._core.prediction import FORWARD_THREAD_WORK, OUTPUTS, PROBA, RAW
 from fastmlp._data.rows import PIECE
-from fastmlp._functions.user_functions import registered_activations
+from fastmlp._functions.activations import registered_activations
 from fastmlp._utils.numbers import float_dtype
 from fastmlp._utils.threads import allowed_threads
 
@@ -47,7 +47,7 @@ class _Prepared:
         self.state = watched
 
     def is_of(self, state):
-        """Whether the estimator is still in the state this was made of."""
+        """Return whether the estimator is still in the state this was made of."""
         there = _watched(state)
         return len(there) == len(self.state) and all(map(is_, there, self.state))
 
@@ -167,7 +167,7 @@ def _of(estimator):
 
 
 def _is_frame(kind):
-    """Whether this is the class DataFrame of pandas, without importing it."""
+    """Return whether this is the class DataFrame of pandas, without importing it."""
     return kind.__name__ == "DataFrame" and kind.__module__.startswith("pandas")
 
 

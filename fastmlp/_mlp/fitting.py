@@ -26,6 +26,7 @@ from fastmlp._data.scaling import (
 from fastmlp._data.split import Samples
 from fastmlp._data.validation import as_array, check_target_names
 from fastmlp._mlp import parameters, records
+from fastmlp._mlp.activations import initial_activations
 from fastmlp._mlp.callbacks import listener_of
 from fastmlp._mlp.checkpoints import fingerprint_of_validation, identity_of
 from fastmlp._mlp.fast_partial_fit import Stream, restarts
@@ -64,7 +65,7 @@ class FitOptions:
 
     @property
     def gives_weights(self):
-        """Whether the fit starts from weights that were passed."""
+        """Return whether the fit starts from weights that were passed."""
         return self.coefs_init is not None or self.intercepts_init is not None
 
 
@@ -109,7 +110,7 @@ def fit(estimator, X, y, sample_weight, options):
         if goes_on:
             start_warm(estimator, network, incremental)
         else:
-            initial = parameters.initial_activations(estimator, activations)
+            initial = initial_activations(estimator, activations)
             start_cold(estimator, network, initial)
         take_weights(estimator, units, options.coefs_init, options.intercepts_init)
         params = packed(estimator, network, X.dtype)
@@ -243,7 +244,7 @@ def _digest(estimator):
 
 
 def _may_stream(estimator, task):
-    """Whether the next ``partial_fit`` may go on with the machinery of this one."""
+    """Return whether the next ``partial_fit`` may reuse the objects of this one."""
     return not (
         task.error is not None
         or task.scaling is not None

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _num_samples, validate_data
 
 from fastmlp._core.network import CastRows
-from fastmlp._data.columns import gap_fault, text_fault
+from fastmlp._data.columns import column_labels, finite_fault, target_fault, text_fault
 from fastmlp._data.rows import check_names, column_names, known_frame
 from fastmlp._data.validation import (
     check_range,
@@ -49,8 +49,8 @@ def restored_on_error(estimator):
 
 
 @contextmanager
-def explained(estimator, X, y, reset, for_x):
-    """Say of an error about data whether X or y is at fault, and what to do about X.
+def explained(estimator, X, y, reset, for_x, is_numeric=False):
+    """Say of an error about data whether X or y is at fault, and what to do about it.
 
     Parameters
     ----------
@@ -61,6 +61,8 @@ def explained(estimator, X, y, reset, for_x):
         Whether the names of the features are taken over.
     for_x : dict
         How ``check_array`` checks X.
+    is_numeric : bool
+        Whether y must hold numbers.
     """
     try:
         yield
@@ -68,14 +70,14 @@ def explained(estimator, X, y, reset, for_x):
         kind = type(error)
         if kind not in (TypeError, ValueError):
             raise
-        name, fault = _culprit(estimator, X, y, reset, for_x)
+        name, fault = _culprit(estimator, X, y, reset, for_x, is_numeric)
         if fault is not None:
             raise kind(fault) from error
         with named(name):
             raise
 
 
-def _culprit(estimator, X, y, reset, for_x):
+def _culprit(estimator, X, y, reset, for_x, is_numeric):
     """The argument at fault, and what to say of it where we know better, or None."""
     if hasattr(X, "shape"):
         try:  # names and number of the features
@@ -89,13 +91,15 @@ def _culprit(estimator, X, y, reset, for_x):
             array = check_array(X, ensure_all_finite=False, **for_x)
         except (TypeError, ValueError):
             return "X", text_fault(X)
-        return "X", gap_fault(array, X)
+        return "X", finite_fault(array, column_labels(X, array.shape[1]))
     if y is None:
         return "X", None
     try:
         fits = _num_samples(X) == _num_samples(y)
     except (TypeError, ValueError):
         fits = True  # y is no array at all
+    if fits and is_numeric:
+        return "y", target_fault(y)
     return ("y" if fits else "X and y"), None
 
 
@@ -109,7 +113,7 @@ def check_unseen_names(estimator, X):
         check_names(column_names(X), getattr(estimator, "feature_names_in_", None))
 
 
-def check_fit_data(estimator, X, y, reset, dtype, **options):
+def check_fit_data(estimator, X, y, reset, dtype, y_numeric):
     """Validate X and y for training; returns X in native form and y 1-D or 2-D.
 
     A memory-mapped float64 X that is wanted in float32 is not converted as a whole.
@@ -129,10 +133,16 @@ def check_fit_data(estimator, X, y, reset, dtype, **options):
     # A cast to float32 may overflow; the check of finiteness then says so.
     with (
         np.errstate(over="ignore", invalid="ignore"),
-        explained(estimator, X, y, reset, for_x),
+        explained(estimator, X, y, reset, for_x, y_numeric),
     ):
         X, y = validate_data(
-            estimator, X, y, multi_output=True, reset=reset, **for_x, **options
+            estimator,
+            X,
+            y,
+            multi_output=True,
+            y_numeric=y_numeric,
+            reset=reset,
+            **for_x,
         )
     if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -179,7 +189,7 @@ def _check_width(estimator, X, n_features):
 
 
 def first_partial_fit(estimator, classes):
-    """Whether this is the first ``partial_fit``; sets ``classes_`` if it is."""
+    """Return whether this is the first ``partial_fit``; sets ``classes_`` if it is."""
     known = getattr(estimator, "classes_", None)
     if classes is None:
         if known is None:

@@ -13,7 +13,8 @@ import numpy as np
 
 from fastmlp._files import safetensors
 from fastmlp._files.values import encode, to_json
-from fastmlp._functions.user_functions import Loss, as_activation, stored_name
+from fastmlp._functions.activations import as_activation, stored_name
+from fastmlp._functions.losses import Loss
 from fastmlp._mlp.restoration import (
     BINARIZER,
     OPTIMIZER,
@@ -28,6 +29,7 @@ from fastmlp._model.model_file import (
     read_model_file,
 )
 from fastmlp._utils.numbers import dtype_name
+from fastmlp._utils.spelling import suggests_keywords
 
 if TYPE_CHECKING:
     from typing import Any
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
 
 
+@suggests_keywords
 def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> None:
     """Save a fitted estimator to a file that runs no code on loading.
 
@@ -171,7 +174,7 @@ def _kind_of(estimator):
 
 
 def _is_stored(name, params, optimizer):
-    """Whether an attribute goes into the file beside weights and parameters."""
+    """Return whether an attribute goes into the file beside weights and parameters."""
     if name in params or name in WEIGHTS or name in _LEFT_OUT or name == "loss":
         return False
     if name in OPTIMIZER:
@@ -179,6 +182,7 @@ def _is_stored(name, params, optimizer):
     return name in OTHER_PRIVATE or is_fitted_name(name)
 
 
+@suggests_keywords
 def load_model(
     path: FilePath, *, check: bool = True, copy: bool = False
 ) -> MLPClassifier | MLPRegressor | TabularMLPClassifier | TabularMLPRegressor:

@@ -9,13 +9,10 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Options
 
-from fastmlp._core.kernels import activation_names, max_levels, rule_vectors
-from fastmlp._functions.user_functions import (
-    Loss,
-    as_activation,
-    registered_activations,
-)
-from fastmlp._mlp.constraints import BOOLEAN, NONE, Rule, interval, one_of
+from fastmlp._core.kernels import max_levels, rule_vectors
+from fastmlp._functions.losses import Loss
+from fastmlp._mlp.activations import resolved
+from fastmlp._mlp.constraints import BOOLEAN, NONE, Rule, interval, invalid, one_of
 from fastmlp._model.losses import (
     CLASSIFICATION_LOSSES,
     OUTPUTS,
@@ -39,12 +36,6 @@ WEIGHT_INITS = (
     "standard_normal",
 )
 SIZES = "an int >= 1 or an array-like of ints >= 1"
-# Parameter of each activation that has one: its name and default.
-ACTIVATION_PARAMETERS = {"leaky_relu": ("slope", 0.01), "elu": ("alpha", 1.0)}
-
-
-class InvalidParameterError(ValueError, TypeError):
-    """A constructor parameter is of a wrong type or out of range."""
 
 
 _AT_LEAST_ONE = interval(Integral, 1, np.inf, "[)")
@@ -62,7 +53,7 @@ _SCORING = Rule(
 
 
 def _is_schedule(value):
-    """Whether a value is the name of a schedule and its parameter."""
+    """Return whether a value is the name of a schedule and its parameter."""
     if not isinstance(value, tuple) or len(value) != 2:
         return False
     name, share = value
@@ -75,7 +66,7 @@ def _is_schedule(value):
 
 
 def _is_average(value):
-    """Whether a value is the name of an average and its parameter."""
+    """Return whether a value is the name of an average and its parameter."""
     if not isinstance(value, tuple) or len(value) != 2:
         return False
     name, number = value
@@ -94,12 +85,12 @@ def _list_of(rule, text):
 
 
 def _is_split(value):
-    """Whether a value may choose the validation rows."""
+    """Return whether a value may choose the validation rows."""
     return hasattr(value, "split") and not isinstance(value, str | bytes)
 
 
 def is_positive_weights(value):
-    """Whether a value lists finite numbers above 0."""
+    """Return whether a value lists finite numbers above 0."""
     return (
         isinstance(value, list | tuple | np.ndarray)
         and is_flat(value)
@@ -215,7 +206,7 @@ RESOLVED_RULES = {
         Rule(
             "an activation or a list with one per hidden layer",
             lambda value: all(
-                _resolved(entry, {}) is not None
+                resolved(entry, {}) is not None
                 for entry in (value if isinstance(value, list) else [value])
             ),
         )
@@ -265,15 +256,6 @@ REGRESSOR_RULES = {
     ],
     "standardize_y": [BOOLEAN],
 }
-
-
-def invalid(estimator, name, text, hint=""):
-    """The error about one parameter."""
-    value = getattr(estimator, name)
-    return InvalidParameterError(
-        f"The {name!r} parameter of {type(estimator).__name__} must be {text}. "
-        f"Got {value!r} instead.{hint}"
-    )
 
 
 def check_parameters(estimator, rules):
@@ -326,98 +308,6 @@ def _sizes(value):
 
 
 def _is_sizes(value):
-    """Whether a value lists the sizes of hidden layers."""
+    """Return whether a value lists the sizes of hidden layers."""
     sizes = _sizes(value)
     return sizes is not None and all(size > 0 for size in sizes)
-
-
-def hidden_activations(estimator, n_hidden):
-    """Resolve ``activation`` to name and parameter for each hidden layer.
-
-    A user-defined one is an Activation in place of the name.
-    """
-    value = estimator.activation
-    if not isinstance(value, list):
-        return [_activation(estimator, value)] * n_hidden
-    if len(value) != n_hidden:
-        raise InvalidParameterError(
-            f"The 'activation' parameter of {type(estimator).__name__} must be one "
-            "activation or a list with one per hidden layer: there are "
-            f"{n_hidden} hidden layers, but the list holds {len(value)}: {value!r}."
-        )
-    return [
-        _activation(estimator, entry, f" for hidden layer {i}")
-        for i, entry in enumerate(value)
-    ]
-
-
-def initial_activations(estimator, activations):
-    """The name of the activation by which each layer draws its initial weights.
-
-    It is that of the layer itself, for the output layer that of the last hidden layer.
-    """
-    if not activations:
-        if isinstance(estimator.activation, list):
-            return ["identity"]
-        return [_activation(estimator, estimator.activation)[0]]
-    names = [name for name, _ in activations]
-    return [*names, names[-1]]
-
-
-def named_activations(estimator):
-    """The user-defined activations that ``activation`` gives by name, by that name.
-
-    A fit keeps them in ``_named_activations``, where they go before what is registered.
-    """
-    value = estimator.activation
-    found = {}
-    for entry in value if isinstance(value, list) else [value]:
-        if isinstance(entry, str) and entry not in activation_names:
-            found[entry] = _activation(estimator, entry)[0]
-    return found
-
-
-def _activation(estimator, value, where=""):
-    """Resolve one activation to a name and its parameter."""
-    held = vars(estimator).get("_named_activations", {})
-    resolved = _resolved(value, held)
-    if resolved is not None:
-        return resolved
-    pairs = " or ".join(
-        f"({name!r}, {parameter})"
-        for name, (parameter, _) in ACTIVATION_PARAMETERS.items()
-    )
-    names = one_of([*activation_names, *registered_activations()])
-    text = (
-        f"{names.text}, a pair {pairs} "
-        "with a finite parameter > 0, a fastmlp.Activation or a pair of functions "
-        "(forward, derivative), or a list with one of them per hidden layer"
-    )
-    hint = f" The wrong one is {value!r}{where}." if where else ""
-    if isinstance(value, tuple) and value and isinstance(value[0], str):
-        hint += did_you_mean(value[0], set(ACTIVATION_PARAMETERS) - {value[0]})
-    if isinstance(value, str):
-        hint += did_you_mean(value, names.names)
-        hint += (
-            " A name of your own is made known, in each process, by "
-            f"fastmlp.register_activation({value!r}, ...)."
-        )
-    raise invalid(estimator, "activation", text, hint)
-
-
-def _resolved(value, held):
-    """One activation as a name and its parameter, or None; held: those of the fit."""
-    name, parameter = value, None
-    if isinstance(value, tuple) and len(value) == 2:
-        name, parameter = value
-    known = isinstance(name, str) and name in activation_names
-    if known and parameter is None and not isinstance(value, tuple):
-        return name, ACTIVATION_PARAMETERS.get(name, (None, 0.0))[1]
-    if not known:
-        own = (isinstance(value, str) and held.get(value)) or as_activation(value)
-        return None if own is None else (own, 0.0)
-    if name in ACTIVATION_PARAMETERS:
-        tiny = float(np.finfo(np.float32).tiny)
-        if interval(Real, tiny, np.inf, "[)").accepts(parameter):
-            return name, float(parameter)
-    return None

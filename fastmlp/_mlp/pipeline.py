@@ -120,7 +120,7 @@ def as_model(estimator):
 
 
 def is_model(estimator):
-    """Whether this is an MLP of fastmlp."""
+    """Return whether this is an MLP of fastmlp."""
     return isinstance(estimator, MLPClassifier | MLPRegressor)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fastmlp._functions.user_functions import Loss
+from fastmlp._functions.losses import Loss
 from fastmlp._mlp.regularization import regularization_of
 from fastmlp._training.averaging import DEFAULTS
 from fastmlp._training.plan import Plan, StepSettings
 
 
 def step_settings(estimator):
-    """What the rules of the stochastic solvers take of an estimator."""
+    """Settings of the stochastic solvers, from the parameters of an estimator."""
     return StepSettings(
         schedule=estimator.learning_rate,
         learning_rate=float(estimator.learning_rate_init),

@@ -33,7 +33,7 @@ def current_parameters(params):
 
 
 def is_fitted_name(name):
-    """Whether this is the name of a public attribute of a fit."""
+    """Return whether this is the name of a public attribute of a fit."""
     return name.isidentifier() and name.endswith("_") and not name.startswith("_")
 
 

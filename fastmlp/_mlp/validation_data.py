@@ -141,7 +141,13 @@ class Score:
             return self.targets.score(y, outputs, self.samples.weight)
         fitted = fitted_copy(self.estimator, task)
         vars(fitted).pop("feature_names_in_", None)  # X is an array by now
-        return float(self.scorer(fitted, self.X, self.targets.decode(self.samples.y)))
+        score = self.scorer(fitted, self.X, self.targets.decode(self.samples.y))
+        try:
+            return float(score)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{self.name} must return a number, got {score!r:.80}."
+            ) from None
 
     def check_targets(self, y_train):
         """Raise ValueError where the score that decides is the same for any model.

@@ -17,7 +17,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 
 from fastmlp._core.kernels import loss_outputs, max_levels
 from fastmlp._core.network import Objective
-from fastmlp._functions.user_functions import Loss
+from fastmlp._functions.losses import Loss
 from fastmlp._model.snapshot import output_activation as name_of_output
 from fastmlp._utils.numbers import is_flat
 
@@ -52,12 +52,12 @@ _TARGETS = {
 
 
 def is_level(value):
-    """Whether a value is one quantile level."""
+    """Return whether a value is one quantile level."""
     return isinstance(value, Real) and 0 < value < 1
 
 
 def are_levels(value):
-    """Whether a value lists quantile levels."""
+    """Return whether a value lists quantile levels."""
     if not isinstance(value, list | tuple | np.ndarray) or not is_flat(value):
         return False
     return (
@@ -76,7 +76,7 @@ def regression_objective(
     quantile=0.5,
     monotone_quantiles=False,
 ):
-    """What a regressor minimises; ValueError where parameters do not go together."""
+    """Objective of a regressor; ValueError if its parameters contradict one another."""
     if isinstance(loss, Loss):
         return _own_objective(loss, output_activation)
     parameter = {"huber": huber_delta, "tweedie": tweedie_power}.get(loss, 0.0)
@@ -141,7 +141,7 @@ def outputs_per_target(objective):
 
 
 def is_plain(objective):
-    """Whether the loss is one of scikit-learn's, known by its output activation."""
+    """Return whether scikit-learn has the loss, known by its output activation."""
     return (
         objective.loss in ("squared_error", "poisson", "log_loss", "binary_log_loss")
         and objective.output is None
@@ -150,7 +150,10 @@ def is_plain(objective):
 
 
 def standardizable(objective):
-    """Whether targets may be standardised: shift and scale fold into the last layer."""
+    """Return whether targets may be standardised.
+
+    Their shift and scale are folded into the last layer.
+    """
     return objective.loss in LOCATION_LOSSES and objective.output is None
 
 

@@ -8,11 +8,19 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 
+import numpy as np
+
 from fastmlp._core.kernels import activation_names
+from fastmlp._core.network import Objective
 from fastmlp._files import safetensors
 from fastmlp._files.values import decode
-from fastmlp._functions.user_functions import Activation, as_activation
-from fastmlp._model.snapshot import stored_objective
+from fastmlp._functions.activations import Activation, as_activation
+from fastmlp._model.snapshot import (
+    Snapshot,
+    predicting_objective,
+    special,
+    stored_objective,
+)
 from fastmlp._utils.numbers import is_finite
 
 # The version of the format for a model of arrays, and of tables.
@@ -41,6 +49,44 @@ def read_model_file(path, *, check=True, copy=False):
         raise ValueError(f"{path} is not a valid model file: {error}") from None
     except RecursionError:
         raise ValueError(f"{path} is not a valid model file: too nested.") from None
+
+
+def snapshot_of_file(model):
+    """The snapshot of a decoded model file."""
+    params, attributes = model["params"], model["attributes"]
+    coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
+    for array in coefs + intercepts:
+        array.setflags(write=False)
+    classes = attributes.get("classes_")
+    is_classifier = model["class"] == "MLPClassifier"
+    if is_classifier != isinstance(classes, np.ndarray):
+        raise ValueError("it has no classes_, or should have none.")
+    name, trained = attributes.get("out_activation_"), attributes.get("_objective")
+    trained = None if trained is None else Objective(**trained)
+    objective = predicting_objective(name, trained, is_classifier)
+    n_outputs = len(intercepts[-1])
+    if is_classifier and len(classes) not in (
+        (n_outputs,) if n_outputs > 1 else (1, 2)
+    ):
+        raise ValueError("it has another number of classes than of outputs.")
+    is_multilabel = is_classifier and n_outputs > 1 and name == "logistic"
+    if is_classifier and model["targets"] is not None:
+        is_multilabel = str(model["targets"].get("type")).startswith("multilabel")
+    names = attributes.get("feature_names_in_")
+    dtype = params.get("dtype", "auto")
+    if dtype not in ("auto", "float32", "float64"):
+        raise ValueError(f"it has the impossible dtype {dtype!r}.")
+    return Snapshot(
+        coefs,
+        intercepts,
+        model["activations"],
+        name,
+        None if dtype == "auto" else np.dtype(dtype),
+        classes,
+        None if names is None else [str(column) for column in names],
+        special(objective),
+        is_multilabel,
+    )
 
 
 def _model(tensors, metadata):
@@ -104,7 +150,7 @@ def _take_layers(decoded, model, tensors):
 
 
 def _is_activation(pair):
-    """Whether this is a name and a finite parameter."""
+    """Return whether this is a name and a finite parameter."""
     return (
         isinstance(pair, list)
         and len(pair) == 2

@@ -1,4 +1,4 @@
-"""What a fitted model is, apart from scikit-learn: sizes, weights, classes, names."""
+"""A fitted model as plain data: sizes, weights, classes and names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def output_activation(objective):
 
 
 def is_logistic_range(value):
-    """Whether a value is a logistic output with its range."""
+    """Return whether a value is a logistic output with its range."""
     return (
         isinstance(value, tuple)
         and len(value) == 3
@@ -92,10 +92,10 @@ def predicting_objective(name, trained, is_classifier):
 
 
 def special(objective):
-    """What was minimised, where the name of the output activation does not say all.
+    """The objective, if prediction needs more than the name of the output activation.
 
-    None where a prediction is one output per target, behind an activation that
-    scikit-learn has: whatever the loss was.
+    None if a prediction is one output per target, after an activation that
+    scikit-learn has, whatever the loss was.
     """
     if loss_outputs[objective.loss] in ("softmax", "logistic"):
         return None
@@ -146,12 +146,12 @@ def stored_objective(stored, is_classifier):
 
 
 def _are_finite(values):
-    """Whether these are numbers, at least one."""
+    """Return whether these are numbers, at least one."""
     return isinstance(values, tuple) and len(values) > 0 and all(map(is_finite, values))
 
 
 def _are_positive(values):
-    """Whether these are numbers above 0, at least one."""
+    """Return whether these are numbers above 0, at least one."""
     return _are_finite(values) and min(values) > 0
 
 
@@ -201,7 +201,7 @@ class Snapshot(NamedTuple):
 
     @property
     def is_classifier(self):
-        """Whether the model predicts classes."""
+        """Return whether the model predicts classes."""
         return self.classes is not None
 
     @property
@@ -211,5 +211,5 @@ class Snapshot(NamedTuple):
 
     @property
     def is_binary(self):
-        """Whether one output stands for two classes (or for a single one)."""
+        """Return whether one output gives the probability of two classes (or one)."""
         return self.is_classifier and self.units[-1] == 1

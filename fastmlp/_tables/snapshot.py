@@ -26,7 +26,7 @@ class TableSnapshot(NamedTuple):
     is_multilabel: bool = False
 
 
-def snapshot_of_file(file):
+def table_of_file(file):
     """The snapshot of a decoded model file.
 
     Parameters

@@ -10,7 +10,7 @@ from fastmlp._mlp.restoration import (
     restore_targets,
     with_parameters,
 )
-from fastmlp._tables.snapshot import snapshot_of_file
+from fastmlp._tables.snapshot import table_of_file
 
 # What follows from the rest, and the history, of which curves and scores are stored
 _LEFT_OUT = ("n_features_in_", "feature_names_in_", "history_")
@@ -38,7 +38,7 @@ def file_content(estimator, tensors):
 
 def of_file(kind, file):
     """An estimator of a class out of a decoded model file, checked."""
-    snapshot = snapshot_of_file(file)
+    snapshot = table_of_file(file)
     estimator = with_parameters(kind, file["params"])
     for name, value in file["attributes"].items():
         if not is_fitted_name(name) or hasattr(kind, name) or name in _LEFT_OUT:

@@ -78,13 +78,13 @@ class _Averaging:
         self.params[:] = self.mean
 
     def next_start(self):
-        """What the next ``partial_fit`` needs to go on, or None."""
+        """The state with which the next ``partial_fit`` goes on, or None."""
         if self.trained is None:
             return None
         return {"params": self.trained, "n_averaged": self.n_averaged}
 
     def state(self):
-        """What a checkpoint needs."""
+        """The state for a checkpoint."""
         return {"mean": self.mean, "n_averaged": self.n_averaged}
 
     def restore(self, state):

@@ -22,7 +22,7 @@ USUAL = 10.0  # magnitude of data up to which a network needs no scaling
 
 
 def shortfall(task):
-    """What a trained model lacks, and what may help, in words; None for a sound one.
+    """The fault of a trained model and a remedy, in words; None for a sound model.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def _remedies(task, rows, loss):
 
 
 def _remedy_of_targets(task, rows):
-    """What to do about the scale of the targets of a regression, if anything."""
+    """Yield the remedy for the scale of the targets of a regression, if needed."""
     objective = task.network.objective
     if task.plan.scales_targets is not False:
         return
@@ -206,7 +206,7 @@ def _remedy_of_targets(task, rows):
 
 
 def _remedy_of_features(task):
-    """What to do about the scale of the features, if anything."""
+    """Yield the remedy for the scale of the features, if needed."""
     if task.plan.scales_features:
         return
     X = task.samples.part(task.rows).X

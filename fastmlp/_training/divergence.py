@@ -36,11 +36,11 @@ class Divergence:
 
     @property
     def reduction(self):
-        """What is left of the learning rate."""
+        """The factor by which the learning rate has been reduced."""
         return REDUCTION**self.n_reductions
 
     def stops(self, loss, optimizer):
-        """Whether training stops after an epoch of this loss."""
+        """Return whether training stops after an epoch of this loss."""
         if self.mode == "raise" and math.isfinite(loss):
             return False
         if np.isfinite(self.task.params).all():
@@ -71,7 +71,7 @@ class Divergence:
         return True
 
     def _keeps_an_epoch(self):
-        """Whether the held-out rows have chosen weights."""
+        """Return whether the held-out rows have chosen weights."""
         return self.task.stops_by_score and self.judge.has_score
 
     def restore(self):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastmlp._core.solvers import Epoch
-from fastmlp._functions.user_functions import is_from_function
+from fastmlp._functions.checks import is_from_function
 from fastmlp._training.averaging import begin_averaging
 from fastmlp._training.checkpoint.solver_states import StochasticState
 from fastmlp._training.monitor import Monitor

@@ -59,5 +59,5 @@ class Holdout:
 
 
 def decides(task):
-    """Whether the validation score ends training, or chooses the weights."""
+    """Return whether the validation score ends training, or chooses the weights."""
     return task.stops_by_score or task.plan.target_score is not None

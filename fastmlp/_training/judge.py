@@ -1,4 +1,4 @@
-"""What judges the epochs of a fit: whether they improve, and which weights are best."""
+"""The judge of the epochs of a fit: their improvement, and the best weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Judge:
 
     @property
     def has_score(self):
-        """Whether the validation score was a number after some epoch of this fit."""
+        """Return whether an epoch of this fit has had a validation score, not NaN."""
         return self.task.holdout is not None and self.record.best_score > -np.inf
 
     def epoch_ends(self, loss):
@@ -56,7 +56,7 @@ class Judge:
             self.task.params[:] = self.best_params
 
     def _validated(self):
-        """Whether the validation score improved, and validation loss and score."""
+        """Return whether the validation score improved, the loss, and the score."""
         record = self.record
         loss, score = self.task.holdout.judge(self.task)
         record.validation_losses.append(loss)

@@ -15,7 +15,7 @@ import numpy as np
 from fastmlp._core.batch import BatchSum, DeadlineError
 from fastmlp._core.curvature import Curvature, dot
 from fastmlp._core.network import Data
-from fastmlp._functions.user_functions import is_from_function
+from fastmlp._functions.checks import is_from_function
 from fastmlp._training.checkpoint.solver_states import LbfgsState
 from fastmlp._training.line_search import LONGEST, LineSearch
 from fastmlp._training.monitor import Monitor

@@ -56,7 +56,7 @@ class LineSearch:
         self.width, self.width_before = LONGEST, 2 * LONGEST
 
     def ends(self, loss, slope):
-        """Whether the step is taken; else ``step`` is the next one.
+        """Return whether the step is taken; else ``step`` is the next one.
 
         Parameters
         ----------
@@ -97,13 +97,13 @@ class LineSearch:
         return trial.loss <= enough and (is_flat or self.is_walled)
 
     def _is_stuck(self, trial, enough):
-        """Whether no better step can be found than this one."""
+        """Return whether no better step can be found than this one."""
         falls = trial.loss <= enough and trial.slope <= self.line
         at_end = (trial.step == LONGEST and falls) or (trial.step == 0 and not falls)
         return at_end or self._is_exhausted()
 
     def _is_exhausted(self):
-        """Whether the interval leaves no room for the step."""
+        """Return whether the interval leaves no room for the step."""
         if not self.is_bracketed:
             return False
         within = self.low < self.step < self.high
@@ -165,7 +165,7 @@ def _extrapolated(best, other, new, is_bracketed, limits):
 
 
 def _turns(a, b):
-    """Whether the slopes of two trials have opposite signs."""
+    """Return whether the slopes of two trials have opposite signs."""
     return b.slope * math.copysign(1.0, a.slope) < 0
 
 

@@ -222,7 +222,6 @@ class MembersHoldout(Holdout):
         super().__init__(data, judged, samples, score)
         self.rows_of_members, self.link = rows, link
         self.places = [np.searchsorted(judged, of_member) for of_member in rows]
-        self.is_shared = all(len(of_member) == len(judged) for of_member in rows)
 
     def raw_outputs(self, task):
         """Outputs before their activation: of the only member, or of the mean."""
@@ -230,13 +229,30 @@ class MembersHoldout(Holdout):
         if len(params) == 1:
             layers = network.layers(params[0])
             return predict(network, self.data, layers, self.rows, activated=False)
-        total = np.zeros((len(self.rows), network.units[-1]), dtype=params.dtype)
-        counts = np.zeros((len(self.rows), 1), dtype=params.dtype)
         n_threads = task.threads(len(self.rows))
-        for weights, rows, places in zip(params, self.rows_of_members, self.places):
-            layers = network.layers(weights)
-            total[places] += predict(
-                network, self.data, layers, rows, n_threads=n_threads
+        outputs = [
+            predict(
+                network, self.data, network.layers(weights), rows, n_threads=n_threads
             )
+            for weights, rows in zip(params, self.rows_of_members)
+        ]
+        return self.link(self.mean_of_members(outputs))
+
+    def mean_of_members(self, outputs):
+        """The mean of the outputs of the members that a row judges.
+
+        Parameters
+        ----------
+        outputs : list of ndarray of shape (n_rows_of_member, n_outputs)
+
+        Returns
+        -------
+        mean : ndarray of shape (n_rows, n_outputs)
+        """
+        shape = len(self.rows), outputs[0].shape[1]
+        total = np.zeros(shape, dtype=outputs[0].dtype)
+        counts = np.zeros((len(self.rows), 1), dtype=total.dtype)
+        for of_member, places in zip(outputs, self.places):
+            total[places] += of_member
             counts[places] += 1
-        return self.link(total / counts)
+        return total / counts

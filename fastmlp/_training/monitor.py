@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp._functions.user_functions import is_from_function
+from fastmlp._functions.checks import is_from_function
 from fastmlp._training.baseline import shortfall
 from fastmlp._training.divergence import Divergence
 from fastmlp._training.holdout import decides
@@ -157,7 +157,7 @@ class Monitor:
         self.reporter.close("an error")
 
     def time_is_up(self):
-        """Whether ``max_time`` is over; warns if so."""
+        """Return whether ``max_time`` is over; warns if so."""
         if perf_counter() <= self.deadline:
             return False
         warn(
@@ -197,7 +197,7 @@ class Monitor:
         return True
 
     def _score_is_reached(self, score):
-        """Whether the validation score is as high as asked."""
+        """Return whether the validation score is as high as asked."""
         target = self.plan.target_score
         if target is None or not target <= score < np.inf:
             return False
@@ -230,7 +230,7 @@ class Monitor:
         )
 
     def _shortfall(self):
-        """What a model lacks that is no better than a constant, or None.
+        """The fault of a model that is no better than a constant, in words, or None.
 
         A call of ``partial_fit`` sees a part of the data, and a fit that ended at the
         user's request is short on purpose.

@@ -1,4 +1,4 @@
-"""What a fit is to do, apart from the data: settings that no step changes."""
+"""The plan of a fit: settings that no step changes, apart from the data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastmlp._training.schedules import schedule
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What the rules of the stochastic solvers take.
+    """Settings of the stochastic solvers.
 
     Attributes
     ----------
@@ -123,5 +123,5 @@ class Plan:
 
     @property
     def is_stochastic(self):
-        """Whether the solver takes a step for each batch."""
+        """Return whether the solver takes a step for each batch."""
         return self.solver != "lbfgs"

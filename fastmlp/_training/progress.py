@@ -1,4 +1,4 @@
-"""What reports: scikit-learn's lines, a progress line, or long lines."""
+"""Reports of a fit: scikit-learn's lines, a progress line, or long lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def reporter(verbose, n_epochs):
-    """What prints for a value of ``verbose``.
+    """The reporter for a value of ``verbose``.
 
     True prints scikit-learn's lines; the ints 1 and 2 a progress line and one long line
     an epoch, although 1 == True.

@@ -1,4 +1,4 @@
-"""What a fit records: losses and scores, and one row of figures an epoch."""
+"""The record of a fit: losses and scores, and a row of figures for each epoch."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Record:
                 del curve[n:]
 
     def content(self):
-        """What the next epoch depends on, as a checkpoint holds it."""
+        """The values that the next epoch depends on, as a checkpoint holds them."""
         content = asdict(self)
         for name in _AT_THE_END:
             del content[name]

@@ -1,4 +1,4 @@
-"""What regularises a fit besides the L2 penalty, in the form of the core."""
+"""Regularisation of a fit besides the L2 penalty, in the form of the core."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Regularization(NamedTuple):
 
     @property
     def is_random(self):
-        """Whether training draws random numbers in each step."""
+        """Return whether training draws random numbers in each step."""
         return bool(any(self.dropout) or self.input_noise)
 
     def of_rows(self):
-        """What the core does to rows and targets, as keyword arguments of Epoch."""
+        """Regularisation of rows and targets, as keyword arguments of Epoch."""
         return {
             "smoothing": self.smoothing,
             "dropout": self.dropout,
@@ -34,7 +34,7 @@ class Regularization(NamedTuple):
         }
 
     def of_weights(self):
-        """What the core does to weights, as keyword arguments of Epoch.regularize."""
+        """Regularisation of weights, as keyword arguments of Epoch.regularize."""
         return {
             "weight_decay": self.weight_decay,
             "l1": self.l1,

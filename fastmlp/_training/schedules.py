@@ -53,7 +53,7 @@ def parsed(learning_rate):
 
 
 def plateau_divisor(learning_rate):
-    """What a rate is divided by where the loss is flat; None for other schedules."""
+    """The divisor of the rate when the loss is flat; None for other schedules."""
     name, factor = parsed(learning_rate)
     return 1.0 / factor if name == "plateau" else None
 
@@ -89,7 +89,7 @@ def schedule(learning_rate, peak):
 
 
 class Schedule:
-    """What sets the learning rates of a fit, where they are planned.
+    """The learning rates of a fit, if they are planned.
 
     Parameters
     ----------

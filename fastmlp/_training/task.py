@@ -83,7 +83,7 @@ class Task:
 
     @property
     def current_params(self):
-        """What counts as the model: the average of the weights, where there is one."""
+        """The weights of the model: their moving average, if there is one."""
         averaging = self.averaging
         return self.params if averaging is None else averaging.current_params
 

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def is_finite(value):
-    """Whether a value is a real number that float64 holds."""
+    """Return whether a value is a real number that float64 holds."""
     try:
         return isinstance(value, Real) and math.isfinite(value)
     except OverflowError:
@@ -34,7 +34,7 @@ def dtype_name(value):
 
 
 def is_flat(value):
-    """Whether a value is one-dimensional; ragged lists are not."""
+    """Return whether a value is one-dimensional; ragged lists are not."""
     try:
         return np.ndim(value) == 1
     except ValueError:

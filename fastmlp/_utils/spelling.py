@@ -22,12 +22,14 @@ def did_you_mean(name, known):
 
 
 def suggests_keywords(method: Method) -> Method:
-    """Let a method name the nearest keyword where one is unknown.
+    """Let a function or method name the nearest keyword if one is unknown.
 
     The TypeError of Python says only that there is no such keyword.
     """
-    parameters = list(inspect.signature(method).parameters)
-    known = frozenset(parameters[1:])  # without self
+    parameters = [
+        name for name in inspect.signature(method).parameters if name != "self"
+    ]
+    known = frozenset(parameters)
 
     @wraps(method)
     def checked(*args, **kwargs):
@@ -35,7 +37,7 @@ def suggests_keywords(method: Method) -> Method:
             name = next(name for name in kwargs if name not in known)
             raise TypeError(
                 f"{method.__qualname__}() got an unexpected keyword argument {name!r}."
-                + did_you_mean(name, parameters[1:])
+                + did_you_mean(name, parameters)
             )
         return method(*args, **kwargs)
 

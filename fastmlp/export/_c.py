@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 from fastmlp._files.safetensors import atomic_write, check_path
 from fastmlp._mlp.pipeline import as_model
 from fastmlp._utils.numbers import dtype_name
+from fastmlp._utils.spelling import suggests_keywords
 from fastmlp.export import _c_template as template
 from fastmlp.export._c_numbers import statistics, typical_rows, written_model
 from fastmlp.export._source import check_precision, snapshot
@@ -26,6 +28,7 @@ _N_TEST_ROWS = 4
 _TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "int8": 1e-5}
 
 
+@suggests_keywords
 def to_c(
     estimator: Any,
     path: FilePath | None = None,
@@ -77,6 +80,13 @@ def to_c(
         If a step of a pipeline cannot be folded, if a weight or an output is not finite
         in the precision of the header, if the columns of ``X`` are not those of the
         fit, or if ``dtype``, ``name``, ``X`` or the classes have no form in C.
+
+    Warns
+    -----
+    UserWarning
+        If neither X nor ``standardize_X`` tells the scales of the features for "int8":
+        the error in the header is then that of rows from a standard normal
+        distribution.
     """
     if path is not None:
         check_path(path)
@@ -95,6 +105,14 @@ def to_c(
     rows = typical_rows(model, X, scaling, _real(dtype))
     scalings = [None]
     if dtype == "int8":
+        if X is None and scaling is None:
+            warnings.warn(
+                "the error of int8 is measured on rows from a standard normal "
+                "distribution; for features of other scales it may be much larger. "
+                "Pass X, typical rows of the features.",
+                UserWarning,
+                stacklevel=3,
+            )
         scalings += [scaling] * (scaling is not None) + statistics(X, rows)
     source = _source(model, dtype, name, rows, scalings, is_random=X is None)
     if path is not None:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp._data.rows import checked_rows, is_sparse, not_finite
+from fastmlp._data.columns import finite_fault
+from fastmlp._data.rows import checked_rows, is_sparse
 from fastmlp.runtime import make_predictor
 
 _N_RANDOM_ROWS = 256
@@ -26,7 +27,7 @@ class Layer(NamedTuple):
 
     @property
     def is_finite(self):
-        """Whether all numbers are within the precision of the header."""
+        """Return whether all numbers are within the precision of the header."""
         return all(np.isfinite(array).all() for array in (self.weights, self.b))
 
 
@@ -62,7 +63,7 @@ def typical_rows(model, X, scaling, real):
     with np.errstate(over="ignore"):
         X = X.astype(np.float64).astype(real)
     if not np.isfinite(X).all():
-        raise not_finite(real)
+        raise ValueError(finite_fault(X, model.feature_names))
     are_finite = np.isfinite(_outputs(model, X)).all(axis=1)
     if not are_finite.all():
         raise ValueError(

@@ -10,6 +10,7 @@ from fastmlp._data.rows import checked_rows
 from fastmlp._files.safetensors import atomic_write, check_path
 from fastmlp._mlp.pipeline import fold_targets, is_model
 from fastmlp._utils.numbers import float_dtype
+from fastmlp._utils.spelling import suggests_keywords
 from fastmlp.export._onnx_graph import (
     OPSET,
     add_network,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 IR_VERSION = 8  # of ONNX 1.10; onnx itself would write its newest
 
 
+@suggests_keywords
 def to_onnx(
     estimator: Any,
     path: FilePath | None = None,

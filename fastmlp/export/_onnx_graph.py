@@ -35,7 +35,7 @@ def n_probabilities(model):
 
 
 def has_texts(model):
-    """Whether the classes are texts."""
+    """Return whether the classes are texts."""
     return model.classes.dtype.kind in "UO"
 
 
@@ -104,7 +104,7 @@ def _squeeze(graph, x, output=None):
 
 
 def _is_likely(graph, p, dtype):
-    """Whether p > 1/2."""
+    """Return whether p > 1/2."""
     return graph.node("Greater", [p, graph.constant(np.array(0.5, dtype))])
 
 

@@ -122,7 +122,7 @@ def _initial_types(estimator, X, dtype):
 
 
 def _are_joined(types):
-    """Whether several columns of one kind go through all steps together.
+    """Return whether several columns of one kind go through all steps together.
 
     Most converters of skl2onnx take one input, or join several in float32.
     """
@@ -143,7 +143,7 @@ def _columns(estimator, X):
 
 
 def _is_text(name, column):
-    """Whether a column holds texts; other cells than numbers and texts are an error."""
+    """Return whether a column holds texts; ValueError for other cells than numbers."""
     kind = getattr(getattr(column, "dtype", None), "kind", "O")
     if kind in "iufb":
         return False

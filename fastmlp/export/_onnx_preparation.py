@@ -72,7 +72,7 @@ def converters(estimator, dtype):
 
 
 def is_as_text(step):
-    """Whether a step is the one by which the command line makes texts of cells."""
+    """Return whether a step is that of the command line that makes texts of cells."""
     function = getattr(step, "func", None)
     module = getattr(function, "__module__", None) or ""
     name = getattr(function, "__name__", "")
@@ -80,13 +80,13 @@ def is_as_text(step):
 
 
 def is_missing(value):
-    """Whether this is None, NaN or pandas.NA."""
+    """Return whether this is None, NaN or pandas.NA."""
     is_nan = isinstance(value, float) and value != value
     return value is None or is_nan or type(value).__name__ == "NAType"
 
 
 def _is_of_texts(variable):
-    """Whether an input of an operator holds texts."""
+    """Return whether an input of an operator holds texts."""
     from skl2onnx.common.data_types import StringTensorType
 
     return isinstance(variable.type, StringTensorType)
@@ -211,7 +211,7 @@ def _as_int(graph, x):
 
 
 def _missing_cells(graph, x, is_text, missing_values):
-    """Whether each cell is missing."""
+    """Return whether each cell is missing."""
     if is_text:
         is_own = isinstance(missing_values, str)
         marks = [missing_values] if is_own else _marks(graph, missing_values)
@@ -228,14 +228,14 @@ def _marks(graph, value):
 
 
 def _cells_that_are(graph, x, texts):
-    """Whether each cell is one of some texts."""
+    """Return whether each cell is one of some texts."""
     return graph.node(
         "Cast", [_look_up(graph, x, texts, [1] * len(texts), 0)], to=_BOOL
     )
 
 
 def _is_nan(graph, x):
-    """Whether cells are NaN; runtimes lack IsNaN of float64."""
+    """Return whether cells are NaN; runtimes lack IsNaN of float64."""
     return graph.node("Not", [graph.node("Equal", [x, x])])
 
 
@@ -277,7 +277,7 @@ def _encode(graph, step, inputs, output, columns):
 
 
 def _equal(graph, a, b):
-    """Whether numbers are equal."""
+    """Return whether numbers are equal."""
     return graph.node("Equal", [a, b])
 
 

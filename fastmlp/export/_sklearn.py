@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._core.kernels import loss_outputs
 from fastmlp._inspection.representation import HiddenFeatures
+from fastmlp._mlp.activations import layer_activations
 from fastmlp._mlp.classifier import MLPClassifier
-from fastmlp._mlp.parameters import hidden_activations, hidden_sizes
+from fastmlp._mlp.parameters import hidden_sizes
 from fastmlp._mlp.planning import step_settings
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._training.optimizers import AdamOptimizer, SGDOptimizer
@@ -86,7 +87,7 @@ def from_sklearn(estimator: Any) -> Any:
 
 
 def _is_estimator(value):
-    """Whether this is an estimator, and no class of one."""
+    """Return whether this is an estimator, and no class of one."""
     return isinstance(value, BaseEstimator)
 
 
@@ -224,7 +225,7 @@ def _theirs_of(estimator, lost):
         activations, output = fitted.activations, fitted.output_activation
     else:
         n_hidden = len(hidden_sizes(estimator))
-        activations = hidden_activations(estimator, n_hidden)
+        activations = layer_activations(estimator, n_hidden)
         output = loss_outputs.get(str(params["loss"]))
     names = {name for name, _ in activations}
     if len(names) > 1 or not names <= set(_ACTIVATIONS):
@@ -274,7 +275,7 @@ def _known_params(kind, params, estimator, lost):
 
 
 def _takes(kind, name, value):
-    """Whether a class of scikit-learn takes a value, by its own check."""
+    """Return whether a class of scikit-learn takes a value, by its own check."""
     try:
         kind(**{name: value})._validate_params()
     except ValueError:
@@ -283,7 +284,7 @@ def _takes(kind, name, value):
 
 
 def _is_default(estimator, name, value):
-    """Whether a parameter has the default of its class."""
+    """Return whether a parameter has the default of its class."""
     default = inspect.signature(type(estimator)).parameters[name].default
     return type(value) is type(default) and value == default
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp._utils.spelling import suggests_keywords
 from fastmlp.export._sklearn import sort_classes
 from fastmlp.export._source import snapshot
 
@@ -48,6 +49,7 @@ def _torch():
     return torch
 
 
+@suggests_keywords
 def to_torch(estimator: Any, *, logits: bool = False) -> Sequential:
     """Convert a fitted model to a module of PyTorch.
 
@@ -127,6 +129,7 @@ def _exponential(torch):
     return Exp()
 
 
+@suggests_keywords
 def from_torch(
     module: Sequential, *, classes: ArrayLike | None = None, **params: Any
 ) -> MLPClassifier | MLPRegressor:

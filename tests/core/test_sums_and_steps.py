@@ -184,6 +184,20 @@ def test_a_step_without_dropout_is_that_of_a_network_without(problem):
     assert_same(state, wanted)
 
 
+@needs_products
+def test_dropout_is_constant_again_without_values_for_each_step(problem):
+    p, dropout = make_problem(problem), (0.25, 0.5, 0.0)
+    constant, wanted = fresh_epoch(p, dropout=dropout)
+    varied, state = fresh_epoch(p, dropout=dropout)
+    for epoch in (constant, varied):
+        if epoch is varied:
+            epoch.vary(dropout=np.tile(dropout, (len(BATCHES), 1)))
+        epoch.run(ORDER)
+        epoch.vary()
+        epoch.run(ORDER)
+    assert_same(state, wanted)
+
+
 @pytest.mark.parametrize("factors", [None, [1.0, 0.0, 2.0]])
 def test_layout_covers_the_flat_vector(factors):
     net = network.Network(UNITS, TANH_RELU, "log_loss")

@@ -51,6 +51,8 @@ def test_errors_about_y_and_about_both():
     for y in ("text", 5):
         with pytest.raises((ValueError, TypeError), match=r"\by\b"):
             MLPRegressor(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="y contains NaN; leave the rows"):
+        MLPRegressor(**SMALL).fit(X, [None] * 40)
     mixed = FRAME.rename(columns={"b": 1})
     with pytest.raises(TypeError, match="feature name"):
         MLPClassifier(**SMALL).fit(mixed, Y)
@@ -113,14 +115,77 @@ def test_gaps_get_our_remedy():
         model.predict(frame)
     with pytest.raises(ValueError, match="X_val.*2 of 40 rows, first in column 'b'"):
         model.fit(FRAME, Y, X_val=frame, y_val=Y)
-    with pytest.raises(ValueError, match="NaN.*sklearn.impute.SimpleImputer"):
+    message = "NaN in 2 of 40 rows, first in column 'b': .*sklearn.impute.SimpleImputer"
+    with pytest.raises(ValueError, match=message):
         model.compile().predict(frame)
-    with pytest.raises(ValueError, match="^Input X contains NaN: .*SimpleImputer"):
+    with pytest.raises(
+        ValueError, match="NaN in 2 of 40 rows, first in column 1: .*Imp"
+    ):
         MLPClassifier(**SMALL).fit(sparse.csr_array(gap), Y)
     with pytest.raises(ValueError, match="feature names"):  # which come first
         model.predict(frame[["c", "b", "a"]])
-    with pytest.raises(ValueError, match="infinity"):
-        model.predict(FRAME.replace(FRAME.iloc[0, 0], np.inf))
+
+
+def test_infinite_values_get_our_remedy():
+    endless = FRAME.copy()
+    endless.iloc[[3, 5, 7], [1, 2]] = np.inf, -np.inf
+    model = MLPClassifier(**SMALL).fit(FRAME, Y)
+    message = (
+        r"Input X contains infinity or a value too large for dtype\('float64'\) in "
+        "3 of 40 rows, first in column "
+    )
+    plain = MLPClassifier(**SMALL).fit(X, Y)
+    for given in as_given(endless):
+        label = "'b'" if hasattr(given, "columns") else "1"
+        for call in uses_of(model if label == "'b'" else plain)[:2]:
+            with pytest.raises(
+                ValueError, match=f"^{message}{label}. Replace infinite"
+            ):
+                call(given)
+        with pytest.raises(ValueError, match=f"{message}'b'. Replace infinite"):
+            model.compile().predict(given)
+    message = r"float32'\) in 1 of 40 rows, first in column 'c'.*use dtype='float64'"
+    large = FRAME.assign(c=np.where(np.arange(40) == 9, 1e300, 0.0))
+    narrow = MLPClassifier(dtype="float32", **SMALL).fit(FRAME, Y)
+    for call in (
+        lambda: clone(narrow).fit(large, Y),
+        lambda: narrow.compile().predict(large),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_a_predictor_names_the_column_of_a_value_that_is_not_finite(monkeypatch):
+    predictor = MLPClassifier(**SMALL).fit(FRAME, Y).compile()
+    gap = sparse.csr_array(([np.nan], ([4], [2])), shape=(40, 3))
+    with pytest.raises(ValueError, match="NaN in 1 of 40 rows, first in column 'c'"):
+        predictor.predict(gap)
+    monkeypatch.setattr("fastmlp.runtime.PIECE", 240)  # 10 rows at a time
+    rows = X.astype(np.float32)
+    rows[25, 1] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN, first in column 'b': "):
+        predictor.predict(rows)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        np.array,
+        lambda y: np.array(y, dtype=object),
+        pd.Series,
+        lambda y: pd.Series(y, dtype="category"),
+        lambda y: pd.DataFrame({"t": y, "u": 1.0}),
+    ],
+)
+def test_texts_as_targets_of_a_regression_get_a_remedy(form):
+    message = "y must hold real numbers, but it holds texts such as 'low'.*a classifier"
+    y = form(["low", "high"] * 20)
+    with pytest.raises(ValueError, match=message):
+        MLPRegressor(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match=f"y_val.*{message}"):
+        MLPRegressor(**SMALL).fit(X, X[:, 0], X_val=X, y_val=y)
+    MLPRegressor(**SMALL).fit(X, form(["1", "2.5"] * 20))
 
 
 DAYS = pd.Series(pd.date_range("2020-01-01", periods=40))

@@ -176,6 +176,24 @@ def test_a_misspelt_parameter_gets_the_near_name(kind, wrong, right):
         GridSearchCV(kind(**SMALL), {wrong: [1]}, cv=2).fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    "name, wrong, right",
+    [
+        ("to_c", "dtyp", "dtype"),
+        ("to_onnx", "x", "X"),
+        ("to_torch", "logit", "logits"),
+        ("from_torch", "class", "classes"),
+        ("save_model", "optimiser", "optimizer"),
+        ("load_model", "chek", "check"),
+        ("plot_network", "max_unit", "max_units"),
+    ],
+)
+def test_a_misspelt_argument_of_a_function_gets_the_near_name(name, wrong, right):
+    message = rf"{name}\(\) .* argument '{wrong}'. Did you mean '{right}'"
+    with pytest.raises(TypeError, match=message):
+        getattr(fastmlp, name)(None, **{wrong: 1})
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_misspelt_argument_of_a_method_gets_the_near_name(kind):
     model = kind(**SMALL)

@@ -166,7 +166,7 @@ def wide(arrays):
 
 
 def stands_near_a_kink(z, activations, loss, y, eps):
-    """Whether the rounding of a net input or output may choose another slope."""
+    """Return whether the rounding of a net input or output may choose another slope."""
 
     def near(distance, size):
         return ((distance > 0) & (distance < 100 * eps * (1 + size))).any()

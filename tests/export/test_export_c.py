@@ -159,7 +159,7 @@ def test_one_class_and_poor_columns(tmp_path):
     regressor = MLPRegressor(max_iter=2).fit(X, X[:, 0])
     regressor.coefs_[1][:] = 0  # a column without a scale
     n_wrong, rows = run_c(
-        tmp_path, to_c(regressor, name="net", dtype="int8"), X, "", "float"
+        tmp_path, to_c(regressor, name="net", dtype="int8", X=X), X, "", "float"
     )
     assert n_wrong == 0
     np.testing.assert_allclose(np.array(rows, float)[:, 0], regressor.intercepts_[1][0])
@@ -239,6 +239,16 @@ def test_int8_of_rows_that_tell_the_scales(tmp_path):
     assert max_error(to_c(raw, dtype="int8", X=only)) < 0.02
 
 
+def test_int8_without_the_scales_of_the_features_warns():
+    model = fitted("multiclass")
+    X, _ = data("multiclass", 20)
+    with pytest.warns(UserWarning, match="int8 is measured on .*Pass X") as caught:
+        to_c(model, dtype="int8")
+    assert caught[0].filename == __file__
+    to_c(model, dtype="int8", X=X)
+    to_c(model, dtype="float32")
+
+
 def test_int8_keeps_the_smallest_error():
     model = fitted("multiclass")
     X, _ = data("multiclass", 50)
@@ -254,7 +264,7 @@ def test_int8_keeps_the_smallest_error():
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
 @pytest.mark.parametrize("standardizes", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
-@pytest.mark.filterwarnings("ignore:Training stopped")
+@pytest.mark.filterwarnings("ignore:Training stopped", "ignore:the error of int8")
 def test_exp_of_features_of_small_scale(tmp_path, loss, standardizes, dtype):
     rng = np.random.RandomState(0)
     X = rng.uniform(0, 1e-3, (200, 2))
@@ -284,7 +294,9 @@ def test_outputs_and_weights_that_are_infinite():
     with pytest.raises(ValueError, match=r"row 2 of X .* infinite in float32.*float64"):
         to_c(model, X=X, dtype="float32")
     to_c(model, X=X, dtype="float64")
-    with pytest.raises(ValueError, match=r"X contains NaN, infinity or a value too"):
+    with pytest.raises(
+        ValueError, match=r"X contains infinity or a value too .*column 0"
+    ):
         to_c(model, X=[[1e39]], dtype="float32")
     with pytest.raises(ValueError, match=r"X contains NaN"):
         to_c(model, X=[[np.nan]])
@@ -301,7 +313,7 @@ def test_outputs_and_weights_that_are_infinite():
 def test_tiny_weights_as_int8(tmp_path):
     model = MLPRegressor(hidden_layer_sizes=(), max_iter=2).fit([[0.0], [1.0]], [0, 1])
     model.coefs_[0][:], model.intercepts_[0][:] = 1e-60, 0.25
-    source = to_c(model, dtype="int8", name="net")
+    source = to_c(model, dtype="int8", name="net", X=[[1.0]])
     assert run_c(tmp_path, source, [[1.0]], real="float") == (0, [["0.25"]])
 
 

@@ -1,4 +1,4 @@
-"""Where model files go and what they are: links, pipes, files of other kinds."""
+"""Model files at unusual places: links, pipes, and files of other kinds."""
 
 import io
 import os

@@ -30,7 +30,7 @@ from sklearn.model_selection import GridSearchCV
 
 import fastmlp
 from fastmlp import Activation, MLPClassifier, MLPRegressor, register_activation
-from fastmlp._functions import user_functions as functions
+from fastmlp._functions import activations as functions
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*converged yet"),

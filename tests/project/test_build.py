@@ -7,7 +7,7 @@ import pytest
 
 TREE = Path(__file__).parents[2] / "fastmlp"
 KINDS = (".py", ".pyi", ".pyx", ".pxd", ".typed")
-OF_THE_BUILD = ["_core/declare_kernels.py"]
+OF_THE_BUILD = ["_core/declare_kernels.py", "_core/translate.py"]
 
 pytestmark = pytest.mark.skipif(
     not (TREE / "meson.build").exists(), reason="the sources are not beside the tests"

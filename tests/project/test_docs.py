@@ -19,7 +19,7 @@ def _page(name):
 
 
 def _is_there(needed):
-    """Whether a module, or a program, that a block names behind "python" is there."""
+    """Return whether the module or program that follows "python" in a block exists."""
     return importlib.util.find_spec(needed) is not None or shutil.which(needed)
 
 

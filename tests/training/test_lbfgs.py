@@ -179,7 +179,7 @@ def test_no_start_where_there_is_no_loss():
 
 
 def test_memory_is_forgotten_before_giving_up():
-    """Where the learnt direction fails, steepest descent is tried."""
+    """If the learnt direction fails, steepest descent is tried."""
     calls, scales = [], np.array([1.0, 10.0])
 
     def value(x):

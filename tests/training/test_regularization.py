@@ -243,7 +243,7 @@ def test_l1_makes_zeros_and_prunes_noise():
 @pytest.mark.parametrize("solver", ["sgd", "adam", "nadam", "rmsprop", "adagrad"])
 @pytest.mark.parametrize("nesterovs_momentum", [False, True])
 def test_l1_ends_at_the_optimum_of_the_penalty(solver, nesterovs_momentum):
-    """Where w is 0 the slope is at most l1, elsewhere it is -l1 sign(w)."""
+    """The slope is at most l1 if w is 0, and -l1 sign(w) otherwise."""
     l1, noisy = 0.02, np.c_[X, np.random.RandomState(0).randn(150, 4)]
     clf = MLPClassifier(
         (), solver=solver, l1=l1, alpha=0.0, batch_size=150, max_iter=4000, tol=0,

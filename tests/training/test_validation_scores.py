@@ -93,6 +93,16 @@ def _scripted(scores):
     return lambda estimator, X, y: left.pop(0) if len(left) > 1 else left[0]
 
 
+@pytest.mark.parametrize("score", [None, "good", [0.5, 0.7], {"r2": 0.5}])
+def test_a_scorer_that_gives_no_number(score):
+    clf = clone(CLF).set_params(scoring=_scripted([score]))
+    with pytest.raises(
+        TypeError, match="scoring=<function .* must return a number, got"
+    ):
+        clf.fit(X, Y, X_val=X[:20], y_val=Y[:20])
+    assert not hasattr(clf, "coefs_")
+
+
 @pytest.mark.parametrize("score", [np.nan, -np.inf, np.inf])
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_without_any_score_the_last_weights_are_kept(score, solver):

@@ -1,4 +1,4 @@
-"""What the file of a checkpoint must hold, checked before anything of it is used.
+"""Checks of the file of a checkpoint, made before anything of it is used.
 
 A checksum tells damage; these checks tell a file that somebody has changed.  Each
 function raises ValueError that says what is wrong.
@@ -70,7 +70,7 @@ def decoded_state(text, tensors):
 
 
 def _describes_a_fit(identity):
-    """Whether a value is what a checkpoint tells of its fit, in values of JSON."""
+    """Return whether a value is a description of a fit, in values of JSON."""
     if not isinstance(identity, dict) or not all(
         isinstance(identity.get(name), kind) for name, kind in _IDENTITY.items()
     ):
@@ -156,7 +156,10 @@ def check_lbfgs(stored, x, weights, n_pairs):
 
 
 def _is_finite(monitor):
-    """Whether the weights are: with early stopping a fit goes on where they are not."""
+    """Return whether all weights must be finite.
+
+    With early stopping a fit goes on with weights that are not.
+    """
     return not monitor.task.stops_by_score
 
 
@@ -167,7 +170,7 @@ def _require(holds, name, rule):
 
 
 def _is_vector(value, like):
-    """Whether a value is an array in the form of another one."""
+    """Return whether a value is an array in the form of another one."""
     return (
         isinstance(value, np.ndarray)
         and value.dtype == like.dtype
@@ -186,12 +189,12 @@ def _check_vector(name, value, like, is_finite):
 
 
 def _is_count(value, low, high=_MOST_STEPS):
-    """Whether a value is an int, no bool, between two bounds."""
+    """Return whether a value is an int, no bool, between two bounds."""
     return type(value) is int and low <= value <= high
 
 
 def _is_float(value, low=-math.inf):
-    """Whether a value is a float that is not NaN, and not below a bound."""
+    """Return whether a value is a float that is not NaN, and not below a bound."""
     return isinstance(value, float) and value >= low
 
 
@@ -250,7 +253,7 @@ def _check_averaging(stored, task, is_finite):
 
 
 def _check_divergence(stored, divergence, params):
-    """What the watch for divergence remembers."""
+    """Check the state of the watch for divergence."""
     _check_keys("divergence", stored, WATCHED)
     _require(_is_float(stored["best_loss"]), "divergence.best_loss", "a float, no NaN")
     is_count = _is_count(stored["n_reductions"], 0, MOST_REDUCTIONS)

@@ -27,7 +27,7 @@ FORMAT_VERSION = 2  # 1 held attributes of the model in place of a record
 
 
 class Checkpoint:
-    """Where the state of a fit is written to and read from.
+    """The files that the state of a fit is written to and read from.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Checkpoint:
                 raise _refusal(self.resume, ["the validation rows are not the same"])
             with _named(self.resume):
                 check_state(saved, monitor, solver_state)
-        except ValueError:  # the generator may be one of the user's
+        except ValueError:  # the generator may belong to the caller
             task.random_state.set_state(self.state_before)
             raise
         task.record.restore(saved["record"])

@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a solver: to write it, to check it, to go on from it."""
+"""The state of a solver in a checkpoint: written, checked, and restored."""
 
 from __future__ import annotations
 

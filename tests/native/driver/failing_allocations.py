@@ -99,8 +99,11 @@ def state_of(model):
 
 
 def is_of_numpy(error):
-    """Whether NumPy gave up without an exception: its iterator over an array of indices
-    forgets it when it gets no memory. In our own Cython that would be a fault."""
+    """Return whether NumPy gave up without an exception.
+
+    Its iterator over an array of indices sets none if it gets no memory. In our own
+    Cython that would be a fault.
+    """
     where = traceback.extract_tb(error.__traceback__)[-1].filename
     return "_core" not in where
 

@@ -47,9 +47,8 @@ def build(mode):
     for module in (objects / "fastmlp" / "_core").glob("*.so"):
         shutil.copy(module, folder / "fastmlp" / "_core")
     # where the plugin of coverage looks for the C code of a module
-    for code in (objects / "fastmlp" / "_core").glob("*.p/**/*.pyx.c"):
-        name = code.name.removesuffix(".pyx.c")
-        shutil.copy(code, folder / "fastmlp" / "_core" / f"{name}.c")
+    for code in (objects / "fastmlp" / "_core").glob("*.c"):
+        shutil.copy(code, folder / "fastmlp" / "_core")
     for declarations in (objects / "fastmlp" / "_core").glob("*.pxi"):
         shutil.copy(declarations, folder / "fastmlp" / "_core")
     where = [sys.executable, "-c", "import fastmlp; print(fastmlp.__file__)"]
@@ -65,7 +64,7 @@ def environment(folder):
 
 
 def library(name):
-    """Where GCC has a library of its own."""
+    """The path of a library of GCC."""
     command = ["gcc", f"-print-file-name={name}"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     return answer.stdout.strip()

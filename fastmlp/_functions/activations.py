@@ -1,7 +1,7 @@
-"""User-defined activations and losses: their forms and the checks of them.
+"""User-defined activations, and the names by which they are known.
 
-A function is checked when it is made, not in the middle of a fit: called on a few
-values for shape, dtype and finiteness, and its derivative compared with differences.
+A function is checked when it is made, not in the middle of a fit: it is called on a few
+values for shape, dtype and finiteness, and its derivative is compared with differences.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp._core.custom import Function, apply
-from fastmlp._core.kernels import activation_names, loss_output_names
-from fastmlp._functions.checks import check_gradient, check_slopes, probe
+from fastmlp._core.kernels import activation_names
+from fastmlp._functions.checks import check_slopes, probe
 from fastmlp._functions.immutable import Immutable
 from fastmlp._functions.signatures import (
     BINARY,
     UNARY,
     as_pair,
-    binary,
     checked_name,
     is_function,
     slopes,
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 
     from fastmlp._utils.annotations import Array, ArrayLike
 
-    LossOutput: TypeAlias = Literal[
-        "identity", "exp", "softplus", "logistic", "softmax"
-    ]
     Wrt: TypeAlias = Literal["output", "input"]
 
 # name: (Activation, module that registered it); replaced as a whole, never changed
@@ -196,7 +192,7 @@ class Activation(Immutable):
         return out.reshape(z.shape)
 
     def _is_same(self, other):
-        """Whether another activation has the same functions and exports."""
+        """Return whether another activation has the same functions and exports."""
         keys = ("forward", "derivative", "wrt", "onnx", "c_source", "torch")
         return all(getattr(self, key) == getattr(other, key) for key in keys)
 
@@ -208,109 +204,6 @@ class Activation(Immutable):
         return self._pickled(
             (self.forward, self.derivative), {**rest, "torch": self.torch}
         )
-
-
-class Loss(Immutable):
-    """A loss of your own.
-
-    Parameters
-    ----------
-    value : callable, compiled function or pair of compiled functions
-        The loss of each output, element by element: ``value(y, a, out)`` or
-        ``value(y, a) -> losses`` of 2-D arrays (n, n_outputs), a behind the output
-        activation; for several classes y is one-hot. Compiled: ``void f(const T *y,
-        const T *a, T *out, ptrdiff_t n, void *user)``, see :class:`Activation`.
-        The loss of a row is the sum over its outputs, that of a batch the mean over
-        its rows by their weights.
-    gradient : callable or compiled function
-        Its derivative in the same form, with respect to a or, with ``wrt="input"``, to
-        what enters the output activation.
-    output_activation : {"identity", "exp", "softplus", "logistic", "softmax"}, \
-            default="identity"
-        Output activation. A classifier needs "softmax" for more than two classes, else
-        "logistic"; a regressor takes the others.
-    name : str, default=None
-        For messages; None takes that of the function.
-    wrt : {"output", "input"}, default="output"
-        What the gradient is taken with respect to: the outputs a, or the values before
-        their activation. The latter is safer where a may round to 0 or 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for :class:`Activation`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastmlp import Loss, MLPRegressor
-    >>> cubic = Loss(
-    ...     lambda y, a: np.abs(a - y) ** 3 / 3,
-    ...     lambda y, a: (a - y) * np.abs(a - y),
-    ...     name="cubic",
-    ... )
-    >>> MLPRegressor(loss=cubic)
-    MLPRegressor(loss=<Loss 'cubic'>)
-    """
-
-    __module__ = "fastmlp"
-
-    value: Any
-    gradient: Any
-    output_activation: LossOutput
-    name: str
-    wrt: Wrt
-
-    def __init__(
-        self,
-        value: Any,
-        gradient: Any,
-        output_activation: LossOutput = "identity",
-        *,
-        name: str | None = None,
-        wrt: Wrt = "output",
-    ) -> None:
-        self._set(value, gradient, output_activation, name, wrt)
-        self._check_derivative(lambda made: check_gradient(made, f"loss {self.name!r}"))
-
-    def _set(self, value, gradient, output_activation, name, wrt):
-        """Take over the arguments, without calling the functions."""
-        name = checked_name(name, value, "loss")
-        what = f"loss {name!r}"
-        if wrt not in ("output", "input"):
-            raise ValueError(f"wrt must be 'output' or 'input', got {wrt!r}.")
-        if output_activation not in loss_output_names:
-            raise ValueError(
-                f"output_activation must be one of {loss_output_names}, got "
-                f"{output_activation!r}."
-            )
-        if gradient is None:
-            raise TypeError(f"{what} needs a gradient.")
-        first, second = as_pair(
-            (value, gradient),
-            ("value", "gradient"),
-            what,
-            (BINARY, BINARY),
-            lambda: (
-                binary(value, "value", what),
-                binary(gradient, "gradient", what),
-            ),
-        )
-        self._put(
-            value=value,
-            gradient=gradient,
-            output_activation=output_activation,
-            name=name,
-            wrt=wrt,
-            function=Function(what, first, second, wrt == "input", (value, gradient)),
-        )
-
-    def __repr__(self):
-        return f"<Loss {self.name!r}>"
-
-    def __reduce__(self):
-        rest = {k: getattr(self, k) for k in ("output_activation", "name", "wrt")}
-        return self._pickled((self.value, self.gradient), rest)
 
 
 def register_activation(
@@ -423,11 +316,6 @@ def stored_name(activation):
     )
 
 
-def is_from_function(error):
-    """Whether an exception was raised by a user-defined function."""
-    return hasattr(error, "fastmlp_function")
-
-
 def as_activation(value):
     """The Activation that a value is, names or describes, else None."""
     if isinstance(value, Activation):
@@ -440,7 +328,7 @@ def as_activation(value):
 
 
 def _is_hashable(value):
-    """Whether a value may be a key."""
+    """Return whether a value may be a key."""
     try:
         hash(value)
     except TypeError:
