@@ -62,7 +62,7 @@ class TableEncoder:
         self.max_one_hot = max_one_hot
         self.dtype = float_dtype(dtype)
 
-    def fit(self, X, rows=None):
+    def fit(self, X, rows=None, warns=True):
         """Take over columns, scales and levels.
 
         Parameters
@@ -70,6 +70,8 @@ class TableEncoder:
         X : DataFrame, Table, ndarray, or list of rows or dicts
         rows : ndarray of int or bool, default=None
             Rows of the training part; None for all.
+        warns : bool, default=True
+            Whether to warn of odd columns; False for the second fit to the same table.
 
         Returns
         -------
@@ -87,13 +89,13 @@ class TableEncoder:
         for place in range(n_columns):
             column = table.read(place)
             if column.is_category if chosen is None else chosen[place]:
-                if chosen is None and column.mixture is not None:
+                if warns and chosen is None and column.mixture is not None:
                     warn(
                         f"Column {column.label!r} holds numbers, and texts such as "
                         f"{column.mixture!r}; it is taken as categories. If the texts "
                         "stand for missing values, replace them by None."
                     )
-                categories[place] = _levels_and_counts(column, rows)
+                categories[place] = _levels_and_counts(column, rows, warns)
             else:
                 values = _finite_numbers(column)
                 values = values if rows is None else values[rows]
@@ -351,7 +353,7 @@ def _finite_numbers(column):
     return values
 
 
-def _levels_and_counts(column, rows):
+def _levels_and_counts(column, rows, warns):
     """The levels of a category, and how often each code occurs, in some of the rows."""
     places, values = column.factors()
     places = places if rows is None else places[rows]
@@ -363,7 +365,7 @@ def _levels_and_counts(column, rows):
             f"Column {column.label!r} has {len(levels)} levels, but a category may "
             f"have {_MOST_LEVELS - 1}. Leave it out, or group its values."
         )
-    if len(levels) == len(places) >= _FEWEST_ROWS:
+    if warns and len(levels) == len(places) >= _FEWEST_ROWS:
         warn(
             f"Column {column.label!r} is a category with as many levels as rows, "
             f"{len(levels)}. It says nothing about other rows: leave it out if it "

@@ -10,6 +10,7 @@ from fastmlp._core.kernels import parametric_activations
 from fastmlp._core.network import Data, Network, Objective
 from fastmlp._core.prediction import predict
 from fastmlp._core.stage import InputStage
+from fastmlp._model import averages
 from fastmlp._model.snapshot import stored_objective
 from fastmlp._tables.content import is_count, read_content
 from fastmlp._tables.encoder import TableEncoder
@@ -69,7 +70,8 @@ class TabularModel:
         In the units of raw targets.
     weights : ndarray of shape (n_members, n_params)
     bounds : ndarray of shape (2, n_outputs) or None
-        The smallest and the largest prediction.
+        The smallest and the largest value of each output, -inf and inf where there is
+        none.
     """
 
     encoder: TableEncoder
@@ -122,16 +124,15 @@ class TabularModel:
 
     def mean(self, outputs):
         """The mean of the outputs of the members, within the bounds."""
-        outputs = iter(outputs)
-        total = next(outputs)
-        for out in outputs:
-            total += out
-        if len(self.weights) > 1:
-            total /= len(self.weights)
+        if len(self.weights) == 1:
+            (outputs,) = outputs
+        else:
+            total = sum(averages.terms(out, self.objective) for out in outputs)
+            mean = total / len(self.weights)
+            outputs = averages.outputs_of(mean, self.objective, self.encoder.dtype)
         if self.bounds is not None:
-            np.maximum(total, self.bounds[0], out=total)
-            np.minimum(total, self.bounds[1], out=total)
-        return total
+            np.clip(outputs, *self.bounds, out=outputs)
+        return outputs
 
     def content(self):
         """All that there is to keep, as plain data.
@@ -186,7 +187,6 @@ class TabularModel:
         if bounds is not None and not (
             bounds.dtype.kind == "f"
             and bounds.shape == (2, n_outputs)
-            and np.isfinite(bounds).all()
             and (bounds[0] <= bounds[1]).all()
         ):
             raise ValueError("it has impossible bounds of its predictions.")

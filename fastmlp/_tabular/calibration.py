@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
+from fastmlp._model.averages import raw_outputs
 
 # Of the logarithm of a temperature: its bounds, and the variance of the normal prior
 # around 0, which keeps few validation rows from deciding much.
@@ -41,7 +42,9 @@ def temperature(task):
         for z in scaled:
             activate_outputs(network, z)
         mean = holdout.mean_of_members(scaled)
-        loss = mean_loss(network, holdout.link(mean), holdout.y, holdout.weight)
+        loss = mean_loss(
+            network, raw_outputs(mean, network.objective), holdout.y, holdout.weight
+        )
         return len(mean) * loss + logarithm**2 / (2 * PRIOR_VARIANCE)
 
     found = minimize_scalar(cost, bounds=(LOWEST, HIGHEST), method="bounded")

@@ -11,9 +11,9 @@ from fastmlp._mlp.restoration import (
     with_parameters,
 )
 from fastmlp._tables.snapshot import table_of_file
+from fastmlp._tabular.fitting import take_columns
 
-# What follows from the rest, and the history, of which curves and scores are stored
-_LEFT_OUT = ("n_features_in_", "feature_names_in_", "history_")
+_OF_COLUMNS = ("n_features_in_", "feature_names_in_")  # which the encoder has
 
 
 def file_content(estimator, tensors):
@@ -26,7 +26,7 @@ def file_content(estimator, tensors):
         "attributes": {
             name: encode(value, name, tensors)
             for name, value in vars(estimator).items()
-            if is_fitted_name(name) and name not in _LEFT_OUT
+            if is_fitted_name(name) and name not in _OF_COLUMNS
         },
         "table": encode(estimator._model.content(), "table", tensors),
     }
@@ -41,7 +41,7 @@ def of_file(kind, file):
     snapshot = table_of_file(file)
     estimator = with_parameters(kind, file["params"])
     for name, value in file["attributes"].items():
-        if not is_fitted_name(name) or hasattr(kind, name) or name in _LEFT_OUT:
+        if not is_fitted_name(name) or hasattr(kind, name) or name in _OF_COLUMNS:
             raise ValueError(f"it has the impossible attribute {name!r}.")
         vars(estimator)[name] = value
     estimator._validate_params()
@@ -55,5 +55,5 @@ def of_file(kind, file):
         if kind_of_labels.startswith("multilabel") != snapshot.is_multilabel:
             raise ValueError(f"it has impossible targets {file['targets']!r}.")
     estimator._model = snapshot.model
-    estimator._take_columns()
+    take_columns(estimator, snapshot.model.encoder)
     return estimator

@@ -14,6 +14,7 @@ import numpy as np
 from fastmlp._core.permutation import shuffle
 from fastmlp._core.prediction import predict
 from fastmlp._core.solvers import Epoch
+from fastmlp._model import averages
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.task import Task
 
@@ -49,6 +50,13 @@ class MembersTask(Task):
         params = self.params if params is None else params
         return params.reshape(self.n_members, -1)
 
+    def fitted_members(self):
+        """Copies of the current weights for raw targets, (n_members, n_params)."""
+        weights = self.members(self.current_params.copy())
+        for params in weights if self.scaling is not None else ():
+            self.scaling.fold(params)
+        return weights
+
 
 class MembersOrder:
     """Each member shuffles its rows for each epoch.
@@ -57,17 +65,26 @@ class MembersOrder:
     ----------
     rows : list of ndarray of intp
     random_state : RandomState
+
+    Attributes
+    ----------
+    current : ndarray of intp
+        The rows of all members, member after member.
+    of_members : list of ndarray of intp
+        Views of it.
     """
 
     def __init__(self, rows, random_state):
-        self.current = [np.array(of_member, dtype=np.intp) for of_member in rows]
+        self.current = np.concatenate(rows).astype(np.intp, copy=False)
+        ends = np.cumsum([len(of_member) for of_member in rows])
+        self.of_members = np.split(self.current, ends[:-1])
         self.random_state = random_state
 
     def next(self):
         """The rows of the next epoch, of each member."""
-        for rows in self.current:
+        for rows in self.of_members:
             shuffle(rows, self.random_state)
-        return self.current
+        return self.of_members
 
 
 class Curves:
@@ -101,7 +118,9 @@ class Curves:
 class Members:
     """The epochs of several networks, as one epoch of the core.
 
-    A last short batch is left out; as the rows are shuffled, other ones each time.
+    A last short batch is left out; as the rows are shuffled, other ones each time. All
+    members take the same number of steps, so that they share their curves and the count
+    of steps; one with more rows leaves some out, too.
 
     Parameters
     ----------
@@ -109,8 +128,7 @@ class Members:
     optimizer : object of one of OPTIMIZERS
         Its moments hold those of all members, as the vector of the task.
     layout : list of Tensor
-    curves : list of Curves
-        Of each member.
+    curves : Curves
     n_threads : int
         They are shared by the members first, then by the rows of a batch.
     """
@@ -172,9 +190,10 @@ class Members:
 
     def run(self, orders, _, deadline):
         """Train each member on all batches of one epoch."""
+        n_rows = self.batch_size * steps_per_epoch(orders, self.batch_size)
         tasks = [
-            (epoch, order[: self._whole(len(order))], deadline, curves)
-            for epoch, order, curves in zip(self.epochs, orders, self.curves)
+            (epoch, order[:n_rows], deadline)
+            for epoch, order in zip(self.epochs, orders)
         ]
         if self.n_threads == 1:
             for task in tasks:
@@ -190,15 +209,16 @@ class Members:
                     epoch.stop()
                 raise
 
-    def _whole(self, n_rows):
-        """Rows in whole batches; all if they are fewer than one."""
-        return max(n_rows - n_rows % self.batch_size, min(n_rows, self.batch_size))
-
-    def _run_member(self, epoch, order, deadline, curves):
+    def _run_member(self, epoch, order, deadline):
         """One epoch of one member."""
         n_steps = -(-len(order) // self.batch_size)
-        curves.hand_to(epoch, epoch.t, n_steps)
+        self.curves.hand_to(epoch, epoch.t, n_steps)
         epoch.run(order, len(order), deadline)
+
+
+def steps_per_epoch(rows, batch_size):
+    """The whole batches of the member with the fewest rows; at least one."""
+    return max(1, min(map(len, rows)) // batch_size)
 
 
 class MembersHoldout(Holdout):
@@ -213,14 +233,12 @@ class MembersHoldout(Holdout):
         The rows that are of any member, in their order, in the units of training.
     score : object
         As of Holdout.
-    link : callable
-        From the mean of the outputs behind their activation back to those before it.
     """
 
-    def __init__(self, data, rows, samples, score, link):
+    def __init__(self, data, rows, samples, score):
         judged = np.unique(np.concatenate(rows))
         super().__init__(data, judged, samples, score)
-        self.rows_of_members, self.link = rows, link
+        self.rows_of_members = rows
         self.places = [np.searchsorted(judged, of_member) for of_member in rows]
 
     def raw_outputs(self, task):
@@ -236,7 +254,10 @@ class MembersHoldout(Holdout):
             )
             for weights, rows in zip(params, self.rows_of_members)
         ]
-        return self.link(self.mean_of_members(outputs))
+        objective = network.objective
+        mean = self.mean_of_members([averages.terms(of, objective) for of in outputs])
+        mean = averages.outputs_of(mean, objective, params.dtype)
+        return averages.raw_outputs(mean, objective)
 
     def mean_of_members(self, outputs):
         """The mean of the outputs of the members that a row judges.
