@@ -227,7 +227,9 @@ class TableEncoder:
             and all(len(of) < _MOST_LEVELS for of in levels)
             and all(_is_table(*of, dtype) for of in zip(tables, levels))
         ):
-            raise ValueError("its levels and tables of categories are impossible.")
+            raise ValueError(
+                "its levels and tables of categories do not fit one another."
+            )
         encoder = cls(chosen.tolist(), most, dtype)
         chosen = chosen.astype(np.intp)
         encoder._use(

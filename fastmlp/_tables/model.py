@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -142,12 +142,9 @@ class TabularModel:
         content : dict
             Of numbers, texts, and arrays, tuples and dicts of such.
         """
-        architecture = {
-            of.name: getattr(self.architecture, of.name) for of in fields(Architecture)
-        }
         return {
             "encoder": self.encoder.content(),
-            "architecture": architecture,
+            "architecture": asdict(self.architecture),
             "n_outputs": self.n_outputs,
             "objective": self.objective._asdict(),
             "weights": self.weights,

@@ -144,8 +144,9 @@ def _train(estimator, samples, rows, held_out, options, random_state):
     bounds = estimator._bounds(known.y, objective)
     if is_judged:
         take_columns(estimator, encoder)
+    weights, architecture = task.fitted_members(), recipe.architecture
     estimator._model = TabularModel(
-        encoder, recipe, n_outputs, objective, task.fitted_members(), bounds
+        encoder, architecture, n_outputs, objective, weights, bounds
     )
     train(task, recipe, settings)
     return task

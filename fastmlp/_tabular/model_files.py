@@ -50,9 +50,11 @@ def of_file(kind, file):
         raise ValueError(f"it has dtype={estimator.dtype!r}, but other weights.")
     restore_targets(estimator, file["targets"])
     if snapshot.classes is not None:
-        binarizer = getattr(estimator, BINARIZER, None)
-        kind_of_labels = getattr(binarizer, "y_type_", "")
-        if kind_of_labels.startswith("multilabel") != snapshot.is_multilabel:
+        of_labels = getattr(getattr(estimator, BINARIZER, None), "y_type_", None)
+        if (
+            of_labels is None
+            or of_labels.startswith("multilabel") != snapshot.is_multilabel
+        ):
             raise ValueError(f"it has impossible targets {file['targets']!r}.")
     estimator._model = snapshot.model
     take_columns(estimator, snapshot.model.encoder)

@@ -6,7 +6,7 @@ pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -38,6 +38,12 @@ class Recipe(Architecture):
     learning_rate: float
     weight_decay: float
     dropout: float
+
+    @property
+    def architecture(self):
+        """The architecture on its own, which is all that a fitted model needs."""
+        names = [of.name for of in fields(Architecture)]
+        return Architecture(**{name: getattr(self, name) for name in names})
 
     def dropouts(self):
         """The highest rates of dropout of the inputs of all layers."""
