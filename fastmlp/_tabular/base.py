@@ -150,6 +150,10 @@ class BaseTabularMLP(Estimator):
         weights.setflags(write=not read_only)
         return {"_model": replace(self._model, weights=weights)}
 
+    def _temperature(self, task):
+        """The divisor of the outputs; 1 leaves them as they are."""
+        return 1.0
+
     def _outputs(self, X):
         """Mean outputs of the members for a raw table."""
         check_is_fitted(self, "_model")
