@@ -12,7 +12,9 @@ from fastmlp._mlp.constraints import check_own_constraints
 from fastmlp._mlp.estimator import Estimator
 from fastmlp._mlp.fitting import FitOptions
 from fastmlp._mlp.parameters import check_callback, check_parameters, hidden_sizes
-from fastmlp._tabular import fitting
+from fastmlp._tables.predictor import make_table_predictor
+from fastmlp._tables.snapshot import TableSnapshot
+from fastmlp._tabular import fitting, model_files
 from fastmlp._tabular.recipe import Recipe
 from fastmlp._tabular.training import Settings
 from fastmlp._training.checkpoint.file import make_checkpoint
@@ -158,6 +160,43 @@ class BaseTabularMLP(Estimator):
         """The objective by which the fitted model predicts."""
         check_is_fitted(self, "_model")
         return self._model.objective
+
+    @suggests_keywords
+    def compile(self, *, n_threads=None):
+        """Freeze the fitted model for fast prediction of raw rows.
+
+        Parameters
+        ----------
+        n_threads : int or None, default=None
+            Threads that share the blocks of many rows; None takes the ``n_threads`` of
+            the estimator.
+
+        Returns
+        -------
+        predictor : fastmlp.runtime.TabularPredictor
+            Holds copies of the weights, so that later training does not change it. It
+            needs no scikit-learn: unpickle it in a process that never imports that.
+        """
+        check_is_fitted(self, "_model")
+        n_threads = self.n_threads if n_threads is None else n_threads
+        asked = type(self)(n_threads=n_threads)
+        check_parameters(asked, {"n_threads": self._parameter_rules["n_threads"]})
+        snapshot = TableSnapshot(
+            self._model,
+            getattr(self, "classes_", None),
+            self._model.objective.loss.startswith("binary"),
+        )
+        return make_table_predictor(snapshot, allowed_threads(n_threads))
+
+    def _file_content(self, tensors):
+        """What a model file says of the estimator."""
+        check_is_fitted(self, "_model")
+        return model_files.file_content(self, tensors)
+
+    @classmethod
+    def _of_file(cls, file):
+        """The estimator of a decoded model file."""
+        return model_files.of_file(cls, file)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from fastmlp._core.prediction import activate_outputs, mean_loss, predict
-from fastmlp._model.averages import raw_outputs
 
 # Of the logarithm of a temperature: its bounds, and the variance of the normal prior
 # around 0, which keeps few validation rows from deciding much.
@@ -41,11 +40,9 @@ def temperature(task):
         scaled = [z * z.dtype.type(np.exp(-logarithm)) for z in outputs]
         for z in scaled:
             activate_outputs(network, z)
-        mean = holdout.mean_of_members(scaled)
-        loss = mean_loss(
-            network, raw_outputs(mean, network.objective), holdout.y, holdout.weight
-        )
-        return len(mean) * loss + logarithm**2 / (2 * PRIOR_VARIANCE)
+        raw = holdout.mean_of_members(scaled, network.objective)
+        loss = mean_loss(network, raw, holdout.y, holdout.weight)
+        return len(holdout.y) * loss + logarithm**2 / (2 * PRIOR_VARIANCE)
 
     found = minimize_scalar(cost, bounds=(LOWEST, HIGHEST), method="bounded")
     return float(np.exp(found.x)) if np.isfinite(found.fun) else 1.0

@@ -16,9 +16,9 @@ from fastmlp._mlp.callbacks import listener_of
 from fastmlp._mlp.checkpoints import identity
 from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.records import publish
-from fastmlp._tabular.encoder import TableEncoder
+from fastmlp._tables.encoder import TableEncoder
+from fastmlp._tables.model import TabularModel, stage_of
 from fastmlp._tabular.importances import feature_importances
-from fastmlp._tabular.model import TabularModel, stage_of
 from fastmlp._tabular.split import folds, holdout
 from fastmlp._tabular.training import new_task, train
 from fastmlp._training.checkpoint.file import fingerprint
@@ -147,9 +147,10 @@ def _train(estimator, samples, rows, held_out, options, random_state):
     )
     bounds = estimator._bounds(known.y, objective)
     if is_judged:
-        _take_columns(estimator, encoder)
+        take_columns(estimator, encoder)
+    weights, architecture = task.fitted_members(), recipe.architecture
     estimator._model = TabularModel(
-        encoder, recipe, n_outputs, objective, task.fitted_members(), bounds
+        encoder, architecture, n_outputs, objective, weights, bounds
     )
     train(task, recipe, settings)
     return task
@@ -160,7 +161,7 @@ def _scaled(samples, scaling):
     return samples._replace(y=scaling.targets(samples.y))
 
 
-def _take_columns(estimator, encoder):
+def take_columns(estimator, encoder):
     """The attributes that tell of the columns."""
     estimator.n_features_in_ = encoder.n_features_in
     vars(estimator).pop("feature_names_in_", None)

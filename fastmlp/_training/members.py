@@ -254,26 +254,27 @@ class MembersHoldout(Holdout):
             )
             for weights, rows in zip(params, self.rows_of_members)
         ]
-        objective = network.objective
-        mean = self.mean_of_members([averages.terms(of, objective) for of in outputs])
-        mean = averages.outputs_of(mean, objective, params.dtype)
-        return averages.raw_outputs(mean, objective)
+        return self.mean_of_members(outputs, network.objective)
 
-    def mean_of_members(self, outputs):
-        """The mean of the outputs of the members that a row judges.
+    def mean_of_members(self, outputs, objective):
+        """The mean of the members that a row judges, before the output activation.
 
         Parameters
         ----------
         outputs : list of ndarray of shape (n_rows_of_member, n_outputs)
+        objective : Objective
 
         Returns
         -------
-        mean : ndarray of shape (n_rows, n_outputs)
+        raw : ndarray of shape (n_rows, n_outputs)
         """
-        shape = len(self.rows), outputs[0].shape[1]
-        total = np.zeros(shape, dtype=outputs[0].dtype)
-        counts = np.zeros((len(self.rows), 1), dtype=total.dtype)
+        dtype, total = outputs[0].dtype, None
+        counts = np.zeros((len(self.rows), 1), dtype=dtype)
         for of_member, places in zip(outputs, self.places):
-            total[places] += of_member
+            terms = averages.terms(of_member, objective)
+            if total is None:
+                total = np.zeros((len(self.rows), terms.shape[1]), dtype=terms.dtype)
+            total[places] += terms
             counts[places] += 1
-        return total / counts
+        mean = averages.outputs_of(total / counts, objective, dtype)
+        return averages.raw_outputs(mean, objective)
