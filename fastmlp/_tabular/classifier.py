@@ -235,7 +235,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
     >>> target = np.where((colour == "red") | (size > 1), "yes", "no")
     >>> model = TabularMLPClassifier(n_epochs=30, random_state=0).fit(frame, target)
     >>> model.predict(pd.DataFrame({"colour": ["red", "blue"], "size": [0.0, None]}))
-    array(['yes', 'no'], dtype=object)
+    array(['yes', 'no'], dtype='<U3')
     >>> model.score(frame, target) > 0.9
     True
     """
