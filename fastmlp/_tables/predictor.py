@@ -128,18 +128,11 @@ class TabularPredictor(FrozenModel):
             If X has other columns, or a column holds what it must not, such as a text
             among numbers; the message names the column. If ``out`` does not fit.
         """
-        y = self._of_plain_row(X)
+        y = self._of_plain(X)
         if y is None:
             outputs = self._outputs(X)
             y = outputs[:, 0] if outputs.shape[1] == 1 else outputs
         return y if out is None else copied(y, out)
-
-    def _of_plain_row(self, X):
-        """The result for a plain row, None for anything else."""
-        try:
-            return self._of_plain(X)
-        except (TypeError, OverflowError):  # of a value without hash, of a huge int
-            return None
 
     def _outputs(self, X):
         """Outputs in two dimensions, for any kind of X."""
@@ -167,12 +160,14 @@ class TabularClassifierPredictor(TabularPredictor):
         Class labels, read-only; ``arange(n_labels)`` for several labels.
     """
 
-    __slots__ = ()
+    __slots__ = ("_has_one_class", "classes_")
+    classes_: Array
 
-    @property
-    def classes_(self) -> Array:
-        """Class labels, read-only."""
-        return self._snapshot.classes
+    def __init__(self, snapshot: TableSnapshot, n_threads: int = 1) -> None:
+        super().__init__(snapshot, n_threads)
+        _, classes, is_multilabel = self._snapshot
+        has_one_class = len(classes) == 1 and not is_multilabel
+        self._put(classes_=classes, _has_one_class=has_one_class)
 
     def predict(self, X: Any, *, out: Array | None = None) -> Array:
         """Predict classes.
@@ -189,14 +184,15 @@ class TabularClassifierPredictor(TabularPredictor):
         y : ndarray of shape (n_rows,) or (n_rows, n_labels)
             Labels, or an indicator matrix of ints for several labels.
         """
-        _, classes, is_multilabel = self._snapshot
-        outputs = self._probabilities(X)
-        if is_multilabel:
+        outputs = self._of_plain(X)
+        if outputs is None:
+            outputs = self._outputs(X)
+        if self._snapshot.is_multilabel:
             y = (outputs > 0.5).astype(int)
-        elif len(classes) == 1:
-            y = np.repeat(classes, len(outputs))
+        elif self._has_one_class:
+            y = np.repeat(self.classes_, len(outputs))
         else:
-            y = classes[class_numbers(outputs)]
+            y = self.classes_[class_numbers(outputs)]
         return y if out is None else copied(y, out)
 
     def predict_proba(self, X: Any, *, out: Array | None = None) -> Array:
@@ -214,15 +210,12 @@ class TabularClassifierPredictor(TabularPredictor):
         proba : ndarray of shape (n_rows, n_classes)
             In the order of ``classes_``; for several labels the probability of each.
         """
-        proba = self._probabilities(X)
-        if len(self.classes_) == 1 and not self._snapshot.is_multilabel:
+        proba = self._of_plain(X)
+        if proba is None:
+            proba = self._outputs(X)
+        if self._has_one_class:
             proba = np.ones_like(proba[:, :1])
         return proba if out is None else copied(proba, out)
-
-    def _probabilities(self, X):
-        """Outputs of the network for any kind of X."""
-        outputs = self._of_plain_row(X)
-        return self._outputs(X) if outputs is None else outputs
 
 
 _ROWS = (dict, list, tuple)
