@@ -23,6 +23,7 @@ from fastmlp._utils.threads import allowed_threads
 
 if TYPE_CHECKING:
     from fastmlp._mlp.annotations import Callback
+    from fastmlp._tables.predictor import TabularPredictor
     from fastmlp._tabular.annotations import TableLike
     from fastmlp._utils.annotations import ArrayLike, FilePath, Weights
 
@@ -166,7 +167,7 @@ class BaseTabularMLP(Estimator):
         return self._model.objective
 
     @suggests_keywords
-    def compile(self, *, n_threads=None):
+    def compile(self, *, n_threads: int | None = None) -> TabularPredictor:
         """Freeze the fitted model for fast prediction of raw rows.
 
         Parameters

@@ -92,7 +92,8 @@ def test_mypy_accepts_right_calls_and_reports_each_wrong_one(tmp_path):
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if ": error: " in line]
     first = SCRIPT.count("\n") + 1
-    numbers = [int(line.split(":")[1]) for line in lines]
+    # an error for each class that an object may have counts once
+    numbers = list(dict.fromkeys(int(line.split(":")[1]) for line in lines))
     assert numbers == list(range(first, first + WRONG.count("\n"))), done.stdout
     assert 'did you mean "hidden_layer_sizes"?' in lines[1]
 
