@@ -7,7 +7,7 @@ flat vector holds the weights of all, member after member.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from fastmlp._core.prediction import predict
 from fastmlp._core.solvers import Epoch
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.task import Task
+
+STOP_SECONDS = 0.05  # after which a run is stopped again, if it began meanwhile
 
 
 class MembersTask(Task):
@@ -134,10 +136,12 @@ class Members:
             epoch.regularize(**task.plan.regularization.of_weights())
             epoch.use_layout(layout)
             self.epochs.append(epoch)
+        rows = [self._whole(len(of_member)) for of_member in task.rows]
+        self.n_steps = [-(-n_rows // self.batch_size) for n_rows in rows]
 
     @property
     def t(self):
-        """Steps of each member."""
+        """Steps of the member that takes most."""
         return max(epoch.t for epoch in self.epochs)
 
     @property
@@ -160,10 +164,14 @@ class Members:
         """Learning rate of the last step, with the corrections of Adam."""
         return self.epochs[0].last_rate
 
-    def use(self, *arguments, **scalars):
-        """Take steps by a rule, as ``use`` of an epoch."""
-        for epoch in self.epochs:
-            epoch.use(*arguments, **scalars)
+    def use(self, rule, learning_rate, t, **scalars):
+        """Take steps by a rule, as ``use`` of an epoch; t as of this object.
+
+        It is called between two epochs, so each member has taken its share of steps.
+        """
+        for epoch, n_steps in zip(self.epochs, self.n_steps):
+            of_member = t * n_steps // max(self.n_steps)
+            epoch.use(rule, learning_rate, of_member, **scalars)
 
     def seed(self, key):
         """Give each member a seed of its own for dropout."""
@@ -183,12 +191,22 @@ class Members:
         with ThreadPoolExecutor(self.n_threads) as pool:
             futures = [pool.submit(self._run_member, *task) for task in tasks]
             try:
-                for future in futures:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in done:
                     future.result()
             except BaseException:
-                for epoch in self.epochs:
-                    epoch.stop()
+                self._stop(futures)
                 raise
+
+    def _stop(self, futures):
+        """End the runs of all members, those too that are about to begin."""
+        for future in futures:
+            future.cancel()
+        running = futures
+        while running:
+            for epoch in self.epochs:
+                epoch.stop()
+            running = wait(running, STOP_SECONDS).not_done
 
     def _whole(self, n_rows):
         """Rows in whole batches; all if they are fewer than one."""
