@@ -1,14 +1,14 @@
-"""Write the parameters of docs/parameters.txt into the docstrings of the estimators.
+"""Write the parameters of docs/parameters*.txt into the docstrings of the estimators.
 
-The text is edited once, there, and shown on both classes. It is written into the
+A text is edited once, there, and shown on both classes. It is written into the
 sources, not inserted at import, because editors read docstrings without running code.
 
     python docs/write_docstrings.py
 
 An entry holds for both classes, or for the one that it begins with. "## Name" begins a
 group; its heading in the docstring, "-- Name --", is to numpydoc a parameter without a
-description. References are cited by key and numbered
-in the order of their citation. `tests/project/test_docstrings.py` compares.
+description. References, of any of the texts, are cited by key and numbered in the order
+of their citation. `tests/project/test_docstrings.py` compares.
 """
 
 import itertools
@@ -18,9 +18,15 @@ import textwrap
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CLASSES = {"classifier": "MLPClassifier", "regressor": "MLPRegressor"}
+KINDS = ("classifier", "regressor")
+FOLDERS = {"parameters": "_mlp", "parameters_tabular": "_tabular"}  # of each text
 CITATION = re.compile(r"\[([a-z]+)\]_")
 WIDTH = 84  # of a line, without the indentation of the docstring
+
+
+def text_of(name):
+    """A text by its name."""
+    return (HERE / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def groups(text, kind):
@@ -31,7 +37,7 @@ def groups(text, kind):
             entries = found[entry.removeprefix("## ")] = []
             continue
         owner, bar, own = entry.partition("| ")
-        if bar and owner in CLASSES:
+        if bar and owner in KINDS:
             if owner != kind:
                 continue
             entry = own
@@ -42,7 +48,8 @@ def groups(text, kind):
 def sections(text, kind):
     """The sections Parameters, Attributes and References of a docstring."""
     found = groups(text, kind)
-    attributes, references = found.pop("Attributes"), found.pop("References")
+    attributes = found.pop("Attributes")
+    found.pop("References")
     headed = ([f"-- {name} --", *entries] for name, entries in found.items())
     body = "\n\n".join(
         f"{title}\n----------\n" + "\n\n".join(map(broken, entries))
@@ -52,6 +59,9 @@ def sections(text, kind):
         )
     )
     keys = list(dict.fromkeys(CITATION.findall(body)))
+    references = (
+        entry for name in FOLDERS for entry in groups(text_of(name), kind)["References"]
+    )
     listed = dict(re.match(r"\[([a-z]+)\] (.*)", e, re.S).groups() for e in references)
     body = CITATION.sub(lambda match: f"[{keys.index(match[1]) + 1}]_", body)
     cited = [
@@ -85,10 +95,11 @@ def written(source, text, kind):
 
 
 if __name__ == "__main__":
-    text = (HERE / "parameters.txt").read_text(encoding="utf-8")
-    for kind in CLASSES:
-        path = HERE.parent / "fastmlp" / "_mlp" / f"{kind}.py"
-        source = path.read_text(encoding="utf-8")
-        if written(source, text, kind) != source:
-            path.write_text(written(source, text, kind), encoding="utf-8")
-            sys.stdout.write(f"{path.name} is written anew\n")
+    for name, folder in FOLDERS.items():
+        text = text_of(name)
+        for kind in KINDS:
+            path = HERE.parent / "fastmlp" / folder / f"{kind}.py"
+            source = path.read_text(encoding="utf-8")
+            if written(source, text, kind) != source:
+                path.write_text(written(source, text, kind), encoding="utf-8")
+                sys.stdout.write(f"{folder}/{path.name} is written anew\n")

@@ -46,6 +46,8 @@ _MODULES = {
     "ModelVersionWarning": "fastmlp._model.versions",
     "NetworkDisplay": "fastmlp._inspection.network_display",
     "StepTrace": "fastmlp._inspection.trace",
+    "TabularMLPClassifier": "fastmlp._tabular.classifier",
+    "TabularMLPRegressor": "fastmlp._tabular.regressor",
     "WeightsDisplay": "fastmlp._inspection.display",
     "fold_scalers": "fastmlp._mlp.pipeline",
     "from_sklearn": "fastmlp.export",

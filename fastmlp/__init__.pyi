@@ -16,6 +16,8 @@ from fastmlp._mlp.model_files import save_model as save_model
 from fastmlp._mlp.pipeline import fold_scalers as fold_scalers
 from fastmlp._mlp.regressor import MLPRegressor as MLPRegressor
 from fastmlp._model.versions import ModelVersionWarning as ModelVersionWarning
+from fastmlp._tabular.classifier import TabularMLPClassifier as TabularMLPClassifier
+from fastmlp._tabular.regressor import TabularMLPRegressor as TabularMLPRegressor
 from fastmlp._utils.show_versions import show_versions as show_versions
 from fastmlp.export import from_sklearn as from_sklearn
 from fastmlp.export import from_torch as from_torch
@@ -37,6 +39,8 @@ __all__ = [
     "ModelVersionWarning",
     "NetworkDisplay",
     "StepTrace",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
     "WeightsDisplay",
     "__version__",
     "fold_scalers",

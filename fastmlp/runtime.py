@@ -16,8 +16,6 @@ array(['yes', 'no'], dtype='<U3')
 
 from __future__ import annotations
 
-from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,9 +40,15 @@ from fastmlp._data.rows import (
     native,
     pieces,
 )
+from fastmlp._model.frozen import FrozenModel, check_one_output_per_target
 from fastmlp._model.model_file import read_model_file, snapshot_of_file
 from fastmlp._model.snapshot import Snapshot
-from fastmlp._model.versions import warn_of_version
+from fastmlp._tables.predictor import (
+    TabularClassifierPredictor,
+    TabularPredictor,
+    make_table_predictor,
+)
+from fastmlp._tables.snapshot import table_of_file
 from fastmlp._utils.spelling import suggests_keywords
 from fastmlp._utils.threads import checked_threads
 
@@ -53,10 +57,16 @@ if TYPE_CHECKING:
 
     from fastmlp._utils.annotations import Array, FilePath, MatrixLike
 
-__all__ = ["ClassifierPredictor", "Predictor", "load_predictor"]
+__all__ = [
+    "ClassifierPredictor",
+    "Predictor",
+    "TabularClassifierPredictor",
+    "TabularPredictor",
+    "load_predictor",
+]
 
 
-class Predictor:
+class Predictor(FrozenModel):
     """A fitted model, frozen for fast prediction.
 
     Made by ``compile()`` of an estimator or by ``load_predictor``. It predicts the same
@@ -80,20 +90,16 @@ class Predictor:
     """
 
     __slots__ = (
-        "__weakref__",
         "_flat",
         "_forward",
         "_one_row",
-        "_snapshot",
         "dtype",
         "n_features_in_",
         "n_outputs_",
-        "n_threads",
     )
     dtype: np.dtype[Any]
     n_features_in_: int
     n_outputs_: int
-    n_threads: int
 
     def __init__(self, snapshot: Snapshot, n_threads: int = 1) -> None:
         model = snapshot
@@ -107,27 +113,16 @@ class Predictor:
         )
         network = Network(model.units, model.activations, model.loss)
         forward = Forward(network, model.coefs, model.intercepts, dtype)
-        put = partial(object.__setattr__, self)
-        put("_snapshot", model)
-        put("_forward", forward)
-        put("_one_row", forward.one_row)
-        put("_flat", model.units[-1] == 1)
-        put("dtype", dtype)
-        put("n_features_in_", model.units[0])
-        put("n_outputs_", model.units[-1])
-        put("n_threads", int(n_threads))
-
-    def __setattr__(self, name, value):
-        raise AttributeError(
-            f"a Predictor cannot be changed ({name!r}); compile the estimator anew."
+        self._put(
+            _snapshot=model,
+            _forward=forward,
+            _one_row=forward.one_row,
+            _flat=model.units[-1] == 1,
+            dtype=dtype,
+            n_features_in_=model.units[0],
+            n_outputs_=model.units[-1],
+            n_threads=int(n_threads),
         )
-
-    def __delattr__(self, name):
-        raise AttributeError(f"a Predictor cannot be changed ({name!r}).")
-
-    def __reduce__(self):
-        written_by = version("fastmlp")
-        return _unpickled, (type(self), self._snapshot, self.n_threads, written_by)
 
     def __repr__(self):
         units = "-".join(map(str, self._snapshot.units))
@@ -228,12 +223,6 @@ class Predictor:
         return checked_rows(X, names, self.n_features_in_, "Predictor")
 
 
-def _unpickled(kind, snapshot, n_threads, written_by):
-    """A predictor out of a pickle; warns if that is of another version."""
-    warn_of_version(written_by, kind.__name__)
-    return kind(snapshot, n_threads)
-
-
 def make_predictor(snapshot: Snapshot, n_threads: int = 1) -> Predictor:
     """Make the predictor of a snapshot.
 
@@ -251,14 +240,8 @@ def make_predictor(snapshot: Snapshot, n_threads: int = 1) -> Predictor:
     ValueError
         If the model has several outputs per target: quantiles, or gaussian_nll.
     """
-    objective = snapshot.objective
-    if objective is not None and (
-        objective.loss == "gaussian_nll" or len(objective.levels) > 1
-    ):
-        raise ValueError(
-            "a predictor knows one output per target; this model has loss="
-            f"{objective.loss!r}. Use predict of the estimator."
-        )
+    if snapshot.objective is not None:
+        check_one_output_per_target(snapshot.objective)
     kind = ClassifierPredictor if snapshot.is_classifier else Predictor
     return kind(snapshot, n_threads)
 
@@ -278,8 +261,7 @@ class ClassifierPredictor(Predictor):
     def __init__(self, snapshot: Snapshot, n_threads: int = 1) -> None:
         super().__init__(snapshot, n_threads)
         classes = self._snapshot.classes
-        object.__setattr__(self, "classes_", classes)
-        object.__setattr__(self, "_has_one_class", len(classes) == 1)
+        self._put(classes_=classes, _has_one_class=len(classes) == 1)
 
     def predict(self, X: MatrixLike, *, out: Array | None = None) -> Array:
         """Predict classes.
@@ -354,7 +336,7 @@ class ClassifierPredictor(Predictor):
 @suggests_keywords
 def load_predictor(
     path: FilePath, *, n_threads: int = 1, check: bool = True, copy: bool = False
-) -> Predictor:
+) -> Predictor | TabularPredictor:
     """Load a file of ``fastmlp.save_model`` for prediction, without scikit-learn.
 
     Parameters
@@ -370,7 +352,7 @@ def load_predictor(
 
     Returns
     -------
-    predictor : Predictor
+    predictor : Predictor or TabularPredictor
 
     Raises
     ------
@@ -383,6 +365,8 @@ def load_predictor(
     n_threads = checked_threads(n_threads)
     model = read_model_file(path, check=check, copy=copy)
     try:
+        if "table" in model:
+            return make_table_predictor(table_of_file(model), n_threads)
         return make_predictor(snapshot_of_file(model), n_threads)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a valid model file: {error}") from None

@@ -4,13 +4,20 @@
  *    Holzmueller, Grinsztajn and Steinwart 2024): cos(2 pi w x + b) for FM_FREQUENCIES
  *    pairs w, b, brought to FM_PERIODIC values by a matrix and a bias, and x itself.  A
  *    missing one, NaN, takes as many learnt values.  All are multiplied by a scale.
- * b) Rows take the lanes, STAGE_ROWS at a time, whatever their number: the bits of a row
- *    do not depend on the rows beside it.
+ * b) Rows take the lanes, STAGE_ROWS at a time; where they are FEW_ROWS or less,
+ *    frequencies do, row by row.  The bits are the same: MULTIPLY_ADD says where a
+ *    product and a sum are contracted, and sums over frequencies have one order.
  * c) Angles are in turns, so that their reduction to half a turn is exact. */
 
 #define STAGE_ROWS 16
+#define FEW_ROWS 3 /* 10 numbers of one row: 0.6 us in place of 4 */
 #define N_FREQUENCIES FM_FREQUENCIES
 #define N_PERIODIC FM_PERIODIC
+#if defined(__FMA__) || defined(__aarch64__)
+#define MULTIPLY_ADD(a, b, c) RM(fma)(a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
 /* x - the nearest integer, |x| below 2^(MANTISSA_BITS - 2) */
 #define STAGE_ROUNDER (R(1.5) * (real)((bits)1 << MANTISSA_BITS))
 static FM_ALWAYS_INLINE real FN(fraction)(real x)
@@ -52,6 +59,23 @@ static FM_ALWAYS_INLINE real FN(sin_turns)(real t)
 
 #define IN_TURNS R(0.15915494309189535) /* 1 / (2 pi) */
 
+/* e (N_PERIODIC,) := the periodic embedding of one number, by its weights */
+static FM_ALWAYS_INLINE void FN(embed_one)(real x, const real *weights, real *e)
+{
+    const real *phase = weights + N_FREQUENCIES, *matrix = phase + N_FREQUENCIES;
+    const real *bias = matrix + N_FREQUENCIES * N_PERIODIC;
+    real wave[N_FREQUENCIES];
+    _Pragma("omp simd")
+    for (int f = 0; f < N_FREQUENCIES; ++f) {
+        const real turns = MULTIPLY_ADD(weights[f], x, phase[f] * IN_TURNS);
+        wave[f] = FN(cos_turns)(FN(fraction)(turns));
+    }
+    for (int c = 0; c < N_PERIODIC; ++c) e[c] = bias[c];
+    for (int f = 0; f < N_FREQUENCIES; ++f)
+        for (int c = 0; c < N_PERIODIC; ++c)
+            e[c] = MULTIPLY_ADD(wave[f], matrix[f * N_PERIODIC + c], e[c]);
+}
+
 static void FN(embed_numbers)(const real *x, ptrdiff_t ldx, const real *weights,
                               const real *scale, real *out, ptrdiff_t ldo, ptrdiff_t n,
                               ptrdiff_t k)
@@ -70,15 +94,21 @@ static void FN(embed_numbers)(const real *x, ptrdiff_t ldx, const real *weights,
             for (ptrdiff_t i = 0; i < rows; ++i) value[i] = column[i * ldx];
             for (int c = 0; c < N_PERIODIC; ++c)
                 for (int i = 0; i < STAGE_ROWS; ++i) e[c][i] = bias[c];
-            for (int f = 0; f < N_FREQUENCIES; ++f) {
+            for (ptrdiff_t i = 0; i < rows && rows <= FEW_ROWS; ++i) {
+                real of_row[N_PERIODIC];
+                FN(embed_one)(value[i], w, of_row);
+                for (int c = 0; c < N_PERIODIC; ++c) e[c][i] = of_row[c];
+            }
+            for (int f = 0; f < N_FREQUENCIES && rows > FEW_ROWS; ++f) {
                 const real turns = phase[f] * IN_TURNS;
                 const real *into = matrix + f * N_PERIODIC;
                 _Pragma("omp simd")
                 for (int i = 0; i < STAGE_ROWS; ++i) {
-                    const real wave = FN(cos_turns)(FN(fraction)(w[f] * value[i] + turns));
-                    e[0][i] += wave * into[0];
-                    e[1][i] += wave * into[1];
-                    e[2][i] += wave * into[2];
+                    const real angle = MULTIPLY_ADD(w[f], value[i], turns);
+                    const real wave = FN(cos_turns)(FN(fraction)(angle));
+                    e[0][i] = MULTIPLY_ADD(wave, into[0], e[0][i]);
+                    e[1][i] = MULTIPLY_ADD(wave, into[1], e[1][i]);
+                    e[2][i] = MULTIPLY_ADD(wave, into[2], e[2][i]);
                 }
             }
             for (ptrdiff_t i = 0; i < rows; ++i, to += ldo) {
@@ -207,5 +237,7 @@ static void FN(take_levels_backward)(const real *codes, ptrdiff_t ldx, const rea
     }
 }
 #undef STAGE_ROWS
+#undef FEW_ROWS
+#undef MULTIPLY_ADD
 #undef N_FREQUENCIES
 #undef N_PERIODIC

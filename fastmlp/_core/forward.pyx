@@ -3,9 +3,9 @@
 # a) A single row costs about a microsecond, less than a look at it in Python: Forward
 #    keeps what the call needs (one_row).
 # b) A few rows cost less than a workspace: they take the one at hand (rows).
-# c) A lock guards that workspace; a second thread that comes at the same time, a row
-#    that is long work, and many rows take the way of blocks, with a workspace of its
-#    own.
+# c) A lock guards that workspace; a second thread that comes at the same time, networks
+#    with functions of Python, and many rows take the way of blocks, with a workspace of
+#    their own.  The GIL is released for a row that is long work.
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from cpython.pythread cimport (
     PyThread_allocate_lock,
     PyThread_free_lock,
     PyThread_release_lock,
-    PyThread_type_lock,
 )
 from cython cimport floating
 
@@ -57,18 +56,6 @@ cdef class Forward:
         As of Layers. With a stage X holds encoded rows, where NaN is a missing number.
     """
 
-    cdef readonly Network net
-    cdef readonly Layers layers
-    cdef readonly object dtype
-    cdef readonly Py_ssize_t n_features, n_outputs
-    cdef Data row                       # tells the passes what a single row is
-    cdef Workspace work
-    cdef PyThread_type_lock lock        # of the workspace
-    cdef bint is_brief
-    cdef bint is_checked                # whether rows must be finite
-    cdef char code                      # of the dtype in the buffer protocol
-    cdef tuple shape, proba_shape, flat_shape
-
     def __cinit__(self):
         self.lock = PyThread_allocate_lock()
         if self.lock == NULL:
@@ -88,7 +75,6 @@ cdef class Forward:
         self.row = Data(np.zeros((1, self.n_features), dtype=self.dtype))
         self.work = Workspace(net, self.row, FEW_ROWS)
         self.is_brief = self.row.work_per_row(net.units) < 3 * ROW_WORK
-        self.is_brief = self.is_brief and not net.has_python
         self.code = ord(self.dtype.char)
         self.shape = (1, self.n_outputs)
         self.proba_shape = (1, max(2, self.n_outputs))
@@ -107,12 +93,13 @@ cdef class Forward:
         Returns
         -------
         out : ndarray or None
-            None if X is anything else, not finite, or long work.
+            None if X is anything else or not finite, or the workspace is in use, or a
+            function of the network is in Python.
         """
         cdef Py_buffer x
         cdef Py_buffer z
         cdef bint is_done = False
-        if not self.is_brief or not acquire_row(X, &x, self.code, self.n_features):
+        if not acquire_row(X, &x, self.code, self.n_features):
             return None
         shape = self.shape
         if what == AS_PROBA:
@@ -122,12 +109,7 @@ cdef class Forward:
         out = new_array(shape, self.dtype)
         try:
             PyObject_GetBuffer(out, &z, PyBUF_WRITABLE)
-            if PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
-                if self.code == c"f":
-                    is_done = self.apply(<const float *> x.buf, <float *> z.buf, what)
-                else:
-                    is_done = self.apply(<const double *> x.buf, <double *> z.buf, what)
-                PyThread_release_lock(self.lock)
+            is_done = self.run(x.buf, z.buf, what)
             PyBuffer_Release(&z)
         finally:
             PyBuffer_Release(&x)
@@ -162,6 +144,30 @@ cdef class Forward:
         finally:
             if is_at_hand:
                 PyThread_release_lock(self.lock)
+
+    cdef bint run(self, const void *x, void *out, int what) noexcept:
+        """out := the outputs for one row in the dtype of the weights
+
+        False if the row is not finite, the workspace in use, or a function in Python.
+        """
+        cdef bint is_done
+        if self.net.has_python or not PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
+            return False
+        if self.is_brief:
+            is_done = self.apply_in_precision(x, out, what)
+        else:
+            with nogil:
+                is_done = self.apply_in_precision(x, out, what)
+        PyThread_release_lock(self.lock)
+        return is_done
+
+    cdef bint apply_in_precision(
+        self, const void *x, void *out, int what
+    ) noexcept nogil:
+        """The same while the workspace is ours"""
+        if self.code == c"f":
+            return self.apply(<const float *> x, <float *> out, what)
+        return self.apply(<const double *> x, <double *> out, what)
 
     cdef bint apply(self, const floating *x, floating *out, int what) noexcept nogil:
         """out := the outputs for one row; False if the row is not finite"""

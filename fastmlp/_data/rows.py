@@ -232,7 +232,8 @@ def check_two_dimensional(ndim):
     if ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {ndim}D array instead: X must have the shape "
-            "(n_samples, n_features). Reshape a single row by X.reshape(1, -1)."
+            "(n_samples, n_features). Reshape your data: a single row by "
+            "X.reshape(1, -1)."
         )
 
 

@@ -84,8 +84,8 @@ def statistics(values, weight, name, fit_intercept):
         scaler = StandardScaler(with_mean=centred).fit(values, sample_weight=weight)
     if not (np.isfinite(scaler.scale_).all() and (scaler.scale_ > 0).all()):
         raise ValueError(
-            f"standardize_{name}=True needs finite variances, but some values of {name}"
-            " are too large, or the weights of the rows negative."
+            f"{name} cannot be standardised, as its variances are not finite: some "
+            "values are too large, or the weights of the rows negative."
         )
     mean = scaler.mean_ if centred else np.zeros(values.shape[1])
     return {"mean": np.asarray(mean, np.float64), "scale": scaler.scale_}

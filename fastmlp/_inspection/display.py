@@ -40,17 +40,28 @@ def new_axes(ax):
 
 
 def fitted_mlp(estimator):
-    """The fitted model itself, of a pipeline, search or wrapper of targets too.
+    """The fitted network itself, of a pipeline, search or wrapper of targets too.
 
     Raises
     ------
     TypeError
-        If there is no model of fastmlp in it.
+        If there is no network with layers of its own in it.
     NotFittedError
         If it has no weights.
     """
+    return _found(estimator, "_snapshot", "MLPClassifier or MLPRegressor")
+
+
+def fitted_model(estimator):
+    """The same of any model that trains by epochs."""
+    names = "MLPClassifier, MLPRegressor, TabularMLPClassifier or TabularMLPRegressor"
+    return _found(estimator, "history_", names)
+
+
+def _found(estimator, mark, wanted):
+    """The fitted model whose class has an attribute."""
     model = estimator
-    while not hasattr(type(model), "_snapshot"):  # which the models of fastmlp have
+    while not hasattr(type(model), mark):
         if hasattr(model, "steps"):
             model = model.steps[-1][1]
         elif hasattr(model, "best_estimator_"):
@@ -60,10 +71,10 @@ def fitted_mlp(estimator):
         else:
             check_is_fitted(estimator)  # a search or wrapper has its model by then
             raise TypeError(
-                "expected a fitted fastmlp.MLPClassifier or MLPRegressor, or a "
-                f"pipeline or search that ends in one, got {estimator!r}."
+                f"expected a fitted fastmlp.{wanted}, or a pipeline or search that "
+                f"ends in one, got {estimator!r}."
             )
-    check_is_fitted(model, "coefs_")
+    check_is_fitted(model, model._weight_attributes)
     return model
 
 
@@ -140,7 +151,7 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : MLPClassifier, MLPRegressor or Pipeline
+        estimator : MLPClassifier, TabularMLPClassifier, a regressor or Pipeline
             A fitted model, or a fitted pipeline or search that ends in one.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes new ones.
@@ -155,7 +166,7 @@ class LossCurveDisplay:
         -------
         display : LossCurveDisplay
         """
-        model = fitted_mlp(estimator)
+        model = fitted_model(estimator)
         history = recorded.curves(model)
         if len(history["loss"]) == 0:
             raise ValueError(

@@ -31,6 +31,9 @@ def kept_epoch(estimator, history):
     Early stopping keeps the one with the best score; a fit that ended in a divergence
     the one with the smallest loss.
     """
+    best = getattr(estimator, "best_epoch_", None)
+    if best is not None:
+        return best
     n_before = max(len(history["loss"]) - estimator.n_iter_, 0)
     if n_before == len(history["loss"]):
         return None

@@ -9,7 +9,7 @@ from numpy.random import RandomState
 
 from fastmlp._functions.activations import Activation
 from fastmlp._functions.losses import Loss
-from fastmlp._training.progress import EpochRecord
+from fastmlp._mlp.callbacks import EpochRecord
 from fastmlp._utils.annotations import Array
 
 
@@ -63,20 +63,18 @@ Scoring: TypeAlias = str | Callable[..., float] | None
 OnDivergence: TypeAlias = Literal["raise", "warn", "reduce_lr"]
 RandomStream: TypeAlias = Literal["restart", "continue"]
 ClassifierLoss: TypeAlias = Literal["log_loss", "focal"] | Loss
-RegressorLoss: TypeAlias = (
-    Literal[
-        "squared_error",
-        "absolute_error",
-        "huber",
-        "log_cosh",
-        "quantile",
-        "poisson",
-        "gamma",
-        "tweedie",
-        "gaussian_nll",
-    ]
-    | Loss
-)
+NumberLoss: TypeAlias = Literal[
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "log_cosh",
+    "quantile",
+    "poisson",
+    "gamma",
+    "tweedie",
+    "gaussian_nll",
+]
+RegressorLoss: TypeAlias = NumberLoss | Loss
 OutputActivation: TypeAlias = (
     Literal["identity", "exp", "softplus", "logistic"]
     | tuple[Literal["logistic"], float, float]

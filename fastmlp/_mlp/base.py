@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,8 +21,9 @@ from fastmlp._inspection.summary import summary
 from fastmlp._inspection.trace import trace_step
 from fastmlp._mlp import fast_predict, fitting, input_checks, parameters
 from fastmlp._mlp.activations import layer_activations, named_activations
-from fastmlp._mlp.callbacks import CallbackSupportMixin, announced_fit, with_callbacks
+from fastmlp._mlp.callbacks import announced_fit, with_callbacks
 from fastmlp._mlp.constraints import check_own_constraints, constraints
+from fastmlp._mlp.estimator import Estimator
 from fastmlp._mlp.fast_predict import OUTPUTS
 from fastmlp._model import losses
 from fastmlp._model.snapshot import (
@@ -31,18 +32,16 @@ from fastmlp._model.snapshot import (
     predicting_objective,
     special,
 )
-from fastmlp._model.versions import stamped, unstamped
 from fastmlp._training.checkpoint.file import make_checkpoint
 from fastmlp._training.optimizers import OPTIMIZERS
-from fastmlp._training.record import as_arrays
 from fastmlp._training.regularization import smoothed
 from fastmlp._utils.numbers import float_dtype
-from fastmlp._utils.spelling import Method, did_you_mean, suggests_keywords
+from fastmlp._utils.spelling import Method, suggests_keywords
 from fastmlp._utils.threads import allowed_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Literal
+    from typing import Literal
 
     from fastmlp._inspection.trace import StepTrace
     from fastmlp._mlp.annotations import Callback
@@ -75,7 +74,7 @@ def for_stochastic_solvers(method: Method) -> Method:
     return available_if(solver_is_stochastic)(method)
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator):
+class BaseMLP(Estimator):
     """The base class of classifier and regressor."""
 
     _parameter_rules = parameters.RULES
@@ -83,10 +82,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     # Splitters take groups too: with metadata routing on, those of a search are not
     # meant for fit unless set_fit_request(groups=True) says so.
     __metadata_request__fit = {"groups": False}
+    _weight_attributes = ("coefs_", "intercepts_")
 
-    def _store(self, arguments):
-        """Store the arguments of ``__init__``, given as its ``locals()``."""
-        vars(self).update({k: v for k, v in arguments.items() if k != "self"})
+    def _fitted_attributes(self, task, read_only=False):
+        """Copies of the current weights of a task, by the name of the attribute."""
+        coefs, intercepts = task.fitted_layers()
+        for array in coefs + intercepts if read_only else []:
+            array.setflags(write=False)
+        return dict(zip(self._weight_attributes, (coefs, intercepts)))
 
     @suggests_keywords
     @with_callbacks
@@ -182,7 +185,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             callback=callback,
             checkpoint=make_checkpoint(checkpoint, checkpoint_every, resume),
         )
-        with announced_fit(self, X, y, sample_weight) as options.context:
+        announcement = announced_fit(self, X, y, sample_weight, self.max_iter)
+        with announcement as options.context:
             error = fitting.fit(self, X, y, sample_weight, options)
         if error is not None:
             raise error
@@ -193,32 +197,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         parameters.check_parameters(self, self._parameter_rules)
         layer_activations(self, len(parameters.hidden_sizes(self)))
         check_own_constraints(self)
-
-    def set_params(self: Model, **params: Any) -> Model:
-        """Set parameters, as scikit-learn's method.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values of constructor parameters.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown; the error gives the nearest one.
-        """
-        known = self._get_param_names()
-        for name in params:
-            if name.partition("__")[0] not in known:
-                raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self}."
-                    f"{did_you_mean(name, known)} Valid parameters are: {known}."
-                )
-        return super().set_params(**params)
 
     def _take_activations(self, n_hidden, cold):
         """Resolve the activations of the hidden layers, and keep those given by name.
@@ -658,6 +636,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _fitted_objective(self):
         """The objective by which the fitted model predicts."""
+        check_is_fitted(self, "coefs_")
         return predicting_objective(
             self.out_activation_,
             self._stored_objective(),
@@ -696,18 +675,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return False
 
     @property
-    def history_(self) -> dict[str, Array]:
-        """Record of the epochs: a dict of arrays, see the attributes of the class."""
-        try:
-            return as_arrays(self._history)
-        except AttributeError:
-            raise AttributeError(
-                "history_ belongs to a fit in this process: the model was not fitted, "
-                "or was loaded from a file of save_model, which holds loss_curve_ and "
-                "the validation curves."
-            ) from None
-
-    @property
     def _optimizer(self):
         """State of the stochastic solver: learning_rate, moments, number of steps t."""
         try:
@@ -738,10 +705,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         state = super().__getstate__()
         if "_stream" in state:
             state = {**state, "_stream": None}
-        return stamped(state)
-
-    def __setstate__(self, state):
-        super().__setstate__(unstamped(state, type(self).__name__))
+        return state
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

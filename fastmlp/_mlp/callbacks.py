@@ -36,22 +36,23 @@ def with_callbacks(method: Method) -> Method:
 
 
 @contextmanager
-def announced_fit(estimator, X, y, sample_weight):
+def announced_fit(estimator, X, y, sample_weight, n_epochs):
     """Tell the callbacks of an estimator that a fit begins and ends.
 
-    Gives the ``CallbackScope`` of the fit, or None without callbacks.
+    Gives the ``CallbackScope`` of the fit, or None without callbacks; ``n_epochs`` is
+    the largest number of epochs.
     """
     if not getattr(estimator, "_skl_callbacks", None):
         yield None
         return
-    n_epochs = estimator.max_iter if isinstance(estimator.max_iter, Integral) else None
+    n_epochs = n_epochs if isinstance(n_epochs, Integral) else None
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
     facts = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
     context = estimator._init_callback_context(max_subtasks=n_epochs)
     context.call_on_fit_task_begin(**facts)
     yield CallbackScope(context, facts)
-    layers = {"coefs_": estimator.coefs_, "intercepts_": estimator.intercepts_}
-    context.call_on_fit_task_end(**facts, reconstruction_attributes=layers)
+    weights = {name: getattr(estimator, name) for name in estimator._weight_attributes}
+    context.call_on_fit_task_end(**facts, reconstruction_attributes=weights)
 
 
 class CallbackScope:
@@ -66,15 +67,11 @@ class CallbackScope:
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(**self.facts)
 
-    def epoch_ends(self, fitted_layers):
+    def epoch_ends(self, attributes):
         """Close the epoch; says whether a callback wants to stop.
 
-        ``fitted_layers`` is called only if a callback asks for a fitted estimator.
+        ``attributes`` is called only if a callback asks for a fitted estimator.
         """
-
-        def attributes():
-            return dict(zip(("coefs_", "intercepts_"), fitted_layers()))
-
         return self.epoch.call_on_fit_task_end(
             **self.facts, reconstruction_attributes=attributes
         )
@@ -134,7 +131,7 @@ class FitListener:
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
+    estimator : Estimator
     hook : callable or None
         The argument ``callback`` of ``fit``.
     scope : CallbackScope or None
@@ -155,15 +152,14 @@ class FitListener:
         """Tell of an epoch; gives the messages of those who want to stop."""
         publish(task.record, self.estimator)
         if not self.is_live:
-            coefs, intercepts = task.fitted_layers()
-            for array in coefs + intercepts:
-                array.setflags(write=False)
-            self.estimator.coefs_, self.estimator.intercepts_ = coefs, intercepts
+            current = self.estimator._fitted_attributes(task, read_only=True)
+            vars(self.estimator).update(current)
         messages = []
         if self.hook is not None:
             copy = partial(fitted_copy, self.estimator, task)
             messages += self._messages_of_hook(EpochRecord(*figures, copy))
-        if self.scope is not None and self.scope.epoch_ends(task.fitted_layers):
+        current = partial(self.estimator._fitted_attributes, task)
+        if self.scope is not None and self.scope.epoch_ends(current):
             messages.append(f"A callback stopped training in epoch {figures.epoch}.")
         return messages
 
@@ -194,5 +190,5 @@ def fitted_copy(estimator, task):
     vars(fitted).update(vars(estimator))
     vars(fitted).pop("_stream", None)
     publish(task.record, fitted)
-    fitted.coefs_, fitted.intercepts_ = task.fitted_layers()
+    vars(fitted).update(estimator._fitted_attributes(task))
     return fitted

@@ -26,9 +26,26 @@ _UNPLANNED = ("constant", "invscaling", "adaptive")
 
 def identity_of(estimator, samples, units):
     """Class, parameters, data, precision and sizes of a fit."""
+    free = set(_FREE_PARAMETERS)
+    if _is_planned(estimator):
+        free.remove("max_iter")
+    return identity(estimator, free, samples, units)
+
+
+def identity(estimator, free, samples, units):
+    """The same of any estimator.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    free : collection of str
+        Parameters that an epoch does not depend on.
+    samples : Samples
+    units : sequence of int
+    """
     return {
         "class": type(estimator).__name__,
-        "params": _parameters(estimator),
+        "params": _parameters(estimator, free),
         "data": fingerprint(*samples),
         "dtype": str(samples.X.dtype),
         "units": list(units),
@@ -43,17 +60,23 @@ def fingerprint_of_validation(validation):
     return fingerprint(X if validation.rows is None else validation.rows, y, weight)
 
 
-def _parameters(estimator):
+def _is_planned(estimator):
+    """Whether something goes by the share of ``max_iter`` that is done."""
+    schedule, averaging = estimator.learning_rate, averaging_of(estimator)
+    return (
+        not isinstance(schedule, str)
+        or schedule not in _UNPLANNED
+        or (averaging is not None and averaging[0] == "swa")
+    )
+
+
+def _parameters(estimator, free):
     """The parameters that an epoch depends on, as JSON holds them."""
     found = {}
     params = estimator.get_params(deep=False)
-    schedule = params["learning_rate"]
-    planned = not isinstance(schedule, str) or schedule not in _UNPLANNED
-    averaging = averaging_of(estimator)
-    planned = planned or (averaging is not None and averaging[0] == "swa")
     params["dtype"] = dtype_name(params["dtype"])
     for name, value in params.items():
-        if name in _FREE_PARAMETERS and not (name == "max_iter" and planned):
+        if name in free:
             continue
         if isinstance(value, np.ndarray):
             value = value.tolist()

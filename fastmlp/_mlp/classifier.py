@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from scipy.special import log_expit, log_softmax
-from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import type_of_target
 
@@ -20,7 +18,8 @@ from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
 from fastmlp._mlp.fast_partial_fit import streamed
 from fastmlp._mlp.fast_predict import PROBA, RAW
-from fastmlp._mlp.targets import ClassTargets, predicted_codes
+from fastmlp._mlp.predictions import ClassPredictions
+from fastmlp._mlp.targets import ClassTargets
 from fastmlp._utils.spelling import suggests_keywords
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from fastmlp._utils.annotations import Array, ArrayLike, DType, MatrixLike, Weights
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassPredictions, BaseMLP):
     """Multi-layer perceptron classifier.
 
     A drop-in for scikit-learn's class of this name on a native core: binary,
@@ -641,27 +640,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise error
         return self
 
-    def predict(self, X: MatrixLike) -> Array:
-        """Predict classes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels, or an indicator matrix of ints for a multi-label model.
-        """
-        outputs = self._outputs(X)
-        is_multilabel = outputs.shape[1] > 1 and self._is_multilabel()
-        codes = predicted_codes(outputs, len(self.classes_), is_multilabel)
-        if codes.ndim == 1:
-            return self.classes_[codes]
-        binarizer = getattr(self, "_label_binarizer", None)
-        return csr_matrix(codes) if getattr(binarizer, "sparse_input_", 0) else codes
-
     def predict_proba(self, X: MatrixLike) -> Array:
         """Predict probabilities of the classes.
 
@@ -707,8 +685,3 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 z = z if z.shape[1] > 1 else np.hstack([-z, z])
                 log_proba[lost] = log_expit(z)[lost]
         return log_proba
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags

@@ -22,14 +22,24 @@ from fastmlp._mlp.restoration import (
     is_fitted_name,
     restored,
 )
-from fastmlp._model.model_file import FORMAT_VERSION, WEIGHTS, read_model_file
+from fastmlp._model.model_file import (
+    FORMAT_VERSION,
+    TABLES_VERSION,
+    WEIGHTS,
+    read_model_file,
+)
 from fastmlp._utils.numbers import dtype_name
 from fastmlp._utils.spelling import suggests_keywords
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from fastmlp import MLPClassifier, MLPRegressor
+    from fastmlp import (
+        MLPClassifier,
+        MLPRegressor,
+        TabularMLPClassifier,
+        TabularMLPRegressor,
+    )
     from fastmlp._utils.annotations import FilePath
 
 _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
@@ -45,7 +55,7 @@ def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> No
 
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor or Pipeline
+    estimator : MLPClassifier, MLPRegressor, Pipeline or an estimator for tables
         Fitted, or with weights put in by hand. Of a pipeline of scalers and an MLP the
         file holds the model that `fold_scalers` makes of it.
     path : str or path-like
@@ -54,6 +64,7 @@ def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> No
     optimizer : bool, default=False
         Whether to store what ``partial_fit`` needs to go on as if nothing had happened:
         the moments of the solver (once or twice the weights) and the random generator.
+        Estimators for tables have no ``partial_fit``.
 
     Raises
     ------
@@ -63,7 +74,8 @@ def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> No
         If it is no estimator of fastmlp, if ``path`` is no path, or if a parameter or
         attribute is of a type that the format does not know, such as a function.
     ValueError
-        If a step of a pipeline cannot be folded into the weights.
+        If a step of a pipeline cannot be folded into the weights, or for
+        ``optimizer=True`` of an estimator for tables.
     OSError
         If the file cannot be written; an earlier one is left as it was.
 
@@ -82,27 +94,50 @@ def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> No
     >>> load_model(path).predict([[2.0]]).round(2)
     array([5.])
     """
-    from fastmlp._mlp.pipeline import as_model
+    from fastmlp._mlp.pipeline import as_model, without_search
 
-    estimator = as_model(estimator)
+    tensors, of_table = {}, without_search(estimator)
+    if hasattr(of_table, "_file_content"):
+        if optimizer:
+            raise ValueError(
+                f"optimizer=True is for partial_fit, which a {type(of_table).__name__} "
+                "does not have. Leave it at False."
+            )
+        model, format_version = of_table._file_content(tensors), TABLES_VERSION
+    else:
+        model = _content(as_model(estimator), optimizer, tensors)
+        format_version = FORMAT_VERSION
+    safetensors.write(
+        path,
+        tensors,
+        {
+            "format": "fastmlp",
+            "format_version": str(format_version),
+            "fastmlp_version": version("fastmlp"),
+            "numpy_version": np.__version__,
+            "model": to_json(model),
+        },
+    )
+
+
+def _content(estimator, optimizer, tensors):
+    """What the file says of a model of arrays; its arrays go into ``tensors``."""
     kind = _kind_of(estimator)
     snapshot = estimator._snapshot()
     params = estimator.get_params(deep=False)
     params["activation"] = _storable(params["activation"])
-    params["dtype"] = dtype_name(params["dtype"])
     if isinstance(params["loss"], Loss):
         raise TypeError(
             f"the model has loss={params['loss']!r}, and a model file holds no "
             "functions. Pickle the model, or set loss to a name before saving: "
             "predictions do not depend on it once the model is fitted."
         )
-    tensors = {}
     for name, arrays in zip(WEIGHTS, (snapshot.coefs, snapshot.intercepts)):
         tensors.update({f"{name}.{i}": array for i, array in enumerate(arrays)})
     model = {
         "class": kind,
         "activations": [[_storable(f), p] for f, p in snapshot.activations],
-        "params": {k: encode(v, f"params.{k}", tensors) for k, v in params.items()},
+        "params": encoded_parameters(params, tensors),
         "attributes": {},
     }
     for name, value in vars(estimator).items():
@@ -113,17 +148,13 @@ def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> No
             }
         elif _is_stored(name, params, optimizer):
             model["attributes"][name] = encode(value, name, tensors)
-    safetensors.write(
-        path,
-        tensors,
-        {
-            "format": "fastmlp",
-            "format_version": str(FORMAT_VERSION),
-            "fastmlp_version": version("fastmlp"),
-            "numpy_version": np.__version__,
-            "model": to_json(model),
-        },
-    )
+    return model
+
+
+def encoded_parameters(params, tensors):
+    """Parameters of a constructor as the file holds them."""
+    params = {**params, "dtype": dtype_name(params["dtype"])}
+    return {k: encode(v, f"params.{k}", tensors) for k, v in params.items()}
 
 
 def _storable(activation):
@@ -154,7 +185,7 @@ def _is_stored(name, params, optimizer):
 @suggests_keywords
 def load_model(
     path: FilePath, *, check: bool = True, copy: bool = False
-) -> MLPClassifier | MLPRegressor:
+) -> MLPClassifier | MLPRegressor | TabularMLPClassifier | TabularMLPRegressor:
     """Load an estimator from a file of ``save_model``; runs no code of the file.
 
     Parameters
@@ -172,7 +203,7 @@ def load_model(
 
     Returns
     -------
-    estimator : MLPClassifier or MLPRegressor
+    estimator : MLPClassifier, MLPRegressor or an estimator for tables
 
     Raises
     ------
@@ -191,6 +222,6 @@ def load_model(
     model = read_model_file(path, check=check, copy=copy)
     kind = getattr(fastmlp, model["class"])
     try:
-        return restored(kind, model)
+        return kind._of_file(model) if "table" in model else restored(kind, model)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a valid model file: {error}") from None

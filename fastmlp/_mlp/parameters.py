@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 
@@ -264,7 +265,8 @@ def check_parameters(estimator, rules):
         value = getattr(estimator, name)
         if not any(rule.accepts(value) for rule in alternatives):
             hint = _HINTS.get(name, "")
-            if name == "loss" and not isinstance(value, str):
+            is_mistaken = name == "loss" and not isinstance(value, str)
+            if is_mistaken and _may_be_positional(estimator, name):
                 hint = (
                     " 'loss' is the first positional parameter; write "
                     "hidden_layer_sizes=... by name."
@@ -276,6 +278,12 @@ def check_parameters(estimator, rules):
                 hint = did_you_mean(value, names) + hint
             text = " or ".join(rule.text for rule in alternatives)
             raise invalid(estimator, name, text, hint)
+
+
+def _may_be_positional(estimator, name):
+    """Whether a parameter need not be given by name."""
+    parameter = inspect.signature(type(estimator)).parameters[name]
+    return parameter.kind is parameter.POSITIONAL_OR_KEYWORD
 
 
 def check_callback(callback):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._functions.losses import Loss
 from fastmlp._mlp import fitting, parameters
 from fastmlp._mlp.base import BaseMLP, for_stochastic_solvers
 from fastmlp._mlp.constraints import constraints
 from fastmlp._mlp.fast_partial_fit import streamed
+from fastmlp._mlp.predictions import NumberPredictions
 from fastmlp._mlp.targets import NumberTargets
 from fastmlp._model import losses
 from fastmlp._utils.spelling import suggests_keywords
@@ -38,16 +37,10 @@ if TYPE_CHECKING:
         WeightAveraging,
         WeightInit,
     )
-    from fastmlp._utils.annotations import Array, ArrayLike, DType, MatrixLike, Weights
+    from fastmlp._utils.annotations import ArrayLike, DType, MatrixLike, Weights
 
 
-def _per_target(outputs):
-    """The outputs (n, n_targets, m) as m arrays, of shape (n,) for one target."""
-    arrays = np.moveaxis(outputs, 2, 0)
-    return arrays[:, :, 0] if arrays.shape[2] == 1 else arrays
-
-
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(NumberPredictions, BaseMLP):
     """Multi-layer perceptron regressor.
 
     A drop-in for scikit-learn's class of this name on a native core, for one or many
@@ -607,123 +600,5 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 raise error
         return self
 
-    def predict(self, X: MatrixLike, return_std: bool = False) -> Any:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Data.
-        return_std : bool, default=False
-            Whether to return the standard deviation too; for a model fitted with
-            ``loss="gaussian_nll"``.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            For several quantiles of shape (n_samples, n_quantiles) or
-            (n_samples, n_targets, n_quantiles).
-        std : ndarray of the shape of y
-            Only with ``return_std=True``.
-
-        Raises
-        ------
-        ValueError
-            If the standard deviation is asked of a model of another loss.
-        """
-        if "_objective" not in vars(self) and not return_std:  # the short way
-            outputs = self._outputs(X)
-            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        check_is_fitted(self, "coefs_")
-        objective = self._fitted_objective()
-        if return_std and objective.loss != "gaussian_nll":
-            raise ValueError(
-                "return_std=True needs a model fitted with loss='gaussian_nll', which "
-                f"predicts a standard deviation; this one has loss={objective.loss!r}."
-            )
-        outputs = self._outputs(X)
-        if objective.loss not in ("quantile", "gaussian_nll"):
-            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        outputs = losses.split_outputs(outputs, objective)
-        if objective.loss == "gaussian_nll":
-            mean, log_variance = _per_target(outputs)
-            return (mean, np.exp(0.5 * log_variance)) if return_std else mean
-        quantiles = outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        return quantiles[..., 0] if outputs.shape[2] == 1 else quantiles
-
-    @suggests_keywords
-    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> Array:
-        """Predict central intervals that hold the target with a given probability.
-
-        For ``loss="gaussian_nll"`` they are those of the normal distribution; for
-        several quantiles they lie between two of them, which are interpolated
-        linearly in the level where the model was not fitted for those asked, and
-        sorted where they cross [1]_.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Data.
-        coverage : float, default=0.9
-            Probability within the interval, in (0, 1): it reaches from the quantile
-            (1 - coverage) / 2 to (1 + coverage) / 2.
-
-        Returns
-        -------
-        ends : ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
-            Lower and upper end.
-
-        Raises
-        ------
-        ValueError
-            If the model has neither of these losses, or if its quantiles do not
-            reach as far as the coverage asks.
-
-        References
-        ----------
-        .. [1] V. Chernozhukov, I. Fernandez-Val and A. Galichon, "Quantile and
-           probability curves without crossing", Econometrica 78(3), 2010.
-        """
-        check_is_fitted(self, "coefs_")
-        objective = self._fitted_objective()
-        if objective.loss not in ("quantile", "gaussian_nll"):
-            raise ValueError(
-                "predict_interval needs a model fitted with loss='gaussian_nll' or "
-                f"loss='quantile' and several levels; this one has loss="
-                f"{self.loss if isinstance(self.loss, Loss) else objective.loss!r}."
-            )
-        ends = losses.interval(self._outputs(X), objective, coverage)
-        return ends[:, 0] if ends.shape[1] == 1 else ends
-
-    def score(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Score of the predictions: R2, for quantiles D2 of their pinball losses.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Data.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            :func:`sklearn.metrics.r2_score` of what ``predict`` gives (of the mean,
-            for gaussian_nll); for quantiles the mean over the levels of
-            :func:`sklearn.metrics.d2_pinball_score`, the part of the pinball loss
-            that the model spares the constant quantile. At most 1.
-        """
-        check_is_fitted(self, "coefs_")
-        objective = self._fitted_objective()
-        if objective.loss != "quantile":
-            return super().score(X, y, sample_weight)
-        return losses.score(y, self._outputs(X), objective, sample_weight)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
+    def _plainly_predicts(self):
+        return "_objective" not in vars(self)

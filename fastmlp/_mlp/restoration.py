@@ -37,27 +37,31 @@ def is_fitted_name(name):
     return name.isidentifier() and name.endswith("_") and not name.startswith("_")
 
 
-def restored(kind, model):
-    """An estimator of a class with the state of a file, checked."""
-    params = current_parameters(model["params"])
+def with_parameters(kind, params):
+    """An estimator of a class; ValueError for parameters that it does not have."""
     unknown = params.keys() - kind._get_param_names()
     if unknown:
         raise ValueError(
             f"{kind.__name__} has no parameter {min(unknown)!r}; the file may be of a "
             "newer fastmlp."
         )
-    estimator = kind(**params)
+    return kind(**params)
+
+
+def restored(kind, model):
+    """An estimator of a class with the state of a file, checked."""
+    estimator = with_parameters(kind, current_parameters(model["params"]))
     for name, value in model["attributes"].items():
         known = name in OPTIMIZER or name in OTHER_PRIVATE or is_fitted_name(name)
         if not known or hasattr(kind, name):
             raise ValueError(f"it has the impossible attribute {name!r}.")
         vars(estimator)[name] = value
-    _restore_targets(estimator, model["targets"])
+    restore_targets(estimator, model["targets"])
     _check_estimator(estimator)
     return estimator
 
 
-def _restore_targets(estimator, targets):
+def restore_targets(estimator, targets):
     """The label binarizer of a classifier."""
     classes = getattr(estimator, "classes_", None)
     if targets is None:

@@ -23,9 +23,13 @@ from fastmlp._model.snapshot import (
 )
 from fastmlp._utils.numbers import is_finite
 
-FORMAT_VERSION = 1
+# The version of the format for a model of arrays, and of tables.
+FORMAT_VERSION, TABLES_VERSION = 1, 2
 WEIGHTS = ("coefs_", "intercepts_")
-_CLASSES = ("MLPClassifier", "MLPRegressor")
+_CLASSES = {
+    FORMAT_VERSION: ("MLPClassifier", "MLPRegressor"),
+    TABLES_VERSION: ("TabularMLPClassifier", "TabularMLPRegressor"),
+}
 
 
 def read_model_file(path, *, check=True, copy=False):
@@ -34,8 +38,9 @@ def read_model_file(path, *, check=True, copy=False):
     Returns
     -------
     model : dict
-        "class", "params", "attributes" with the weights, "activations" of the hidden
-        layers (name and parameter), and "targets" or None.
+        "class", "params", "attributes", and "targets" or None. Of a model of arrays
+        the attributes hold the weights, and "activations" name and parameter for each
+        hidden layer; of one of tables "table" is the content of a TabularModel.
     """
     tensors, metadata = safetensors.read(path, check=check, copy=copy)
     try:
@@ -90,27 +95,18 @@ def _model(tensors, metadata):
         raise ValueError("it is a checkpoint of a fit; pass it to fit as resume=.")
     if metadata.get("format") != "fastmlp":
         raise ValueError("it was not written by fastmlp.save_model.")
-    if metadata.get("format_version") != str(FORMAT_VERSION):
+    version_of_file = metadata.get("format_version")
+    classes = {str(v): of for v, of in _CLASSES.items()}.get(version_of_file)
+    if classes is None:
         raise ValueError(
-            f"it has format version {metadata.get('format_version')!r}; this fastmlp "
-            f"({version('fastmlp')}) reads version {FORMAT_VERSION}. Install a "
-            "newer one."
+            f"it has format version {version_of_file!r}; this fastmlp "
+            f"({version('fastmlp')}) reads versions {FORMAT_VERSION} and "
+            f"{TABLES_VERSION}. Install a newer one."
         )
     model = json.loads(metadata.get("model", ""))
-    if not isinstance(model, dict) or model.get("class") not in _CLASSES:
-        raise ValueError("it describes no MLPClassifier or MLPRegressor.")
-    activations = model.get("activations")
-    if not isinstance(activations, list) or not all(map(_is_activation, activations)):
-        raise ValueError("it has impossible activations.")
-    n_layers = len(activations) + 1
+    if not isinstance(model, dict) or model.get("class") not in classes:
+        raise ValueError(f"it describes no {' or '.join(classes)}.")
     decoded = {"class": model["class"], "targets": model.get("targets")}
-    decoded["activations"] = [(as_activation(f) or f, p) for f, p in activations]
-    for name, _ in decoded["activations"]:
-        if not isinstance(name, Activation) and name not in activation_names:
-            raise ValueError(
-                f"it has the activation {name!r}, which is not known here. If it is "
-                "one of your own, call fastmlp.register_activation before loading."
-            )
     for group, prefix in (("params", "params."), ("attributes", "")):
         values = model.get(group)
         if not isinstance(values, dict):
@@ -119,6 +115,26 @@ def _model(tensors, metadata):
             name: decode(value, prefix + name, tensors)
             for name, value in values.items()
         }
+    if version_of_file == str(TABLES_VERSION):
+        decoded["table"] = decode(model.get("table"), "table", tensors)
+    else:
+        _take_layers(decoded, model, tensors)
+    return decoded
+
+
+def _take_layers(decoded, model, tensors):
+    """Decode the layers of a model of arrays."""
+    activations = model.get("activations")
+    if not isinstance(activations, list) or not all(map(_is_activation, activations)):
+        raise ValueError("it has impossible activations.")
+    n_layers = len(activations) + 1
+    decoded["activations"] = [(as_activation(f) or f, p) for f, p in activations]
+    for name, _ in decoded["activations"]:
+        if not isinstance(name, Activation) and name not in activation_names:
+            raise ValueError(
+                f"it has the activation {name!r}, which is not known here. If it is "
+                "one of your own, call fastmlp.register_activation before loading."
+            )
     for name in WEIGHTS:
         decoded["attributes"][name] = [
             decode({"$array": None}, f"{name}.{i}", tensors) for i in range(n_layers)
@@ -131,7 +147,6 @@ def _model(tensors, metadata):
         if is_gaussian and decoded["attributes"].get("out_activation_") == "identity":
             # files of before the output activation had a name of its own
             decoded["attributes"]["out_activation_"] = "gaussian"
-    return decoded
 
 
 def _is_activation(pair):

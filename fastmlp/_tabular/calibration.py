@@ -40,9 +40,9 @@ def temperature(task):
         scaled = [z * z.dtype.type(np.exp(-logarithm)) for z in outputs]
         for z in scaled:
             activate_outputs(network, z)
-        mean = holdout.mean_of_members(scaled)
-        loss = mean_loss(network, holdout.link(mean), holdout.y, holdout.weight)
-        return len(mean) * loss + logarithm**2 / (2 * PRIOR_VARIANCE)
+        raw = holdout.mean_of_members(scaled, network.objective)
+        loss = mean_loss(network, raw, holdout.y, holdout.weight)
+        return len(holdout.y) * loss + logarithm**2 / (2 * PRIOR_VARIANCE)
 
     found = minimize_scalar(cost, bounds=(LOWEST, HIGHEST), method="bounded")
     return float(np.exp(found.x)) if np.isfinite(found.fun) else 1.0

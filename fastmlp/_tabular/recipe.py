@@ -6,7 +6,7 @@ pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fastmlp._core.kernels import n_frequencies, n_periodic
 from fastmlp._core.layout import layout_of
 from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import predict
+from fastmlp._tables.model import Architecture
 from fastmlp._training.members import Curves
 
 START_ROWS = 2048  # on which the weights are started, the most of them
@@ -23,34 +24,26 @@ SMALL = 1e-30
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Settings of a network and its training.
+class Recipe(Architecture):
+    """An architecture, and settings of its training.
 
     Attributes
     ----------
-    hidden : tuple of int
-        Units of the hidden layers.
-    activation : {"selu", "mish"}
-    is_periodic : bool
-        Whether numbers have periodic embeddings.
     learning_rate : float
         The highest rate.
     weight_decay, dropout : float
         The highest values; both are constant for half of the steps and then fall to 0.
     """
 
-    hidden: tuple
-    activation: str
-    is_periodic: bool
     learning_rate: float
     weight_decay: float
     dropout: float
 
-    def network(self, stage, n_outputs, objective):
-        """The network behind an input stage."""
-        units = (stage.n_outputs, *self.hidden, n_outputs)
-        activations = [(self.activation, 0.0)] * len(self.hidden)
-        return Network(units, activations, objective, has_slopes=True, stage=stage)
+    @property
+    def architecture(self):
+        """The architecture on its own, which is all that a fitted model needs."""
+        names = [of.name for of in fields(Architecture)]
+        return Architecture(**{name: getattr(self, name) for name in names})
 
     def dropouts(self):
         """The highest rates of dropout of the inputs of all layers."""

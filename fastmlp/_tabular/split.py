@@ -30,8 +30,8 @@ def holdout(n_rows, labels, fraction, random_state):
     """
     if n_rows < 2:
         raise ValueError(
-            f"X has {n_rows} row(s), and a part of the rows must be held out to choose "
-            "the epoch: at least 2 are needed."
+            f"X has n_samples={n_rows}, but a part of the rows must be held out to "
+            "choose the epoch: at least 2 are needed."
         )
     n_held_out = min(max(1, round(fraction * n_rows)), n_rows - 1)
     rows, alone = np.arange(n_rows, dtype=np.intp), np.empty(0, dtype=np.intp)
@@ -65,8 +65,8 @@ def folds(n_rows, labels, n_folds, random_state):
     """
     if n_rows < n_folds:
         raise ValueError(
-            f"X has {n_rows} row(s), too few for n_members={n_folds} folds. Lower "
-            "n_members or set validation='holdout'."
+            f"X has n_samples={n_rows}, too few rows for n_members={n_folds} folds. "
+            "Lower n_members or set validation='holdout'."
         )
     is_stratified = labels is not None and np.bincount(labels).max() >= n_folds
     kind = StratifiedKFold if is_stratified else KFold

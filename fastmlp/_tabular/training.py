@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logit
 
 from fastmlp._core.network import Data
 from fastmlp._tabular.recipe import layout, starting_weights
@@ -15,11 +14,12 @@ from fastmlp._training.members import (
     MembersHoldout,
     MembersOrder,
     MembersTask,
+    steps_per_epoch,
 )
 from fastmlp._training.optimizers import OPTIMIZERS
 from fastmlp._training.plan import Plan, StepSettings
 from fastmlp._training.record import Record
-from fastmlp._training.regularization import Regularization, drawn_seed
+from fastmlp._training.regularization import Regularization, drawn_seed, smoothed
 from fastmlp._utils.threads import allowed_threads
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.95, 1e-8
@@ -111,8 +111,8 @@ def batch_for(n_rows):
     return LARGEST_BATCH
 
 
-def train(network, recipe, settings, samples, rows, held_out, tables, score, **others):
-    """Train the members, and keep the epoch at which their mean is best.
+def new_task(network, recipe, settings, samples, rows, held_out, tables, **others):
+    """The task of some members, with weights to start from.
 
     Parameters
     ----------
@@ -127,35 +127,30 @@ def train(network, recipe, settings, samples, rows, held_out, tables, score, **o
         The rows that judge each member; None keeps the last epoch.
     tables : list of ndarray or None
         Of each category: its fixed table, None for one that is trained.
-    score : object or None
-        As of Holdout.
     **others
-        ``random_state``, ``listener``, ``checkpoint`` and ``started`` of Task.
+        ``score`` of Holdout; ``random_state`` and more of Task.
 
     Returns
     -------
     task : MembersTask
-        With the weights and the record.
     """
-    n_rows = max(map(len, rows))
-    plan = settings.plan(recipe, n_rows, held_out is not None)
-    random_state, data = others["random_state"], Data(*samples)
-    params = [
-        starting_weights(network, tables, samples.X[of_member], random_state)
+    random_state, score = others.pop("random_state"), others.pop("score")
+    starts = [
+        _start(network, tables, samples.part(of_member), random_state)
         for of_member in rows
     ]
-    record, holdout = Record(loss_curve=[], best_loss=np.inf), None
+    targets = smoothed(samples.y, network.loss, settings.smoothing)
+    data, holdout = Data(samples.X, targets, samples.weight), None
+    record = Record(loss_curve=[], best_loss=np.inf)
     if held_out is not None:
         judged = samples.part(np.unique(np.concatenate(held_out)))._replace(X=None)
-        link = link_of(network.output)
-        holdout = MembersHoldout(data, held_out, judged, score, link)
+        holdout = MembersHoldout(data, held_out, judged, score)
         record.best_loss, record.best_score = None, -np.inf
         record.validation_scores, record.validation_losses = [], []
-    others = {name: value for name, value in others.items() if name != "random_state"}
-    task = MembersTask(
-        plan,
+    return MembersTask(
+        settings.plan(recipe, max(map(len, rows)), held_out is not None),
         network,
-        np.concatenate(params),
+        np.concatenate(starts),
         samples,
         data,
         record,
@@ -164,29 +159,34 @@ def train(network, recipe, settings, samples, rows, held_out, tables, score, **o
         holdout=holdout,
         **others,
     )
-    order = MembersOrder(rows, random_state)
+
+
+def _start(network, tables, samples, random_state):
+    """Random weights of a member, with the mean of targets behind a logarithm."""
+    params = starting_weights(network, tables, samples.X, random_state)
+    if network.output == "exp":
+        mean = np.average(samples.y, axis=0, weights=samples.weight)
+        _, intercepts = network.split(params)
+        intercepts[-1] += np.log(np.maximum(mean, np.finfo(params.dtype).eps))
+    return params
+
+
+def train(task, recipe, settings):
+    """Train the members of a task; where it is judged, the best epoch is kept.
+
+    A task that is not judged keeps the last one.
+    """
+    order = MembersOrder(task.rows, task.random_state)
     optimizer = OPTIMIZERS["adam"].from_settings(
-        plan.steps, len(task.params), task.params.dtype
+        task.plan.steps, len(task.params), task.params.dtype
     )
-    optimizer.noise_seed = drawn_seed(random_state)
-    curves = [
-        recipe.curves(settings.n_epochs * max(1, len(of_member) // plan.batch_size))
-        for of_member in rows
-    ]
+    optimizer.noise_seed = drawn_seed(task.random_state)
+    n_steps = settings.n_epochs * steps_per_epoch(task.rows, task.plan.batch_size)
     members = Members(
-        task, optimizer, layout(network), curves, allowed_threads(settings.n_threads)
+        task,
+        optimizer,
+        layout(task.network),
+        recipe.curves(n_steps),
+        allowed_threads(settings.n_threads),
     )
     run_epochs(task, optimizer, members, order)
-    return task
-
-
-def link_of(output):
-    """The inverse of an output activation, up to what it does not see."""
-    return {
-        "identity": lambda mean: mean,
-        "softmax": lambda mean: np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)),
-        "exp": lambda mean: np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)),
-        "logistic": lambda mean: logit(
-            np.clip(mean, np.finfo(mean.dtype).tiny, 1 - np.finfo(mean.dtype).epsneg)
-        ),
-    }[output]

@@ -14,6 +14,7 @@ import numpy as np
 from fastmlp._core.permutation import shuffle
 from fastmlp._core.prediction import predict
 from fastmlp._core.solvers import Epoch
+from fastmlp._model import averages
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.task import Task
 
@@ -51,6 +52,13 @@ class MembersTask(Task):
         params = self.params if params is None else params
         return params.reshape(self.n_members, -1)
 
+    def fitted_members(self):
+        """Copies of the current weights for raw targets, (n_members, n_params)."""
+        weights = self.members(self.current_params.copy())
+        for params in weights if self.scaling is not None else ():
+            self.scaling.fold(params)
+        return weights
+
 
 class MembersOrder:
     """Each member shuffles its rows for each epoch.
@@ -59,21 +67,30 @@ class MembersOrder:
     ----------
     rows : list of ndarray of intp
     random_state : RandomState
+
+    Attributes
+    ----------
+    current : ndarray of intp
+        The rows of all members, member after member.
+    of_members : list of ndarray of intp
+        Views of it.
     """
 
     def __init__(self, rows, random_state):
-        self.current = [np.array(of_member, dtype=np.intp) for of_member in rows]
+        self.current = np.concatenate(rows).astype(np.intp, copy=False)
+        ends = np.cumsum([len(of_member) for of_member in rows])
+        self.of_members = np.split(self.current, ends[:-1])
         self.random_state = random_state
 
     def next(self):
         """The rows of the next epoch, of each member."""
-        for rows in self.current:
+        for rows in self.of_members:
             shuffle(rows, self.random_state)
-        return self.current
+        return self.of_members
 
 
 class Curves:
-    """Learning rate, weight decay and dropout of every step of a fit.
+    """Learning rate, weight decay, dropout and epsilon of every step of a fit.
 
     Parameters
     ----------
@@ -83,12 +100,15 @@ class Curves:
         Functions of the progress from 0 to 1, of an array.
     dropout : callable
         The same for the rates of the layers, of shape (n_steps, n_layers); or None.
+    epsilon : ndarray of shape (n_steps,) or None
+        Of the rule; None for its constant.
     """
 
-    def __init__(self, n_steps, rate, weight_decay, dropout=None):
+    def __init__(self, n_steps, rate, weight_decay, dropout=None, epsilon=None):
         progress = np.arange(n_steps) / n_steps
         self.rate, self.weight_decay = rate(progress), weight_decay(progress)
         self.dropout = None if dropout is None else dropout(progress)
+        self.epsilon = epsilon
 
     def hand_to(self, epoch, first, n_steps):
         """Let an epoch of the core take the values of its steps."""
@@ -97,13 +117,16 @@ class Curves:
             learning_rate=self.rate[steps],
             weight_decay=self.weight_decay[steps],
             dropout=None if self.dropout is None else self.dropout[steps],
+            epsilon=None if self.epsilon is None else self.epsilon[steps],
         )
 
 
 class Members:
     """The epochs of several networks, as one epoch of the core.
 
-    A last short batch is left out; as the rows are shuffled, other ones each time.
+    A last short batch is left out; as the rows are shuffled, other ones each time. All
+    members take the same number of steps, so that they share their curves and the count
+    of steps; one with more rows leaves some out, too.
 
     Parameters
     ----------
@@ -111,8 +134,7 @@ class Members:
     optimizer : object of one of OPTIMIZERS
         Its moments hold those of all members, as the vector of the task.
     layout : list of Tensor
-    curves : list of Curves
-        Of each member.
+    curves : Curves
     n_threads : int
         They are shared by the members first, then by the rows of a batch.
     """
@@ -136,12 +158,10 @@ class Members:
             epoch.regularize(**task.plan.regularization.of_weights())
             epoch.use_layout(layout)
             self.epochs.append(epoch)
-        rows = [self._whole(len(of_member)) for of_member in task.rows]
-        self.n_steps = [-(-n_rows // self.batch_size) for n_rows in rows]
 
     @property
     def t(self):
-        """Steps of the member that takes most."""
+        """Steps of each member."""
         return max(epoch.t for epoch in self.epochs)
 
     @property
@@ -164,14 +184,10 @@ class Members:
         """Learning rate of the last step, with the corrections of Adam."""
         return self.epochs[0].last_rate
 
-    def use(self, rule, learning_rate, t, **scalars):
-        """Take steps by a rule, as ``use`` of an epoch; t as of this object.
-
-        It is called between two epochs, so each member has taken its share of steps.
-        """
-        for epoch, n_steps in zip(self.epochs, self.n_steps):
-            of_member = t * n_steps // max(self.n_steps)
-            epoch.use(rule, learning_rate, of_member, **scalars)
+    def use(self, *arguments, **scalars):
+        """Take steps by a rule, as ``use`` of an epoch."""
+        for epoch in self.epochs:
+            epoch.use(*arguments, **scalars)
 
     def seed(self, key):
         """Give each member a seed of its own for dropout."""
@@ -180,9 +196,10 @@ class Members:
 
     def run(self, orders, _, deadline):
         """Train each member on all batches of one epoch."""
+        n_rows = self.batch_size * steps_per_epoch(orders, self.batch_size)
         tasks = [
-            (epoch, order[: self._whole(len(order))], deadline, curves)
-            for epoch, order, curves in zip(self.epochs, orders, self.curves)
+            (epoch, order[:n_rows], deadline)
+            for epoch, order in zip(self.epochs, orders)
         ]
         if self.n_threads == 1:
             for task in tasks:
@@ -208,15 +225,16 @@ class Members:
                 epoch.stop()
             running = wait(running, STOP_SECONDS).not_done
 
-    def _whole(self, n_rows):
-        """Rows in whole batches; all if they are fewer than one."""
-        return max(n_rows - n_rows % self.batch_size, min(n_rows, self.batch_size))
-
-    def _run_member(self, epoch, order, deadline, curves):
+    def _run_member(self, epoch, order, deadline):
         """One epoch of one member."""
         n_steps = -(-len(order) // self.batch_size)
-        curves.hand_to(epoch, epoch.t, n_steps)
+        self.curves.hand_to(epoch, epoch.t, n_steps)
         epoch.run(order, len(order), deadline)
+
+
+def steps_per_epoch(rows, batch_size):
+    """The whole batches of the member with the fewest rows; at least one."""
+    return max(1, min(map(len, rows)) // batch_size)
 
 
 class MembersHoldout(Holdout):
@@ -231,14 +249,12 @@ class MembersHoldout(Holdout):
         The rows that are of any member, in their order, in the units of training.
     score : object
         As of Holdout.
-    link : callable
-        From the mean of the outputs behind their activation back to those before it.
     """
 
-    def __init__(self, data, rows, samples, score, link):
+    def __init__(self, data, rows, samples, score):
         judged = np.unique(np.concatenate(rows))
         super().__init__(data, judged, samples, score)
-        self.rows_of_members, self.link = rows, link
+        self.rows_of_members = rows
         self.places = [np.searchsorted(judged, of_member) for of_member in rows]
 
     def raw_outputs(self, task):
@@ -254,23 +270,27 @@ class MembersHoldout(Holdout):
             )
             for weights, rows in zip(params, self.rows_of_members)
         ]
-        return self.link(self.mean_of_members(outputs))
+        return self.mean_of_members(outputs, network.objective)
 
-    def mean_of_members(self, outputs):
-        """The mean of the outputs of the members that a row judges.
+    def mean_of_members(self, outputs, objective):
+        """The mean of the members that a row judges, before the output activation.
 
         Parameters
         ----------
         outputs : list of ndarray of shape (n_rows_of_member, n_outputs)
+        objective : Objective
 
         Returns
         -------
-        mean : ndarray of shape (n_rows, n_outputs)
+        raw : ndarray of shape (n_rows, n_outputs)
         """
-        shape = len(self.rows), outputs[0].shape[1]
-        total = np.zeros(shape, dtype=outputs[0].dtype)
-        counts = np.zeros((len(self.rows), 1), dtype=total.dtype)
+        dtype, total = outputs[0].dtype, None
+        counts = np.zeros((len(self.rows), 1), dtype=dtype)
         for of_member, places in zip(outputs, self.places):
-            total[places] += of_member
+            terms = averages.terms(of_member, objective)
+            if total is None:
+                total = np.zeros((len(self.rows), terms.shape[1]), dtype=terms.dtype)
+            total[places] += terms
             counts[places] += 1
-        return total / counts
+        mean = averages.outputs_of(total / counts, objective, dtype)
+        return averages.raw_outputs(mean, objective)

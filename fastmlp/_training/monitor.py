@@ -213,7 +213,7 @@ class Monitor:
         what = "Validation score" if self.task.stops_by_score else "Training loss"
         self.reporter.say(
             f"{what} did not improve more than tol={self.plan.tol:f} for "
-            f"{self.plan.n_iter_no_change} consecutive epochs. {what_follows}"
+            f"{self._patience():g} consecutive epochs. {what_follows}"
         )
 
     def _warn_of_scores(self):

@@ -2,16 +2,21 @@
 
 import json
 import os
-import random
-import time
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.damaged_files import HOSTILE, change_model, rebuilt, stored_objective
+from helpers.damaged_files import (
+    HOSTILE,
+    change_model,
+    fuzz,
+    fuzz_description,
+    rebuilt,
+    refuse,
+    stored_objective,
+)
 from helpers.models import data, fitted, proba_or_values
-from helpers.mutations import mutate_json
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPRegressor, load_model, save_model, to_c, to_onnx
@@ -140,66 +145,10 @@ def test_a_path_is_a_path(path, tmp_path):
     os.fstat(1)
 
 
-def refuse(path, content, **options):
-    """Raise unless the bytes are refused with ValueError, and quickly."""
-    path.write_bytes(content)
-    start = time.perf_counter()
-    with pytest.raises(ValueError, match=r"too few for|is not a valid model file"):
-        load_model(path, **options)
-    assert time.perf_counter() - start < 1
-
-
 def test_truncation(content, tmp_path):
     sizes = {*range(20), *range(20, len(content), 41), *range(len(content))[-20:]}
     for size in sorted(sizes):
         refuse(tmp_path / "m", content[:size])
-
-
-def mutated(content, rng):
-    """The bytes after a few changes of one kind."""
-    new = bytearray(content)
-    kind = rng.randrange(6)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        at, other = rng.randrange(len(new)), rng.randrange(len(new))
-        n = rng.choice((1, 4, 8, 64))
-        if kind == 0:
-            new[at] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            new[at : at + n] = rng.randbytes(n)
-        elif kind == 2:
-            del new[at : at + n]
-        elif kind == 3:
-            new[at:at] = rng.randbytes(n)
-        elif kind == 4:
-            new[at : at + n], new[other : other + n] = (
-                new[other : other + n],
-                new[at : at + n],
-            )
-        else:
-            new[at : at + 1] = rng.choice((b"9", b"{", b"]", b'"', b"\xff", b"\0"))
-    return bytes(new)
-
-
-def fuzz(content, path, n, seed):
-    """Load n mutations: any change is refused by the checksum.
-
-    Without the checksum the same files either load, where the change is a sound one (of
-    a weight, say), or are refused.
-    """
-    rng = random.Random(seed)
-    n_refused = 0
-    for _ in range(n):
-        new = mutated(content, rng)
-        if new == content:
-            continue
-        refuse(path, new)
-        path.write_bytes(new)
-        try:
-            load_model(path, check=False, copy=rng.random() < 0.5)
-        except ValueError as error:
-            assert "valid model file" in str(error) or "too few" in str(error)
-            n_refused += 1
-    return n_refused
 
 
 def test_fuzz(content, tmp_path):
@@ -217,28 +166,10 @@ def test_fuzz_for_long(content, tmp_path):
 
 
 def test_fuzz_of_the_description(content, tmp_path):
-    """Mutations of the JSON that stay JSON, under a right checksum."""
-    rng = random.Random(2)
-
-    def mutate(node):
-        mutate_json(node, rng)
-
-    path, n_loaded = tmp_path / "m", 0
     X, _ = data("multiclass", 3, "float32")
-    for i in range(2000):
-        path.write_bytes(
-            rebuilt(
-                content,
-                change_model(mutate) if i % 2 else lambda header, rest: mutate(header),
-            )
-        )
-        try:
-            model = load_model(path)
-        except ValueError as error:
-            assert "is not a valid model file" in str(error)
-        else:
-            n_loaded += 1
-            model.predict_proba(X)
+    n_loaded = fuzz_description(
+        content, tmp_path / "m", 2000, lambda model: model.predict_proba(X)
+    )
     assert 0 < n_loaded < 1500
 
 

@@ -1,8 +1,15 @@
 """Model files that were changed, with a checksum that is right again."""
 
 import json
+import random
 import struct
+import time
 import zlib
+
+import pytest
+
+from fastmlp import load_model
+from helpers.mutations import mutate_json
 
 
 def rebuilt(content, change):
@@ -27,6 +34,88 @@ def change_model(change):
         header["__metadata__"]["model"] = json.dumps(model)
 
     return apply
+
+
+def refuse(path, content, **options):
+    """Raise unless the bytes are refused with ValueError, and quickly."""
+    path.write_bytes(content)
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=r"too few for|is not a valid model file"):
+        load_model(path, **options)
+    assert time.perf_counter() - start < 1
+
+
+def mutated(content, rng):
+    """The bytes after a few changes of one kind."""
+    new = bytearray(content)
+    kind = rng.randrange(6)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        at, other = rng.randrange(len(new)), rng.randrange(len(new))
+        n = rng.choice((1, 4, 8, 64))
+        if kind == 0:
+            new[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            new[at : at + n] = rng.randbytes(n)
+        elif kind == 2:
+            del new[at : at + n]
+        elif kind == 3:
+            new[at:at] = rng.randbytes(n)
+        elif kind == 4:
+            new[at : at + n], new[other : other + n] = (
+                new[other : other + n],
+                new[at : at + n],
+            )
+        else:
+            new[at : at + 1] = rng.choice((b"9", b"{", b"]", b'"', b"\xff", b"\0"))
+    return bytes(new)
+
+
+def fuzz(content, path, n, seed):
+    """Load n mutations: any change is refused by the checksum.
+
+    Without the checksum the same files either load, where the change is a sound one (of
+    a weight, say), or are refused.
+    """
+    rng = random.Random(seed)
+    n_refused = 0
+    for _ in range(n):
+        new = mutated(content, rng)
+        if new == content:
+            continue
+        refuse(path, new)
+        path.write_bytes(new)
+        try:
+            load_model(path, check=False, copy=rng.random() < 0.5)
+        except ValueError as error:
+            assert "valid model file" in str(error) or "too few" in str(error)
+            n_refused += 1
+    return n_refused
+
+
+def fuzz_description(content, path, n, use, part=None):
+    """Load n mutations of the JSON that stay JSON, under a right checksum.
+
+    Every other one is of the header, unless a part of the description is named. Those
+    that load are used; returns how many these are.
+    """
+    rng, n_loaded = random.Random(2), 0
+
+    def mutate(node):
+        mutate_json(node if part is None else node[part], rng)
+
+    for i in range(n):
+        change = lambda header, rest: mutate(header)  # noqa: E731
+        if i % 2 or part is not None:
+            change = change_model(mutate)
+        path.write_bytes(rebuilt(content, change))
+        try:
+            model = load_model(path)
+        except ValueError as error:
+            assert "is not a valid model file" in str(error)
+        else:
+            n_loaded += 1
+            use(model)
+    return n_loaded
 
 
 def swap(header, rest):

@@ -11,14 +11,37 @@ from pathlib import Path
 
 import jedi
 import pytest
+from sklearn.base import is_classifier
 from sklearn.utils import estimator_html_repr
 
 import fastmlp
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
-KINDS = [MLPClassifier, MLPRegressor]
-GROUPS = ["Network", "Loss", "Optimisation", "Stopping", "Regularisation", "Data"]
+KINDS = [MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor]
+GROUPS = {
+    "parameters": (
+        "Network",
+        "Loss",
+        "Optimisation",
+        "Stopping",
+        "Regularisation",
+        "Data",
+    ),
+    "parameters_tabular": (
+        "Table",
+        "Loss",
+        "Network",
+        "Training",
+        "Validation",
+        "Machine",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +51,11 @@ def writer():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def text_name(kind):
+    """The name of the text of a class."""
+    return "parameters_tabular" if "Tabular" in kind.__name__ else "parameters"
 
 
 def plain(text):
@@ -45,8 +73,8 @@ def entries(doc):
 @pytest.mark.parametrize("kind", KINDS)
 def test_docstrings_are_those_of_the_text(kind, writer):
     """Otherwise: edit docs/parameters.txt and run docs/write_docstrings.py."""
-    name = {v: k for k, v in writer.CLASSES.items()}[kind.__name__]
-    text = (DOCS / "parameters.txt").read_text(encoding="utf-8")
+    name = "classifier" if is_classifier(kind()) else "regressor"
+    text = writer.text_of(text_name(kind))
     assert plain(writer.sections(text, name)) in plain(inspect.getdoc(kind))
 
 
@@ -54,7 +82,8 @@ def test_docstrings_are_those_of_the_text(kind, writer):
 def test_every_parameter_is_under_a_heading(kind):
     found = entries(inspect.getdoc(kind))
     heads = [name for name in found if name.startswith("-- ")]
-    assert heads == [f"-- {group} --" for group in GROUPS] and found[0] == heads[0]
+    assert heads == [f"-- {group} --" for group in GROUPS[text_name(kind)]]
+    assert found[0] == heads[0]
     names = [name for name in found if name not in heads]
     assert sorted(names) == sorted(inspect.signature(kind).parameters)
 

@@ -18,6 +18,7 @@ FLOORS = (
     "_functions",
     "_model",
     "_data",
+    "_tables",
     "runtime",
     "_training",
     "_inspection",
@@ -27,7 +28,7 @@ FLOORS = (
     "_cli",
     "__main__",
 )
-WITHOUT_ESTIMATORS = ("_core", "_model", "_data", "_training")
+WITHOUT_ESTIMATORS = ("_core", "_model", "_data", "_tables", "_training")
 
 
 def module_name(path):

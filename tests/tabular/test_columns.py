@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from fastmlp._tabular.table import read_table
+from fastmlp._tables.table import read_table
 
 NAN = np.nan
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastmlp._files import values as file_values
-from fastmlp._tabular.encoder import TableEncoder
-from fastmlp._tabular.scaling import one_hot_table
+from fastmlp._tables.encoder import TableEncoder
+from fastmlp._tables.scaling import one_hot_table
 
 NAN = np.nan
 
@@ -498,8 +498,8 @@ def test_memory_of_a_million_rows():
 PLAIN = """
 import sys
 import numpy as np
-from fastmlp._tabular.encoder import TableEncoder
-from fastmlp._tabular.row_encoder import RowEncoder
+from fastmlp._tables.encoder import TableEncoder
+from fastmlp._tables.row_encoder import RowEncoder
 X = [{"a": 1.0, "b": "x"}, {"a": None, "b": "y"}, {"a": 3.0}]
 encoder = TableEncoder().fit(X)
 assert RowEncoder(encoder)(X[0]).tobytes() == encoder.transform(X)[:1].tobytes()

@@ -5,13 +5,12 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmlp._tabular.encoder import TableEncoder
-from fastmlp._tabular.row_encoder import RowEncoder
+from fastmlp._tables.encoder import TableEncoder
+from fastmlp._tables.row_encoder import RowEncoder
 
 NAN = np.nan
 
@@ -38,7 +37,7 @@ def test_rows_have_the_bits_of_the_table(dtype):
         for form in (row, list(row.values()), tuple(row.values())):
             assert encode(form).tobytes() == Z[place : place + 1].tobytes()
         assert encode(form).dtype == dtype and encode(form).shape == (1, 11)
-    for form in (X[:1], pl.DataFrame(X[:1]), X.iloc[0], X.to_numpy(dtype=object)[0]):
+    for form in (X.iloc[0], X.to_numpy(dtype=object)[0]):
         assert encode(form).tobytes() == Z[:1].tobytes()
 
 

@@ -56,16 +56,30 @@ class Checkpoint:
             "units".
         random_state : RandomState
         """
-        self.identity = identity
+        self.rewind(random_state)
+        self.compare(identity, random_state)
+
+    def rewind(self, random_state):
+        """The first half of ``begin``, for data that are known after the split."""
         if self.path is not None:
             safetensors.remove_left_over(self.path)
         if self.resume is not None:
             self.saved = _read(self.resume)
-            _compare(self.resume, self.saved["identity"], self.identity)
             self.state_before = random_state.get_state()
             random_state.set_state(self.saved["start_random_state"].get_state())
         self.start_state = np.random.RandomState()
         self.start_state.set_state(random_state.get_state())
+
+    def compare(self, identity, random_state):
+        """The second half of ``begin``."""
+        self.identity = identity
+        if self.saved is None:
+            return
+        try:
+            _compare(self.resume, self.saved["identity"], identity)
+        except ValueError:  # the generator may be one of the user's
+            random_state.set_state(self.state_before)
+            raise
 
     def restore(self, monitor, solver_state):
         """Put everything where it was before the next epoch.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastmlp._training.checkpoint.checks import (
     LBFGS_PARTS,
     STOCHASTIC_PARTS,
@@ -19,7 +17,7 @@ class StochasticState:
     Parameters
     ----------
     monitor : Monitor
-    order : ShuffledOrder
+    order : ShuffledOrder or MembersOrder
     """
 
     parts = STOCHASTIC_PARTS
@@ -52,7 +50,7 @@ class StochasticState:
             moment[:] = stored
         if averaging is not None:
             averaging.restore(saved["averaging"])
-        self.order.current = np.array(saved["order"], dtype=np.intp)
+        self.order.current[:] = saved["order"]
 
 
 class LbfgsState:

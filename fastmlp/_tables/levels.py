@@ -32,6 +32,17 @@ def levels_of(values):
     return np.unique(array if array.dtype.kind in "iuf" else array.astype(float))
 
 
+def are_levels(levels):
+    """Whether this is an array as ``levels_of`` makes it."""
+    if not isinstance(levels, np.ndarray) or levels.ndim != 1:
+        return False
+    if levels.dtype == object:
+        known = all(isinstance(level, str) for level in levels)
+    else:
+        known = levels.dtype in (np.bool_, np.int64, np.uint64, np.float64)
+    return known and bool((levels[:-1] < levels[1:]).all())
+
+
 def codes_of(levels):
     """A dict from each level to its code, 1 for the first.
 

@@ -19,7 +19,7 @@ from fastmlp._data.rows import (
     is_sparse,
     known_frame,
 )
-from fastmlp._tabular.columns import (
+from fastmlp._tables.columns import (
     LevelColumn,
     NumberColumn,
     ObjectColumn,

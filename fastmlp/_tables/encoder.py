@@ -11,10 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp._data.rows import check_width, compare_names, known_frame
-from fastmlp._tabular.columns import size_error
-from fastmlp._tabular.levels import codes_of, is_missing, levels_of
-from fastmlp._tabular.scaling import one_hot_table, robust_scale, scaled
-from fastmlp._tabular.table import read_table
+from fastmlp._tables.columns import size_error
+from fastmlp._tables.content import is_count, read_content
+from fastmlp._tables.levels import are_levels, codes_of, is_missing, levels_of
+from fastmlp._tables.scaling import one_hot_table, robust_scale, scaled
+from fastmlp._tables.table import read_table
 from fastmlp._utils.numbers import float_dtype
 from fastmlp._utils.spelling import did_you_mean
 from fastmlp._utils.warnings import warn
@@ -61,7 +62,7 @@ class TableEncoder:
         self.max_one_hot = max_one_hot
         self.dtype = float_dtype(dtype)
 
-    def fit(self, X, rows=None):
+    def fit(self, X, rows=None, warns=True):
         """Take over columns, scales and levels.
 
         Parameters
@@ -69,6 +70,8 @@ class TableEncoder:
         X : DataFrame, Table, ndarray, or list of rows or dicts
         rows : ndarray of int or bool, default=None
             Rows of the training part; None for all.
+        warns : bool, default=True
+            Whether to warn of odd columns; False for the second fit to the same table.
 
         Returns
         -------
@@ -86,13 +89,13 @@ class TableEncoder:
         for place in range(n_columns):
             column = table.read(place)
             if column.is_category if chosen is None else chosen[place]:
-                if chosen is None and column.mixture is not None:
+                if warns and chosen is None and column.mixture is not None:
                     warn(
                         f"Column {column.label!r} holds numbers, and texts such as "
                         f"{column.mixture!r}; it is taken as categories. If the texts "
                         "stand for missing values, replace them by None."
                     )
-                categories[place] = _levels_and_counts(column, rows)
+                categories[place] = _levels_and_counts(column, rows, warns)
             else:
                 values = _finite_numbers(column)
                 values = values if rows is None else values[rows]
@@ -202,25 +205,76 @@ class TableEncoder:
         ValueError
             If the parts do not fit one another.
         """
-        n_columns, names = content["n_features_in"], content["feature_names_in"]
-        chosen = content["category_columns"].astype(np.intp)
-        others = np.setdiff1d(np.arange(n_columns, dtype=np.intp), chosen)
-        levels, tables = content["levels"], content["tables"]
-        scaling = np.column_stack([content["medians"], content["scales"]])
+        most, dtype, n_columns, names, chosen, *scaling, levels, tables = read_content(
+            content, _KINDS, "encoder"
+        )
+        shape = (n_columns - len(chosen),) if chosen.ndim == 1 else ()
         if not (
-            len(others) == len(scaling) == n_columns - len(chosen)
-            and len(chosen) == len(levels) == len(tables)
-            and (names is None or len(names) == n_columns)
-            and all(
-                table is None or (table.ndim == 2 and len(table) == len(of) + 1)
-                for of, table in zip(levels, tables)
-            )
+            is_count(n_columns)
+            and all(of.shape == shape and of.dtype == np.float64 for of in scaling)
+            and all(np.isfinite(of).all() for of in scaling)
+            and (scaling[1] >= 0).all()
+            and chosen.dtype == np.int64
+            and (np.diff(chosen, prepend=-1, append=n_columns) > 0).all()
+            and (names is None or _are_names(names, n_columns))
         ):
-            raise ValueError("the columns, levels and tables do not fit one another.")
-        encoder = cls(chosen.tolist(), content["max_one_hot"], content["dtype"])
-        names = None if names is None else list(names)
-        encoder._use(names, n_columns, others, chosen, scaling, levels, tables)
+            raise ValueError("its columns do not fit one another.")
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"its encoder has the impossible dtype {dtype!r}.")
+        if not (
+            len(chosen) == len(levels) == len(tables)
+            and all(map(are_levels, levels))
+            and all(len(of) < _MOST_LEVELS for of in levels)
+            and all(_is_table(*of, dtype) for of in zip(tables, levels))
+        ):
+            raise ValueError(
+                "its levels and tables of categories do not fit one another."
+            )
+        encoder = cls(chosen.tolist(), most, dtype)
+        chosen = chosen.astype(np.intp)
+        encoder._use(
+            names=None if names is None else names.tolist(),
+            n_columns=n_columns,
+            number_columns=np.setdiff1d(np.arange(n_columns, dtype=np.intp), chosen),
+            category_columns=chosen,
+            scaling=np.column_stack(scaling),
+            levels=levels,
+            tables=tables,
+        )
         return encoder
+
+
+_KINDS = {
+    "max_one_hot": (int, float),
+    "dtype": str,
+    "n_features_in": int,
+    "feature_names_in": (np.ndarray, type(None)),
+    "category_columns": np.ndarray,
+    "medians": np.ndarray,
+    "scales": np.ndarray,
+    "levels": list,
+    "tables": list,
+}
+
+
+def _are_names(names, n_columns):
+    """Whether this is an array of as many different texts."""
+    return (
+        names.dtype == object
+        and names.shape == (n_columns,)
+        and all(isinstance(name, str) for name in names)
+        and len(set(names)) == n_columns
+    )
+
+
+def _is_table(table, levels, dtype):
+    """Whether these can be the inputs for the codes of a category."""
+    return table is None or (
+        isinstance(table, np.ndarray)
+        and table.dtype == dtype
+        and table.ndim == 2
+        and len(table) == len(levels) + 1
+    )
 
 
 def chosen_columns(categorical_features, names, n_columns):
@@ -301,7 +355,7 @@ def _finite_numbers(column):
     return values
 
 
-def _levels_and_counts(column, rows):
+def _levels_and_counts(column, rows, warns):
     """The levels of a category, and how often each code occurs, in some of the rows."""
     places, values = column.factors()
     places = places if rows is None else places[rows]
@@ -313,7 +367,7 @@ def _levels_and_counts(column, rows):
             f"Column {column.label!r} has {len(levels)} levels, but a category may "
             f"have {_MOST_LEVELS - 1}. Leave it out, or group its values."
         )
-    if len(levels) == len(places) >= _FEWEST_ROWS:
+    if warns and len(levels) == len(places) >= _FEWEST_ROWS:
         warn(
             f"Column {column.label!r} is a category with as many levels as rows, "
             f"{len(levels)}. It says nothing about other rows: leave it out if it "

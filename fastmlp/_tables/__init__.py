@@ -1,0 +1,1 @@
+"""Tables of every kind, their columns as a network takes them, and fitted models."""
