@@ -1,5 +1,5 @@
-/* Parametric activations: a = z + p (f(z) - z) with a learnt slope p for each unit, between
- * the identity (p = 0) and f (p = 1); Holzmueller, Grinsztajn and Steinwart 2024.
+/* Parametric activations: a = z + p (f(z) - z) with a learnt slope p for each unit,
+ * between the identity (p = 0) and f (p = 1); Holzmueller, Grinsztajn and Steinwart 2024.
  *
  * What p multiplies, f(z) - z and f'(z) - 1, is formed at once, from one exponential and
  * without the rounding of f(z).  Adding one: an entry in registry.h and its function. */
@@ -19,8 +19,8 @@ static FM_ALWAYS_INLINE real FN(selu_bend)(real z, real *slope)
 static FM_ALWAYS_INLINE real FN(mish_bend)(real z, real *slope)
 {
     const int is_below = z < R(0.0);
-    const real size = FN(at_most)(RM(fabs)(z), LOGISTIC_END);
-    const real t = FN(exp_of_negative)(-size);
+    const real size = FN(at_most)(RM(fabs)(z), -EXP_ZERO);
+    const real t = FN(exp_moderate)(-size);
     const real u = is_below ? t * (t + R(2.0)) : R(2.0) * t * t;
     const real share = R(1.0) / (is_below ? u + R(2.0) : R(1.0) + R(2.0) * t + u);
     const real lost = (is_below ? R(2.0) : u) * share;

@@ -55,7 +55,8 @@ static FM_ALWAYS_INLINE void FN(philox)(const fm_draw *draw, uint32_t row,
 static FM_ALWAYS_INLINE void FN(philox_words)(const fm_draw *draw, uint32_t row,
                                               uint32_t counter, uint32_t *words)
 {
-    const __m512i m0 = _mm512_set1_epi64(0xD2511F53), m1 = _mm512_set1_epi64(0xCD9E8D57);
+    const __m512i m0 = _mm512_set1_epi64(0xD2511F53);
+    const __m512i m1 = _mm512_set1_epi64(0xCD9E8D57);
     uint32_t key_0 = draw->key[0], key_1 = draw->key[1];
     __m512i c0 = _mm512_add_epi64(_mm512_set1_epi64(counter),
                                   _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
@@ -88,7 +89,8 @@ static FM_ALWAYS_INLINE void FN(store_words)(uint32_t *words, __m256i x, __m256i
 static FM_ALWAYS_INLINE void FN(philox_words)(const fm_draw *draw, uint32_t row,
                                               uint32_t counter, uint32_t *words)
 {
-    const __m256i m0 = _mm256_set1_epi64x(0xD2511F53), m1 = _mm256_set1_epi64x(0xCD9E8D57);
+    const __m256i m0 = _mm256_set1_epi64x(0xD2511F53);
+    const __m256i m1 = _mm256_set1_epi64x(0xCD9E8D57);
     const __m256i first = _mm256_set1_epi64x(counter);
     uint32_t key_0 = draw->key[0], key_1 = draw->key[1];
     __m256i c0[2], c1[2], c2[2], c3[2];
@@ -100,9 +102,12 @@ static FM_ALWAYS_INLINE void FN(philox_words)(const fm_draw *draw, uint32_t row,
     for (int round = 0; round < 10; ++round) {
         const __m256i k0 = _mm256_set1_epi64x(key_0), k1 = _mm256_set1_epi64x(key_1);
         for (int h = 0; h < 2; ++h) {
-            const __m256i p0 = _mm256_mul_epu32(c0[h], m0), p1 = _mm256_mul_epu32(c2[h], m1);
-            c0[h] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32), _mm256_xor_si256(c1[h], k0));
-            c2[h] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32), _mm256_xor_si256(c3[h], k1));
+            const __m256i p0 = _mm256_mul_epu32(c0[h], m0);
+            const __m256i p1 = _mm256_mul_epu32(c2[h], m1);
+            c0[h] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32),
+                                     _mm256_xor_si256(c1[h], k0));
+            c2[h] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32),
+                                     _mm256_xor_si256(c3[h], k1));
             c1[h] = p1;
             c3[h] = p0;
         }
@@ -158,11 +163,13 @@ static void FN(dropout)(const fm_draw *draw, double rate, const real *x, ptrdiff
     for (ptrdiff_t i = 0; i < n; ++i, x += ldx, out += ldo)
         for (ptrdiff_t u = 0; u < k; u += 2 * UNITS) {
             const ptrdiff_t left = k - u, low = left < UNITS ? left : UNITS;
-            FN(philox_words)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 8), words);
-            if (left >= 2 * UNITS)
+            FN(philox_words)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 8),
+                             words);
+            if (left >= 2 * UNITS) /* known to the compiler, so without ends */
                 FN(drop_units)(words, threshold, scale, x + u, out + u, UNITS, UNITS);
             else
-                FN(drop_units)(words, threshold, scale, x + u, out + u, low, left - low);
+                FN(drop_units)(words, threshold, scale, x + u, out + u, low,
+                               left - low);
         }
 }
 
@@ -223,7 +230,8 @@ static void FN(add_noise)(const fm_draw *draw, double sd, const real *x, ptrdiff
     real noise[UNITS];
     for (ptrdiff_t i = 0; i < n; ++i, x += ldx, out += ldo)
         for (ptrdiff_t u = 0; u < k; u += UNITS) {
-            FN(philox_words)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 4), words);
+            FN(philox_words)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 4),
+                             words);
             for (int half = 0; half < UNITS; half += 2 * PHILOX_LANES)
 #pragma omp simd
                 for (int l = half; l < half + PHILOX_LANES; ++l)

@@ -106,7 +106,8 @@ static FM_ALWAYS_INLINE real FN(exp_of_negative)(real x)
            FN(power_of_two)(n + ROUNDER);
 }
 
-/* exp(x) for 0 <= x <= EXP_MODERATE, <= 1.1 ulp; larger x as EXP_MODERATE */
+/* exp(x) for EXP_ZERO <= x <= EXP_MODERATE, <= 1.1 ulp, but what is below the normal
+ * numbers may become 0; larger x as EXP_MODERATE */
 static FM_ALWAYS_INLINE real FN(exp_moderate)(real x)
 {
     real n, lost, r;

@@ -6,10 +6,12 @@
 # b) Two phases a block.  In the first, threads share the rows: each takes some through
 #    all layers and back (rows_item).  In the second they share the weights: each forms
 #    the gradient of some rows of a matrix, over all rows of the block, and takes their
-#    step while they are in cache (part_item).
+#    step while they are in cache (part_item); or that of what belongs to a column of
+#    the input stage, whose step comes when all columns are done (column_item).
 # c) Same bits for any number of threads: a row's outputs do not depend on the rows
 #    beside it, a weight's gradient is summed by one thread, and sums over rows (losses,
-#    intercepts) go through slots of SUM_ROWS rows each, which are added in order.
+#    intercepts, slopes) go through slots of SUM_ROWS rows each, which are added in
+#    order.
 
 from time import perf_counter
 

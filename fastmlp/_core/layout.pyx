@@ -1,7 +1,8 @@
 # The layout of the flat vector of weights, and how threads share it.
 #
-# a) A tensor is a weight matrix or intercepts, with its factors of the learning rate
-#    and of the penalties; the step knows no other difference between weights.
+# a) A tensor is a weight matrix, or intercepts, slopes or a tensor of the input stage,
+#    with its factors of the learning rate, of the penalties and of the epsilon of the
+#    rule; the step knows no other difference between weights.
 # b) A part is some rows of a tensor: what one thread sums and updates at a time.
 
 from collections import namedtuple

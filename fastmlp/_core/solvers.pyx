@@ -92,7 +92,7 @@ cdef class Epoch:
         self.sum.update.v = <void *> address_of(moments[len(moments) - 1], data.dtype)
         self.batch_size = batch_size
         self.alpha = alpha
-        read_values(&self.values, None, None, None, None)
+        read_values(&self.values, None, None, None, None, None)
 
     def use_data(self, Data data):
         """Go on with other rows, of the same kind as before and checked as they were.
@@ -177,13 +177,14 @@ cdef class Epoch:
         self.batch.set_layout(layout)
 
     def vary(
-        self, *, learning_rate=None, alpha=None, weight_decay=None, dropout=None
+        self, *, learning_rate=None, alpha=None, weight_decay=None, epsilon=None,
+        dropout=None,
     ):
         """Take a value for each step of the coming runs, in place of a constant.
 
         Parameters
         ----------
-        learning_rate, alpha, weight_decay : ndarray of shape (n_steps,) or None
+        learning_rate, alpha, weight_decay, epsilon : ndarray of (n_steps,) or None
             One float64 for each batch of a run; None for what is constant.
         dropout : ndarray of shape (n_steps, n_layers) or None
             Rates; above 0 only where those that the Epoch was made with are.
@@ -198,9 +199,9 @@ cdef class Epoch:
                     self.sum.work.noise == NULL or not self.sum.noise.drops[layer]
                 ):
                     raise ValueError(f"layer {layer} was made without dropout")
-        read_values(&values, learning_rate, alpha, weight_decay, dropout)
+        read_values(&values, learning_rate, alpha, weight_decay, epsilon, dropout)
         self.values, self.sum.noise.dropout = values, self.dropout
-        self.arrays = (learning_rate, alpha, weight_decay, dropout)
+        self.arrays = (learning_rate, alpha, weight_decay, epsilon, dropout)
 
     def seed(self, key):
         """Give dropout and noise their seed.

@@ -3,8 +3,8 @@
 # a) An encoded row holds the numbers, NaN where one is missing, and then the code of
 #    each category: 0 for a missing or unknown level, else its number from 1 on.
 # b) Its weights are the last ones of the flat vector: the scale of each output, then
-#    what belongs to each number, then the tables of the categories, one by one.  A table
-#    that is not trained, such as that of one-hot columns, is among them too.
+#    what belongs to each number, then the tables of the categories.  A table that is
+#    not trained, such as that of one-hot columns, is among them too.
 # c) The gradient of what belongs to a column of the encoded rows is summed by one
 #    thread, over all rows of a block, in their order.
 

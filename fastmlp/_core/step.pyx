@@ -1,6 +1,7 @@
 # The step that follows a batch: an update rule, and the regularisation of the weights.
 #
-# a) A part of the weights takes its step while its gradient is in cache (finish_part).
+# a) A part of the weights takes its step while its gradient is in cache (finish_part);
+#    those of an input stage after all the others (finish_late_parts).
 # b) Clipping needs the norm of the whole gradient first: then the parts only finish
 #    their gradients, and take the step in a second round (step_task).  The sums go part
 #    by part, so they do not depend on the number of threads.

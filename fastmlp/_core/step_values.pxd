@@ -10,6 +10,7 @@ ctypedef struct step_values_t:
     const double *learning_rates        # each NULL if the value is constant
     const double *alphas
     const double *weight_decays
+    const double *epsilons
     const double *dropouts              # (n_steps, n_layers)
 
 
@@ -25,13 +26,14 @@ cdef inline const double *read_array(
 
 cdef inline int read_values(
     step_values_t *values, object learning_rate, object alpha, object weight_decay,
-    object dropout,
+    object epsilon, object dropout,
 ) except -1:
     """Take the addresses of arrays, which the caller keeps"""
     values.n_steps = PY_SSIZE_T_MAX
     values.learning_rates = read_array(values, learning_rate)
     values.alphas = read_array(values, alpha)
     values.weight_decays = read_array(values, weight_decay)
+    values.epsilons = read_array(values, epsilon)
     values.dropouts = read_array(values, dropout)
     return 0
 
@@ -47,5 +49,7 @@ cdef inline void set_values(
         alpha[0] = values.alphas[step]
     if values.weight_decays != NULL:
         s.update.weight_decay = values.weight_decays[step]
+    if values.epsilons != NULL:
+        s.update.step.epsilon = values.epsilons[step]
     if values.dropouts != NULL:
         s.noise.dropout = values.dropouts + step * s.net.n_layers

@@ -17,6 +17,7 @@ from fastmlp._core.prediction import predict
 from fastmlp._tables.model import Architecture
 from fastmlp._training.members import Curves
 
+BETA_1, BETA_2, EPSILON = 0.9, 0.95, 1e-8  # of Adam
 START_ROWS = 2048  # on which the weights are started, the most of them
 BIAS_ROWS = 5  # whose outputs make the intercept of a unit
 FREQUENCY_SCALE, PROJECTION_LIMIT = 0.1, 0.25
@@ -49,9 +50,14 @@ class Recipe(Architecture):
         """The highest rates of dropout of the inputs of all layers."""
         return (0.0, *[self.dropout] * len(self.hidden)) if self.dropout else ()
 
-    def curves(self, n_steps):
-        """Rates, decays and dropout of all steps."""
+    def curves(self, n_steps, network):
+        """Rates, decays, dropout and epsilons of all steps.
+
+        The reference adds epsilon to the root that is corrected for its bias, the core
+        to the root as it is: in the first steps small gradients tell them apart.
+        """
         dropouts = np.array(self.dropouts())
+        corrections = np.sqrt(1 - BETA_2 ** np.arange(1.0, n_steps + 1))
         return Curves(
             n_steps,
             lambda progress: self.learning_rate * coslog(progress),
@@ -59,7 +65,16 @@ class Recipe(Architecture):
             (lambda progress: flat_cosine(progress)[:, None] * dropouts)
             if self.dropout
             else None,
+            EPSILON * gradient_factor(network) * corrections,
         )
+
+
+def gradient_factor(network):
+    """What the gradient of a step is a multiple of: that of the mean of the losses.
+
+    The core halves squared errors and adds up those of the outputs.
+    """
+    return network.units[-1] / 2 if network.loss == "squared_error" else 1.0
 
 
 def coslog(progress, cycles=4):

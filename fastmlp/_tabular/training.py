@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp._core.network import Data
-from fastmlp._tabular.recipe import layout, starting_weights
+from fastmlp._tabular.recipe import (
+    BETA_1,
+    BETA_2,
+    EPSILON,
+    layout,
+    starting_weights,
+)
 from fastmlp._training.epochs import run_epochs
 from fastmlp._training.members import (
     Members,
@@ -22,7 +28,6 @@ from fastmlp._training.record import Record
 from fastmlp._training.regularization import Regularization, drawn_seed, smoothed
 from fastmlp._utils.threads import allowed_threads
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.95, 1e-8
 # Rows up to which a batch has so many of them, beyond the last one LARGEST_BATCH.
 BATCHES = ((1024, 64), (8192, 128), (30_000, 256), (100_000, 512))
 LARGEST_BATCH = 1024
@@ -186,7 +191,7 @@ def train(task, recipe, settings):
         task,
         optimizer,
         layout(task.network),
-        recipe.curves(n_steps),
+        recipe.curves(n_steps, task.network),
         allowed_threads(settings.n_threads),
     )
     run_epochs(task, optimizer, members, order)

@@ -133,12 +133,18 @@ def test_values_for_each_step(problem, rule, is_sparse):
     p = make_problem(problem, is_sparse=is_sparse)
     start, n = p.params, len(BATCHES)
     rates, alphas = np.linspace(0.01, 0.05, n), np.linspace(0.5, 0.0, n)
-    decays = np.linspace(0.0, 0.2, n)
+    decays, epsilons = np.linspace(0.0, 0.2, n), np.geomspace(1e-8, 1e-2, n)
     dropout = np.zeros((n, 3))
     dropout[:, 0], dropout[:, 1] = np.linspace(0, 0.5, n), np.linspace(0.5, 0, n)
     settings = {"dropout": (0.5, 0.5, 0.0)}
     varied, state = fresh_epoch(p, rule, start, **settings)
-    varied.vary(learning_rate=rates, alpha=alphas, weight_decay=decays, dropout=dropout)
+    varied.vary(
+        learning_rate=rates,
+        alpha=alphas,
+        weight_decay=decays,
+        epsilon=epsilons,
+        dropout=dropout,
+    )
     varied.run(ORDER)
     alone, alone_state = fresh_epoch(p, rule, start, **settings)
     for i, rows in enumerate(BATCHES):  # runs of one step each
@@ -146,6 +152,7 @@ def test_values_for_each_step(problem, rule, is_sparse):
             learning_rate=rates[i : i + 1],
             alpha=alphas[i : i + 1],
             weight_decay=decays[i : i + 1],
+            epsilon=epsilons[i : i + 1],
             dropout=dropout[i : i + 1],
         )
         alone.run(rows)

@@ -88,10 +88,12 @@ static ptrdiff_t FN(whole)(ptrdiff_t k)
 #include "rows.inl.h"
 #include "random.inl.h"
 #include "products.inl.h"
+#include "stage.inl.h"
 
 void FN(test_kernels)(void)
 {
     FN(test_activations)();
+    FN(test_parametric_activations)();
     FN(test_functions)();
     FN(test_updates)();
     FN(test_constraints)();
@@ -107,4 +109,5 @@ void FN(test_kernels)(void)
     FN(test_moves)();
     FN(test_lanes_times_column)();
     FN(test_calibration)();
+    FN(test_stage)();
 }
