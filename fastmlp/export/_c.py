@@ -100,7 +100,7 @@ def to_c(
         name
     ):
         raise ValueError(f"name must be an identifier of C, got {name!r}.")
-    check_precision(model, _real(dtype))
+    check_precision(model.coefs + model.intercepts, _real(dtype))
     scaling = (getattr(estimator, "_scaling", None) or {}).get("X")
     rows = typical_rows(model, X, scaling, _real(dtype))
     scalings = [None]

@@ -48,13 +48,10 @@ def snapshot(estimator):
     return taken
 
 
-def check_precision(model, dtype):
-    """Raise ValueError unless all weights of a snapshot are finite in a dtype."""
+def check_precision(arrays, dtype):
+    """Raise ValueError unless all weights are finite in a dtype."""
     with np.errstate(over="ignore"):
-        are_finite = all(
-            np.isfinite(array.astype(dtype)).all()
-            for array in model.coefs + model.intercepts
-        )
+        are_finite = all(np.isfinite(array.astype(dtype)).all() for array in arrays)
     if not are_finite:
         raise ValueError(
             f"the weights must be finite in {dtype} to be exported"
