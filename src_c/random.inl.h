@@ -48,6 +48,80 @@ static FM_ALWAYS_INLINE void FN(philox)(const fm_draw *draw, uint32_t row,
     }
 }
 
+/* The words of PHILOX_LANES counters.  A product of 32 by 32 bits takes a lane of 64, of
+ * which it reads the lower half: so the words stay in such lanes, and what is in the
+ * upper halves does not matter. */
+#if defined(__AVX512F__)
+static FM_ALWAYS_INLINE void FN(philox_words)(const fm_draw *draw, uint32_t row,
+                                              uint32_t counter, uint32_t *words)
+{
+    const __m512i m0 = _mm512_set1_epi64(0xD2511F53), m1 = _mm512_set1_epi64(0xCD9E8D57);
+    uint32_t key_0 = draw->key[0], key_1 = draw->key[1];
+    __m512i c0 = _mm512_add_epi64(_mm512_set1_epi64(counter),
+                                  _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
+    __m512i c1 = _mm512_set1_epi64(row), c2 = _mm512_set1_epi64(draw->step);
+    __m512i c3 = _mm512_set1_epi64(draw->stream);
+    for (int round = 0; round < 10; ++round) {
+        const __m512i p0 = _mm512_mul_epu32(c0, m0), p1 = _mm512_mul_epu32(c2, m1);
+        c0 = _mm512_xor_si512(_mm512_srli_epi64(p1, 32),
+                              _mm512_xor_si512(c1, _mm512_set1_epi64(key_0)));
+        c2 = _mm512_xor_si512(_mm512_srli_epi64(p0, 32),
+                              _mm512_xor_si512(c3, _mm512_set1_epi64(key_1)));
+        c1 = p1;
+        c3 = p0;
+        key_0 += UINT32_C(0x9E3779B9);
+        key_1 += UINT32_C(0xBB67AE85);
+    }
+    _mm256_storeu_si256((__m256i *)words, _mm512_cvtepi64_epi32(c0));
+    _mm256_storeu_si256((__m256i *)(words + 8), _mm512_cvtepi64_epi32(c1));
+    _mm256_storeu_si256((__m256i *)(words + 16), _mm512_cvtepi64_epi32(c2));
+    _mm256_storeu_si256((__m256i *)(words + 24), _mm512_cvtepi64_epi32(c3));
+}
+#elif defined(__AVX2__)
+/* the lower halves of 0, 1, 4, 5 and of 2, 3, 6, 7, in order */
+static FM_ALWAYS_INLINE void FN(store_words)(uint32_t *words, __m256i x, __m256i y)
+{
+    const __m256 both =
+        _mm256_shuffle_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(y), 0x88);
+    _mm256_storeu_si256((__m256i *)words, _mm256_castps_si256(both));
+}
+static FM_ALWAYS_INLINE void FN(philox_words)(const fm_draw *draw, uint32_t row,
+                                              uint32_t counter, uint32_t *words)
+{
+    const __m256i m0 = _mm256_set1_epi64x(0xD2511F53), m1 = _mm256_set1_epi64x(0xCD9E8D57);
+    const __m256i first = _mm256_set1_epi64x(counter);
+    uint32_t key_0 = draw->key[0], key_1 = draw->key[1];
+    __m256i c0[2], c1[2], c2[2], c3[2];
+    c0[0] = _mm256_add_epi64(first, _mm256_setr_epi64x(0, 1, 4, 5));
+    c0[1] = _mm256_add_epi64(first, _mm256_setr_epi64x(2, 3, 6, 7));
+    c1[0] = c1[1] = _mm256_set1_epi64x(row);
+    c2[0] = c2[1] = _mm256_set1_epi64x(draw->step);
+    c3[0] = c3[1] = _mm256_set1_epi64x(draw->stream);
+    for (int round = 0; round < 10; ++round) {
+        const __m256i k0 = _mm256_set1_epi64x(key_0), k1 = _mm256_set1_epi64x(key_1);
+        for (int h = 0; h < 2; ++h) {
+            const __m256i p0 = _mm256_mul_epu32(c0[h], m0), p1 = _mm256_mul_epu32(c2[h], m1);
+            c0[h] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32), _mm256_xor_si256(c1[h], k0));
+            c2[h] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32), _mm256_xor_si256(c3[h], k1));
+            c1[h] = p1;
+            c3[h] = p0;
+        }
+        key_0 += UINT32_C(0x9E3779B9);
+        key_1 += UINT32_C(0xBB67AE85);
+    }
+    FN(store_words)(words, c0[0], c0[1]);
+    FN(store_words)(words + 8, c1[0], c1[1]);
+    FN(store_words)(words + 16, c2[0], c2[1]);
+    FN(store_words)(words + 24, c3[0], c3[1]);
+}
+#else
+static FM_ALWAYS_INLINE void FN(philox_words)(const fm_draw *draw, uint32_t row,
+                                              uint32_t counter, uint32_t *words)
+{
+    FN(philox)(draw, row, counter, words, PHILOX_LANES);
+}
+#endif
+
 /* rate * 2^16, and the factor of what is kept */
 static inline uint32_t FN(threshold)(double rate, real *scale)
 {
@@ -55,6 +129,24 @@ static inline uint32_t FN(threshold)(double rate, real *scale)
     const uint32_t rounded = threshold < 65535 ? (uint32_t)threshold : 65535;
     *scale = (real)(65536.0 / (65536.0 - rounded));
     return rounded;
+}
+
+/* out := x / (1 - rate) or 0 for `low` units by the lower halves of the words, and for
+ * `high` units UNITS further by the upper ones */
+static FM_ALWAYS_INLINE void FN(drop_units)(const uint32_t *words, uint32_t threshold,
+                                            real scale, const real *x, real *out,
+                                            ptrdiff_t low, ptrdiff_t high)
+{
+#pragma omp simd
+    for (ptrdiff_t j = 0; j < low; ++j) {
+        const real kept = scale * x[j];
+        out[j] = (words[j] & 0xFFFF) < threshold ? R(0.0) : kept;
+    }
+#pragma omp simd
+    for (ptrdiff_t j = 0; j < high; ++j) {
+        const real kept = scale * x[UNITS + j];
+        out[UNITS + j] = words[j] >> 16 < threshold ? R(0.0) : kept;
+    }
 }
 
 static void FN(dropout)(const fm_draw *draw, double rate, const real *x, ptrdiff_t ldx,
@@ -66,16 +158,11 @@ static void FN(dropout)(const fm_draw *draw, double rate, const real *x, ptrdiff
     for (ptrdiff_t i = 0; i < n; ++i, x += ldx, out += ldo)
         for (ptrdiff_t u = 0; u < k; u += 2 * UNITS) {
             const ptrdiff_t left = k - u, low = left < UNITS ? left : UNITS;
-            const ptrdiff_t high = left - low < UNITS ? left - low : UNITS;
-            FN(philox)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 8), words,
-                       PHILOX_LANES);
-#pragma omp simd
-            for (ptrdiff_t j = 0; j < low; ++j)
-                out[u + j] = (words[j] & 0xFFFF) < threshold ? R(0.0) : scale * x[u + j];
-#pragma omp simd
-            for (ptrdiff_t j = 0; j < high; ++j)
-                out[u + UNITS + j] =
-                    words[j] >> 16 < threshold ? R(0.0) : scale * x[u + UNITS + j];
+            FN(philox_words)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 8), words);
+            if (left >= 2 * UNITS)
+                FN(drop_units)(words, threshold, scale, x + u, out + u, UNITS, UNITS);
+            else
+                FN(drop_units)(words, threshold, scale, x + u, out + u, low, left - low);
         }
 }
 
@@ -136,8 +223,7 @@ static void FN(add_noise)(const fm_draw *draw, double sd, const real *x, ptrdiff
     real noise[UNITS];
     for (ptrdiff_t i = 0; i < n; ++i, x += ldx, out += ldo)
         for (ptrdiff_t u = 0; u < k; u += UNITS) {
-            FN(philox)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 4), words,
-                       PHILOX_LANES);
+            FN(philox_words)(draw, (uint32_t)(draw->row + i), (uint32_t)(u / 4), words);
             for (int half = 0; half < UNITS; half += 2 * PHILOX_LANES)
 #pragma omp simd
                 for (int l = half; l < half + PHILOX_LANES; ++l)

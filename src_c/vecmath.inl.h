@@ -129,6 +129,16 @@ static FM_ALWAYS_INLINE real FN(expm1)(real x)
     return x == R(0.0) ? x : y;
 }
 
+/* exp(x) - 1 for x <= 0, <= 2 ulp; exact at 0 and -inf */
+static FM_ALWAYS_INLINE real FN(expm1_of_negative)(real x)
+{
+    real n, lost, r, s;
+    x = x < EXPM1_MIN ? EXPM1_MIN : x;
+    r = FN(reduce)(x, &n, &lost);
+    s = FN(power_of_two)(n + ROUNDER);
+    return s * (r + r * r * FN(exp_tail)(r)) + (s - R(1.0));
+}
+
 /* tanh x, <= 2 ulp: x + x q P(q) / Q(q) with q = x^2 near 0, 1 - 2 / (exp(2 |x|) + 1)
  * beyond, with one division for either */
 static FM_ALWAYS_INLINE real FN(tanh_)(real x)

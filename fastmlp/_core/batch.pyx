@@ -319,9 +319,12 @@ cdef class BatchSum:
         if data.c.n_features != n_columns or data.dtype != params.dtype:
             raise ValueError("X has a wrong number of columns or dtype for the network")
         if net.stage is not None and (
-            data.c.is_sparse or data.c.is_wide or input_noise or (dropout and dropout[0])
+            data.c.is_sparse or data.c.is_wide or input_noise
+            or (dropout and dropout[0])
         ):
             raise ValueError("an input stage takes dense rows without noise")
+        if net.stage is not None:
+            net.stage.check_codes(data.values)
         if net.loss in ("log_loss", "focal"):
             classes = data.targets
             if classes.shape[1] != 1 or not (

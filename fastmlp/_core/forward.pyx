@@ -138,7 +138,8 @@ cdef class Forward:
             return predict(
                 self.net, data, self.layers, what=what, out=out,
                 n_threads=1 if is_at_hand else n_threads,
-                check_finite=is_dense and self.is_checked, work=self.work if is_at_hand else None,
+                check_finite=is_dense and self.is_checked,
+                work=self.work if is_at_hand else None,
             )
         finally:
             if is_at_hand:

@@ -16,8 +16,8 @@ PART_BYTES = 512 * 1024
 PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
 
 # Weights that belong together: their place in the flat vector, what they are (one of
-# ROLES), and the factors of the learning rate (0: they are fixed), of the penalties and of
-# the epsilon of the rule.
+# ROLES), and the factors of the learning rate (0: they are fixed), of the penalties and
+# of the epsilon of the rule.
 Tensor = namedtuple(
     "Tensor",
     (
@@ -75,10 +75,11 @@ def layout_of(Network net, rate_factors=None, decay_factors=None):
         for layer, width in enumerate(net.units[1 : net.c.n_layers])
         if net.c.has_slopes
     ]
+    stage_tensors = () if net.stage is None else net.stage.tensors()
     stage = [
         Tensor(name, shape, net.c.n_coefs + net.c.n_sums + offset, "stage", None,
                1.0 if is_trained else 0.0, 0.0)
-        for name, shape, offset, is_trained in (net.stage.tensors() if net.stage else ())
+        for name, shape, offset, is_trained in stage_tensors
     ]
     return tensors + intercepts + slopes + stage
 

@@ -80,7 +80,7 @@ cdef class Network:
         A user-defined loss that takes the place of the named one; the output activation
         stays.
     has_slopes : bool
-        Whether each hidden unit has a learnt slope p, z + p (f(z) - z) in place of f(z).
+        Whether each hidden unit has a learnt slope p: z + p (f(z) - z), not f(z).
     stage : InputStage or None
         What makes the inputs of the first layer from encoded rows.
     """
@@ -104,7 +104,7 @@ cdef class Network:
         width = np.array(units, dtype=np.intp)
         ends = np.cumsum([0, *sizes, *units[1:]], dtype=np.intp)
         if stage is not None and stage.n_outputs != units[0]:
-            raise ValueError("the stage needs as many outputs as the network has inputs")
+            raise ValueError("the stage needs an output for each input of the network")
         names = {name for name, _ in activations}
         if has_slopes and not names <= set(parametric_activations):
             raise ValueError(f"slopes need activations of {parametric_activations}")

@@ -14,7 +14,8 @@ cdef void forward(
 ) noexcept nogil
 cdef void slope_rows(
     const network_t *net, const layers_t *layers, const workspace_t *work,
-    Py_ssize_t layer, Py_ssize_t at, Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
+    Py_ssize_t layer, Py_ssize_t at, Py_ssize_t n, floating *delta,
+    floating *sums, Py_ssize_t sums_stride,
 ) noexcept nogil
 cdef void backward(
     const network_t *net, const layers_t *layers, const workspace_t *work,

@@ -32,8 +32,8 @@ cdef inline Py_ssize_t strip_rows(
 
 
 cdef void activate_rows(
-    const network_t *net, const layers_t *layers, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n, const floating *precision,
+    const network_t *net, const layers_t *layers, const workspace_t *work,
+    Py_ssize_t layer, Py_ssize_t at, Py_ssize_t n, const floating *precision,
 ) noexcept nogil:
     """a_l := f(z_l) for n rows of the workspace, from row `at` on"""
     cdef Py_ssize_t stride = work.stride[layer]
@@ -54,8 +54,9 @@ cdef void activate_rows(
 
 
 cdef void slope_rows(
-    const network_t *net, const layers_t *layers, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n, floating *delta, floating *sums, Py_ssize_t sums_stride,
+    const network_t *net, const layers_t *layers, const workspace_t *work,
+    Py_ssize_t layer, Py_ssize_t at, Py_ssize_t n, floating *delta, floating *sums,
+    Py_ssize_t sums_stride,
 ) noexcept nogil:
     """delta_l := delta_l f'(z_l) for n rows from row `at` on, and sums over SUM_ROWS
 
@@ -79,8 +80,8 @@ cdef void slope_rows(
             kernels.parametric_backward(
                 <fm_activation> net.activation[layer - 1],
                 <const floating *> z + done * stride,
-                <const floating *> layers.slope[layer - 1], delta, db, dslopes, m, width,
-                stride)
+                <const floating *> layers.slope[layer - 1], delta, db, dslopes, m,
+                width, stride)
         else:
             kernels.activate_backward(
                 <fm_activation> net.activation[layer - 1], x + done * stride, delta,
@@ -108,9 +109,8 @@ cdef void forward(
 ) noexcept nogil:
     """z_l := a_(l-1) W_l + b_l, a_l := f(z_l), a_0 = x; z_last := z_L
 
-    x goes through the input stage first, if there is one.
-    The rows begin at row `at` of the workspace; ahead: the rows of x, as many as
-    these, that come next, or NULL.
+    With an input stage a_0 is what it makes of x.  The rows begin at row `at` of the
+    workspace; ahead: the rows of x, as many as these, that come next, or NULL.
     """
     cdef const floating *a = x
     cdef const floating *w

@@ -33,6 +33,8 @@ from fastmlp._core.addresses cimport address_of
 from fastmlp._core.forward cimport Forward
 from fastmlp._core.prediction cimport AS_OUTPUTS
 
+NOT_PLAIN = (TypeError, OverflowError)  # a value without hash, a huge int
+
 cdef object new_array = np.empty
 cdef object absent = object()
 
@@ -91,6 +93,8 @@ cdef class RowReader:
         PyObject_GetBuffer(out, &z, PyBUF_WRITABLE)
         try:
             is_plain = self.read_in_precision(row, z.buf)
+        except NOT_PLAIN:
+            is_plain = False
         finally:
             PyBuffer_Release(&z)
         return out if is_plain else None
@@ -211,6 +215,8 @@ cdef class RowPredictor:
             else:
                 is_done = self.fill(<double *> out.buf)
             PyBuffer_Release(&out)
+        except NOT_PLAIN:
+            return None
         finally:
             PyThread_release_lock(self.lock)
         return result if is_done else None

@@ -5,7 +5,7 @@ from cython cimport floating
 
 ctypedef struct stage_t:
     Py_ssize_t n_numbers, n_categories  # columns of an encoded row, in this order
-    Py_ssize_t n_outputs                # inputs of the first layer; 0: there is no stage
+    Py_ssize_t n_outputs                # inputs of the first layer; 0: no stage
     Py_ssize_t n_params
     bint is_periodic                    # whether numbers are embedded
     Py_ssize_t number_width, number_size    # outputs and weights of a number

@@ -1,12 +1,12 @@
 # The input stage: from encoded rows of a table to the inputs of the first layer.
 #
-# a) An encoded row holds the numbers, NaN where one is missing, and then the code of each
-#    category: 0 for a missing or unknown level, else the number of the level from 1 on.
-# b) Its weights are the last ones of the flat vector: the scale of each output, then what
-#    belongs to each number, then the tables of the categories, one after the other.  A
-#    table that is not trained, such as that of one-hot columns, is among them too.
-# c) The gradient of a column of the table is summed by one thread, over all rows of a
-#    block, in their order.
+# a) An encoded row holds the numbers, NaN where one is missing, and then the code of
+#    each category: 0 for a missing or unknown level, else its number from 1 on.
+# b) Its weights are the last ones of the flat vector: the scale of each output, then
+#    what belongs to each number, then the tables of the categories, one by one.  A table
+#    that is not trained, such as that of one-hot columns, is among them too.
+# c) The gradient of what belongs to a column of the encoded rows is summed by one
+#    thread, over all rows of a block, in their order.
 
 import numpy as np
 
@@ -77,6 +77,15 @@ cdef class InputStage:
                             is_trained))
         return [tensor for tensor in tensors if np.prod(tensor[1])]
 
+    def check_codes(self, X):
+        """Raise ValueError if a code of encoded rows names no row of its table."""
+        for number, (n_rows, _, _) in enumerate(self.tables):
+            codes = X[:, self.c.n_numbers + number]
+            if len(codes) and not (0 <= codes.min() and codes.max() < n_rows):
+                raise ValueError(
+                    f"category {number} has codes outside of its {n_rows} levels"
+                )
+
     def outputs(self, params, X):
         """The inputs of the first layer.
 
@@ -94,6 +103,7 @@ cdef class InputStage:
         out = np.empty((len(X), self.c.n_outputs), dtype=X.dtype)
         if params.shape != (self.c.n_params,) or X.shape[1] != self.n_columns:
             raise ValueError("params or X are of a wrong shape for the stage")
+        self.check_codes(X)
         cdef size_t w = address_of(params, X.dtype), x = address_of(X, X.dtype)
         cdef size_t to = address_of(out, X.dtype)
         cdef Py_ssize_t n = len(X), ldx = self.n_columns, ldo = self.c.n_outputs
@@ -142,10 +152,12 @@ cdef void column_backward(
             table, grad + first, n, stage.width[category])
     elif stage.is_periodic:
         kernels.embed_number_backward(x, ldx, params + number, params + first,
-                                      delta + first, ldd, grad + number, grad + first, n)
+                                      delta + first, ldd, grad + number, grad + first,
+                                      n)
     else:
         kernels.scale_number_backward(x, ldx, params + number, params + first,
-                                      delta + first, ldd, grad + number, grad + first, n)
+                                      delta + first, ldd, grad + number, grad + first,
+                                      n)
 
 
 cdef void clear_column(

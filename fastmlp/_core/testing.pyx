@@ -59,6 +59,31 @@ def activate_backward(
                                   start(db), x.shape[0], db.shape[0], x.shape[1], p)
 
 
+def parametric(str name, floating[:, ::1] z, floating[::1] slopes):
+    """z := z + slopes (f(z) - z); rows as above  # z IN and OUT"""
+    cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
+    check_room(z.shape[1], slopes.shape[0], sizeof(floating))
+    if z.shape[0]:
+        kernels.parametric(f, <const floating *> &z[0, 0], &z[0, 0],
+                           <const floating *> start(slopes), z.shape[0],
+                           slopes.shape[0], z.shape[1])
+
+
+def parametric_backward(
+    str name, floating[:, ::1] z, floating[::1] slopes, floating[:, ::1] delta,
+    floating[::1] db, floating[::1] dslopes,
+):
+    """delta := delta da/dz, and sums; rows as above  # delta, db, dslopes IN and OUT"""
+    cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))
+    check_room(z.shape[1], slopes.shape[0], sizeof(floating))
+    check_room(delta.shape[1], slopes.shape[0], sizeof(floating))
+    if z.shape[0]:
+        kernels.parametric_backward(f, <const floating *> &z[0, 0],
+                                    <const floating *> start(slopes), &delta[0, 0],
+                                    start(db), start(dslopes), z.shape[0],
+                                    slopes.shape[0], z.shape[1])
+
+
 def column_sums(floating[:, ::1] delta, floating[::1] db):
     """db += column sums of delta  # db IN and OUT"""
     if delta.shape[0]:

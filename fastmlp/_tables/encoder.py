@@ -133,6 +133,16 @@ class TableEncoder:
         self.levels, self.tables = levels, tables
         self.codes = [codes_of(of) for of in levels]
 
+    def __getstate__(self):
+        state = vars(self).copy()
+        state.pop("codes", None)  # follow from levels, and JSON has texts as keys only
+        return state
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if "levels" in state:
+            self.codes = [codes_of(of) for of in self.levels]
+
     @property
     def names(self):
         """The names of the columns as a list, or None."""

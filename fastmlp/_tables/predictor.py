@@ -11,7 +11,7 @@ from fastmlp._core.forward import Forward
 from fastmlp._core.network import Data
 from fastmlp._core.prediction import OUTPUTS, class_numbers
 from fastmlp._core.raw_row import RowPredictor
-from fastmlp._data.rows import Frozen
+from fastmlp._data.rows import Frozen, copied
 from fastmlp._model.frozen import FrozenModel, check_one_output_per_target
 from fastmlp._tables.row_encoder import RowEncoder
 from fastmlp._tables.snapshot import TableSnapshot
@@ -105,7 +105,7 @@ class TabularPredictor(FrozenModel):
             raise AttributeError("the model was fitted without feature names")
         return names.copy()
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, out: Array | None = None) -> Array:
         """Predict values; of a classifier, classes.
 
         Parameters
@@ -114,6 +114,8 @@ class TabularPredictor(FrozenModel):
             One raw row: a dict by the names of the columns, which may leave out what is
             missing, or its cells in order. Or many: a list of such rows, a
             two-dimensional array, or a frame of pandas, polars or pyarrow.
+        out : ndarray, default=None
+            Where to write: C-contiguous, of the shape and dtype of the result.
 
         Returns
         -------
@@ -124,20 +126,13 @@ class TabularPredictor(FrozenModel):
         ------
         ValueError
             If X has other columns, or a column holds what it must not, such as a text
-            among numbers; the message names the column.
+            among numbers; the message names the column. If ``out`` does not fit.
         """
-        values = self._of_plain_row(X)
-        if values is not None:
-            return values
-        outputs = self._outputs(X)
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-
-    def _of_plain_row(self, X):
-        """The result for a plain row, None for anything else."""
-        try:
-            return self._of_plain(X)
-        except (TypeError, OverflowError):  # of a value without hash, of a huge int
-            return None
+        y = self._of_plain(X)
+        if y is None:
+            outputs = self._outputs(X)
+            y = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return y if out is None else copied(y, out)
 
     def _outputs(self, X):
         """Outputs in two dimensions, for any kind of X."""
@@ -165,56 +160,62 @@ class TabularClassifierPredictor(TabularPredictor):
         Class labels, read-only; ``arange(n_labels)`` for several labels.
     """
 
-    __slots__ = ()
+    __slots__ = ("_has_one_class", "classes_")
+    classes_: Array
 
-    @property
-    def classes_(self) -> Array:
-        """Class labels, read-only."""
-        return self._snapshot.classes
+    def __init__(self, snapshot: TableSnapshot, n_threads: int = 1) -> None:
+        super().__init__(snapshot, n_threads)
+        _, classes, is_multilabel = self._snapshot
+        has_one_class = len(classes) == 1 and not is_multilabel
+        self._put(classes_=classes, _has_one_class=has_one_class)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, out: Array | None = None) -> Array:
         """Predict classes.
 
         Parameters
         ----------
         X : dict, list, tuple, Series, ndarray, DataFrame or Table
             One raw row or many, as of `TabularPredictor.predict`.
+        out : ndarray, default=None
+            Where to write: C-contiguous, of the shape and dtype of the result.
 
         Returns
         -------
         y : ndarray of shape (n_rows,) or (n_rows, n_labels)
             Labels, or an indicator matrix of ints for several labels.
         """
-        _, classes, is_multilabel = self._snapshot
-        outputs = self._probabilities(X)
-        if is_multilabel:
-            return (outputs > 0.5).astype(int)
-        if len(classes) == 1:
-            return np.repeat(classes, len(outputs))
-        return classes[class_numbers(outputs)]
+        outputs = self._of_plain(X)
+        if outputs is None:
+            outputs = self._outputs(X)
+        if self._snapshot.is_multilabel:
+            y = (outputs > 0.5).astype(int)
+        elif self._has_one_class:
+            y = np.repeat(self.classes_, len(outputs))
+        else:
+            y = self.classes_[class_numbers(outputs)]
+        return y if out is None else copied(y, out)
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any, *, out: Array | None = None) -> Array:
         """Predict probabilities of the classes.
 
         Parameters
         ----------
         X : dict, list, tuple, Series, ndarray, DataFrame or Table
             One raw row or many, as of `TabularPredictor.predict`.
+        out : ndarray, default=None
+            Where to write: C-contiguous, of the shape and dtype of the result.
 
         Returns
         -------
         proba : ndarray of shape (n_rows, n_classes)
             In the order of ``classes_``; for several labels the probability of each.
         """
-        outputs = self._probabilities(X)
-        if len(self.classes_) == 1 and not self._snapshot.is_multilabel:
-            return np.ones_like(outputs[:, :1])
-        return outputs
-
-    def _probabilities(self, X):
-        """Outputs of the network for any kind of X."""
-        outputs = self._of_plain_row(X)
-        return self._outputs(X) if outputs is None else outputs
+        proba = self._of_plain(X)
+        if proba is None:
+            proba = self._outputs(X)
+        if self._has_one_class:
+            proba = np.ones_like(proba[:, :1])
+        return proba if out is None else copied(proba, out)
 
 
 _ROWS = (dict, list, tuple)

@@ -67,10 +67,7 @@ class RowEncoder:
         ValueError
             If the row has other columns, or a column holds what it must not.
         """
-        try:
-            Z = self.of_plain.encode(row)
-        except (TypeError, OverflowError):  # of a value without hash, of a huge int
-            Z = None
+        Z = self.of_plain.encode(row)
         return self._careful(row) if Z is None else Z
 
     def _careful(self, row):

@@ -23,6 +23,7 @@ from fastmlp._utils.threads import allowed_threads
 
 if TYPE_CHECKING:
     from fastmlp._mlp.annotations import Callback
+    from fastmlp._tables.predictor import TabularPredictor
     from fastmlp._tabular.annotations import TableLike
     from fastmlp._utils.annotations import ArrayLike, FilePath, Weights
 
@@ -150,6 +151,10 @@ class BaseTabularMLP(Estimator):
         weights.setflags(write=not read_only)
         return {"_model": replace(self._model, weights=weights)}
 
+    def _temperature(self, task):
+        """The divisor of the outputs; 1 leaves them as they are."""
+        return 1.0
+
     def _outputs(self, X):
         """Mean outputs of the members for a raw table."""
         check_is_fitted(self, "_model")
@@ -171,7 +176,7 @@ class BaseTabularMLP(Estimator):
         )
 
     @suggests_keywords
-    def compile(self, *, n_threads=None):
+    def compile(self, *, n_threads: int | None = None) -> TabularPredictor:
         """Freeze the fitted model for fast prediction of raw rows.
 
         Parameters

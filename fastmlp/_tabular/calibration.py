@@ -48,9 +48,11 @@ def temperature(task):
     return float(np.exp(found.x)) if np.isfinite(found.fun) else 1.0
 
 
-def divide_outputs(network, members, divisor):
+def divide_outputs(task, divisor):
     """Fold a temperature into the last layer of each member, in place."""
-    for params in members:
-        coefs, intercepts = network.split(params)
-        coefs[-1] /= divisor
-        intercepts[-1] /= divisor
+    if divisor == 1:
+        return
+    for params in task.members():
+        coefs, intercepts = task.network.split(params)
+        coefs[-1][:] = coefs[-1] / divisor
+        intercepts[-1][:] = intercepts[-1] / divisor

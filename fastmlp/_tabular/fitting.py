@@ -18,6 +18,7 @@ from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.records import publish
 from fastmlp._tables.encoder import TableEncoder
 from fastmlp._tables.model import TabularModel, stage_of
+from fastmlp._tabular.calibration import divide_outputs
 from fastmlp._tabular.importances import feature_importances
 from fastmlp._tabular.split import folds, holdout
 from fastmlp._tabular.training import new_task, train
@@ -44,6 +45,8 @@ def fit(estimator, X, y, sample_weight, options):
         _check_parts(estimator, samples, rows, held_out)
         task = _train(estimator, samples, rows, held_out, options, random_state)
         task.check_finite()
+        divisor = estimator._temperature(task)
+        divide_outputs(task, divisor)
         _take_over(estimator, task)
         _take_record(estimator, task.record)
         estimator.feature_importances_ = feature_importances(
@@ -53,7 +56,7 @@ def fit(estimator, X, y, sample_weight, options):
             "interrupted",
             "max_time",
         ):
-            _refit(estimator, samples, options, random_state)
+            _refit(estimator, samples, options, random_state, divisor)
 
 
 def checked_targets(estimator, X, y):
@@ -183,7 +186,7 @@ def _take_record(estimator, record):
     estimator.best_epoch_ = int(best[-1]) + 1 if len(best) else record.n_iter
 
 
-def _refit(estimator, samples, options, random_state):
+def _refit(estimator, samples, options, random_state, divisor):
     """Train anew on all rows to the best epoch; else the model stays as it is."""
     model = estimator._model
     all_rows = np.arange(len(samples.y), dtype=np.intp)
@@ -196,6 +199,7 @@ def _refit(estimator, samples, options, random_state):
     except KeyboardInterrupt:  # before the first epoch
         reason = "interrupted"
     if reason == "max_iter":
+        divide_outputs(task, divisor)
         _take_over(estimator, task)
         return
     estimator._model = model

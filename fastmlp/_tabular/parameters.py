@@ -66,6 +66,7 @@ RULES = {
 }
 CLASSIFIER_RULES = {
     "scoring": [one_of(("log_loss", "accuracy"))],
+    "calibrate": [BOOLEAN],
     **_taken(MLP_RULES, "label_smoothing"),
     **_taken(MLP_CLASSIFIER_RULES, "class_weight"),
 }

@@ -7,7 +7,7 @@ flat vector holds the weights of all, member after member.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from fastmlp._core.solvers import Epoch
 from fastmlp._model import averages
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.task import Task
+
+STOP_SECONDS = 0.05  # after which a run is stopped again, if it began meanwhile
 
 
 class MembersTask(Task):
@@ -88,7 +90,7 @@ class MembersOrder:
 
 
 class Curves:
-    """Learning rate, weight decay and dropout of every step of a fit.
+    """Learning rate, weight decay, dropout and epsilon of every step of a fit.
 
     Parameters
     ----------
@@ -98,12 +100,15 @@ class Curves:
         Functions of the progress from 0 to 1, of an array.
     dropout : callable
         The same for the rates of the layers, of shape (n_steps, n_layers); or None.
+    epsilon : ndarray of shape (n_steps,) or None
+        Of the rule; None for its constant.
     """
 
-    def __init__(self, n_steps, rate, weight_decay, dropout=None):
+    def __init__(self, n_steps, rate, weight_decay, dropout=None, epsilon=None):
         progress = np.arange(n_steps) / n_steps
         self.rate, self.weight_decay = rate(progress), weight_decay(progress)
         self.dropout = None if dropout is None else dropout(progress)
+        self.epsilon = epsilon
 
     def hand_to(self, epoch, first, n_steps):
         """Let an epoch of the core take the values of its steps."""
@@ -112,6 +117,7 @@ class Curves:
             learning_rate=self.rate[steps],
             weight_decay=self.weight_decay[steps],
             dropout=None if self.dropout is None else self.dropout[steps],
+            epsilon=None if self.epsilon is None else self.epsilon[steps],
         )
 
 
@@ -202,12 +208,22 @@ class Members:
         with ThreadPoolExecutor(self.n_threads) as pool:
             futures = [pool.submit(self._run_member, *task) for task in tasks]
             try:
-                for future in futures:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in done:
                     future.result()
             except BaseException:
-                for epoch in self.epochs:
-                    epoch.stop()
+                self._stop(futures)
                 raise
+
+    def _stop(self, futures):
+        """End the runs of all members, those too that are about to begin."""
+        for future in futures:
+            future.cancel()
+        running = futures
+        while running:
+            for epoch in self.epochs:
+                epoch.stop()
+            running = wait(running, STOP_SECONDS).not_done
 
     def _run_member(self, epoch, order, deadline):
         """One epoch of one member."""

@@ -270,7 +270,7 @@ def test_loss_gradient_is_that_of_the_raw_weights():
         (
             {"standardize_y": True},
             1e300 * Y_D,
-            "standardize_y=True needs finite var",
+            "y cannot be standardised, as its variances",
         ),
     ],
 )

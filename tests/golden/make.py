@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+from helpers import tables
 from helpers.models import TASKS, data, fitted, proba_or_values
 
 from fastmlp import save_model
@@ -37,6 +38,21 @@ def main(version):
             "predict": model.predict(X).tolist(),
         }
     (folder / "predictions.json").write_text(json.dumps(predictions))
+    write_tables(folder)
+
+
+def write_tables(folder):
+    """Write the files of models of tables."""
+    predictions, X = {}, tables.table()[:6]
+    for i, task in enumerate(("multiclass", "multilabel", "two outputs")):
+        name, dtype = f"table_{task.replace(' ', '_')}", ("float32", "float64")[i % 2]
+        model = tables.fitted(task, dtype, hidden_layer_sizes=(5, 3), n_members=1 + i)
+        save_model(model, folder / f"{name}.safetensors")
+        predictions[name] = {
+            "X": X.to_dict("records"),
+            "values": tables.proba_or_values(model, X).tolist(),
+        }
+    (folder / "tables.json").write_text(json.dumps(predictions))
 
 
 if __name__ == "__main__":

@@ -387,9 +387,9 @@ def test_predictor_is_frozen_and_can_be_pickled(task):
     assert copy.n_threads == 3 and repr(copy) == repr(predictor)
     np.testing.assert_array_equal(proba_or_values(copy, X), expected, strict=True)
     for name in ("n_threads", "dtype", "new", "_forward"):
-        with pytest.raises(AttributeError, match="a Predictor cannot be changed"):
+        with pytest.raises(AttributeError, match="Predictor cannot be changed"):
             setattr(predictor, name, 1)
-        with pytest.raises(AttributeError, match="a Predictor cannot be changed"):
+        with pytest.raises(AttributeError, match="Predictor cannot be changed"):
             delattr(predictor, name)
     if hasattr(model, "classes_"):
         with pytest.raises(ValueError):

@@ -1,6 +1,7 @@
 """The docstrings of the estimators: written from one text, and read by all tools."""
 
 import ast
+import doctest
 import importlib.util
 import inspect
 import pydoc
@@ -128,6 +129,14 @@ def test_editors_show_every_parameter_without_running_code(kind):
     (found,) = jedi.Script(code, project=project).infer(1, len(code))
     names = entries(found.docstring(raw=True))
     assert set(inspect.signature(kind).parameters) <= set(names)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_example_of_the_class_gives_what_it_shows(kind):
+    found = doctest.DocTestFinder(recurse=False).find(kind, kind.__name__, globs={})
+    results = [doctest.DocTestRunner().run(examples) for examples in found]
+    assert sum(result.attempted for result in results) > 3
+    assert not any(result.failed for result in results)
 
 
 def test_the_package_works_without_docstrings():

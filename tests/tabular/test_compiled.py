@@ -84,6 +84,19 @@ def test_every_form_of_one_row_and_of_many():
         assert_same(got, expected)
 
 
+def test_out():
+    for task in ("multiclass", "regression"):
+        predictor = fitted(task).compile()
+        for rows in (ROWS[0], X):
+            for method in methods(predictor):
+                expected = getattr(predictor, method)(rows)
+                out = np.empty_like(expected)
+                assert getattr(predictor, method)(rows, out=out) is out
+                assert_same(out, expected)
+                with pytest.raises(ValueError, match="out must be a writeable"):
+                    getattr(predictor, method)(rows, out=np.empty(3))
+
+
 @pytest.mark.parametrize(
     "cells",
     [

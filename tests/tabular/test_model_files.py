@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ from fastmlp.runtime import load_predictor
 
 pytestmark = pytest.mark.filterwarnings("ignore:y holds a single class")
 X = table()
+GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*/table_*.safetensors"))
 
 
 def metadata(path):
@@ -44,6 +46,19 @@ def metadata(path):
     length = struct.unpack("<Q", content[:8])[0]
     found = json.loads(content[8 : 8 + length])["__metadata__"]
     return found, json.loads(found["model"])
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_golden_file_loads_and_predicts(path):
+    expected = json.loads((path.parent / "tables.json").read_text())[path.stem]
+    values = np.array(expected["values"])
+    for model in (load_model(path), load_predictor(path)):
+        got = proba_or_values(model, expected["X"])
+        np.testing.assert_allclose(got, values, rtol=1e-5, atol=1e-6)
+
+
+def test_there_are_golden_files():
+    assert len(GOLDEN) >= 3
 
 
 @pytest.mark.parametrize("n_members", [1, 2])
