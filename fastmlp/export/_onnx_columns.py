@@ -13,7 +13,8 @@ from itertools import groupby
 import numpy as np
 
 from fastmlp._tables.scaling import bound
-from fastmlp.export._onnx_preparation import check_distinct, look_up
+from fastmlp.export._onnx_preparation import look_up
+from fastmlp.export._source import check_distinct
 
 _DOUBLE, _INT64, _STRING = 11, 7, 8  # element types of ONNX
 

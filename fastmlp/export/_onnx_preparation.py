@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from fastmlp.export._nested import contained
 from fastmlp.export._onnx_graph import needs_onnx
 from fastmlp.export._skl2onnx import Container
+from fastmlp.export._source import check_distinct
 
 # No text, and what onnxruntime makes of NaN, pandas.NA and None in an array of texts.
 # scikit-learn takes pandas.NA for NaN, but tells None from it.
@@ -320,14 +321,6 @@ def _place(graph, x, categories, is_text, unknown):
         total = graph.node("Add", [total, graph.node("Mul", [is_nan, count])])
     unknown = graph.constant(np.array(unknown, graph.dtype))
     return _as_int(graph, graph.node("Sub", [unknown, total]))
-
-
-def check_distinct(numbers):
-    """Raise ValueError if the dtype has made two categories equal."""
-    if len(np.unique(numbers)) < len(numbers):
-        is_narrow = numbers.dtype == np.float32
-        remedy = "use dtype='float64'" if is_narrow else "make them texts"
-        raise ValueError(f"categories are not distinct in {numbers.dtype}; {remedy}.")
 
 
 def _rows_of_categories(step, i):

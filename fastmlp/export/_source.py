@@ -57,3 +57,11 @@ def check_precision(arrays, dtype):
             f"the weights must be finite in {dtype} to be exported"
             + ("; use dtype='float64'." if dtype == np.float32 else ".")
         )
+
+
+def check_distinct(numbers):
+    """Raise ValueError if the dtype has made two categories equal."""
+    if len(np.unique(numbers)) < len(numbers):
+        is_narrow = numbers.dtype == np.float32
+        remedy = "use dtype='float64'" if is_narrow else "make them texts"
+        raise ValueError(f"categories are not distinct in {numbers.dtype}; {remedy}.")
