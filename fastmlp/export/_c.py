@@ -47,9 +47,17 @@ def to_c(
     ``NAME_classes``; for several labels ``NAME_labels(x, labels)`` writes 0 and 1.
     ``NAME_self_test()`` is 0 if a few rows come out as in Python.
 
+    For a model of a table all of them take ``(numbers, codes)`` in place of ``x``: raw
+    numbers (double, NAN where missing) and the codes of the categories, which
+    ``NAME_code_of_text(category, text)`` and ``NAME_code_of_number(category, number)``
+    find, 0 for a missing or unknown level. ``NAME_number_names`` and
+    ``NAME_categories`` tell the columns in their order. For ``loss="gaussian_nll"``
+    the means are followed by the standard deviations.
+
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor or Pipeline
+    estimator : MLPClassifier, MLPRegressor, TabularMLPClassifier, \
+            TabularMLPRegressor or Pipeline
         Fitted. A pipeline of scalers and an MLP becomes the model that `fold_scalers`
         makes of it.
     path : str or path-like, default=None
@@ -67,7 +75,8 @@ def to_c(
             default=None
         Typical rows: on them the error of "int8" is measured, and the first of them are
         the rows of the self-test. None takes rows from a normal distribution: with the
-        means and scales of ``standardize_X``, else the standard one.
+        means and scales of ``standardize_X``, else the standard one; for a table, rows
+        with the medians and scales of the training.
 
     Returns
     -------

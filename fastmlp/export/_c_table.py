@@ -19,6 +19,9 @@ from fastmlp.export._table_source import table_weights
 
 _TOLERANCE = {"float32": 1e-5, "float64": 1e-11}
 _DOUBLE = np.dtype(np.float64)
+_WEIGHTS_NOTE = """\
+/* A row for each member: what numbers take; tables t of the categories; of layer i the
+ * weights w (n_in, n_out) row by row, intercepts b and slopes p of its activation */"""
 
 
 def table_source(snapshot, dtype, name, X):
@@ -188,7 +191,7 @@ def _arrays(model, weights, real):
     for i, (w, b) in enumerate(zip(weights.coefs, weights.intercepts)):
         named |= {f"w{i}": w, f"b{i}": b}
     named |= {f"p{i}": slopes for i, slopes in enumerate(weights.slopes)}
-    arrays = []
+    arrays = [_WEIGHTS_NOTE]
     for name, array in named.items():
         rows = array.reshape(len(array), -1)
         if rows.size:

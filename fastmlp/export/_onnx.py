@@ -50,9 +50,17 @@ def to_onnx(
     returns); a regressor has the output ``prediction``, of the shape that ``predict``
     returns.
 
+    A model of a table takes raw columns: an input of shape (n_samples, 1) for each,
+    under its name (``x0``, ``x1``, ... without names, or one input ``X`` if no column
+    has texts). A category whose levels are texts takes strings, and any string that is
+    no level is missing, such as the empty one; other columns take numbers, NaN where
+    missing, and bools as 0 and 1. An output has an underscore behind its name if a
+    column has that name. For ``loss="gaussian_nll"`` there is the output ``std`` too.
+
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor, Pipeline or another estimator
+    estimator : MLPClassifier, MLPRegressor, TabularMLPClassifier, \
+            TabularMLPRegressor, Pipeline or another estimator
         Fitted. What is not a model of fastmlp itself is converted by skl2onnx, with the
         converter of `register_skl2onnx` for the models of fastmlp in it and with
         converters of fastmlp for imputers and encoders; its outputs are then those of
@@ -60,14 +68,16 @@ def to_onnx(
     path : str or path-like, default=None
         Where to write the file; None writes none.
     dtype : {"float32", "float64"} or dtype, default=None
-        Of input, weights and arithmetic; None takes that of the weights.
+        Of input, weights and arithmetic; None takes that of the weights. Raw numbers of
+        a table are scaled in float64 in any case.
     X : array-like or DataFrame, default=None
         A few rows of input, needed for a pipeline to tell the types of its columns. A
         DataFrame gives one input of shape (n_samples, 1) for each column, under its
         name, and so do lists and arrays that mix numbers and texts (``x0``, ``x1``,
         ...); others give the one input ``X``. Texts are strings, everything else is of
         ``dtype``. A missing text is an empty string, or "nan" or "<NA>", which
-        onnxruntime makes of NaN and pandas.NA, unless a category has that name.
+        onnxruntime makes of NaN and pandas.NA, unless a category has that name. A model
+        of a table needs none, and checks them.
 
     Returns
     -------
@@ -81,7 +91,14 @@ def to_onnx(
         If ``path`` is no path.
     ValueError
         If the classes have no type in ONNX, if a weight is not finite in ``dtype``, if
-        ``X`` does not fit the estimator, or if a step has no form in ONNX.
+        ``X`` does not fit the estimator, if a step has no form in ONNX, or if a model
+        of a table is not alone.
+
+    Warns
+    -----
+    UserWarning
+        If the numbers of a column of a table are so large beside their spread that
+        inputs in ``dtype`` lose digits that matter.
 
     References
     ----------

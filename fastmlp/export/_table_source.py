@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp._core.kernels import n_frequencies, n_periodic
-from fastmlp._mlp.pipeline import without_search
+from fastmlp._mlp.pipeline import is_model, without_search
 from fastmlp._tables.model import number_parts, stage_tensors
 from fastmlp._tabular.base import BaseTabularMLP
 from fastmlp.export._nested import contained
@@ -57,11 +57,6 @@ class TableWeights(NamedTuple):
         ]
 
 
-def is_table_model(estimator):
-    """Return whether this is an estimator for tables."""
-    return isinstance(estimator, BaseTabularMLP)
-
-
 def table_model(estimator):
     """The estimator for tables that an estimator is or has found, else None.
 
@@ -70,13 +65,12 @@ def table_model(estimator):
     ValueError
         If it holds one and does something else with it.
     """
-    if not contained(estimator, (BaseTabularMLP,)):
+    if is_model(estimator) or not (held := contained(estimator, (BaseTabularMLP,))):
         return None
     estimator = without_search(estimator)
-    if is_table_model(estimator):
+    if isinstance(estimator, BaseTabularMLP):
         return estimator
-    name = type(estimator).__name__
-    inner = type(contained(estimator, (BaseTabularMLP,))[0]).__name__
+    name, inner = type(estimator).__name__, type(held[0]).__name__
     raise ValueError(
         f"an export of a {inner} takes the estimator alone, and no {name} that holds "
         "it. Export the fitted estimator that is in it, or pickle the whole."

@@ -4,6 +4,7 @@ import copy
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,6 +224,20 @@ int main(void) { return first_table_self_test() + net_self_test(); }
             check=True,
         )
         assert subprocess.run([tmp_path / "both"]).returncode == 0
+
+
+def test_the_example_of_the_guide(tmp_path):
+    guide = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```c\n(.*?)```", guide, re.S)
+    include, _, statements = block.strip().partition("\n")
+    X = pd.DataFrame({"size": np.arange(40) % 7.0, "town": ["Oslo", "Bodø"] * 20})
+    model = TabularMLPClassifier(**PARAMS).fit(X, np.where(X["size"] > 3, "a", "b"))
+    to_c(model, tmp_path / "model.h")
+    program = f"#include <stdio.h>\n{include}\nint main(void) {{{statements}\n}}\n"
+    built = compiled(tmp_path, "", program)
+    printed = subprocess.run([built], capture_output=True, text=True).stdout.split()
+    row = pd.DataFrame({"size": [0.5], "town": ["Oslo"]})
+    assert printed == list(model.predict(row))
 
 
 def test_the_self_test_notices_a_changed_weight(tmp_path):
