@@ -193,4 +193,6 @@ class ColumnInputs:
 
     def _flat(self, x, size):
         """An array (n_members, n, a, b) as (n_members, n, a * b)."""
-        return self._node("Reshape", x, self.graph.constant(np.array([0, 0, size])))
+        return self._node(
+            "Reshape", x, self.graph.constant(np.array([0, 0, size], np.int64))
+        )
