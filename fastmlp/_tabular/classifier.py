@@ -65,13 +65,13 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
 
     calibrate : bool, default=True
         Whether the probabilities are calibrated: the outputs are divided by a
-        temperature that makes the loss of the validation rows smallest [4]_, with a
-        prior that keeps few rows from moving it far from 1. It does not change which
-        class is most probable.
+        temperature that makes the loss of the validation rows smallest [1]_,
+        with a prior that keeps few rows from moving it far from 1. It does not change
+        which class of a single member is most probable.
 
     label_smoothing : float, default=0.0
         Share of each target, in [0, 1), that is divided equally among all classes
-        [1]_. It makes probabilities less extreme. Validation losses and
+        [2]_. It makes probabilities less extreme. Validation losses and
         scores take the targets as they are.
 
     -- Network --
@@ -82,7 +82,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
 
     number_embedding : "periodic" or None, default="periodic"
         What a layer sees of a number beside its scaled value: "periodic" adds 3
-        learnt functions of it, made of 16 cosines [2]_; None adds nothing, which
+        learnt functions of it, made of 16 cosines [3]_; None adds nothing, which
         takes less time and suits tables that are nearly linear.
 
     dropout : float, default=0.15
@@ -105,7 +105,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         rows, 128 up to 8,192, 256 up to 30,000, 512 up to 100,000 and then 1,024.
 
     learning_rate_init : float or "auto", default="auto"
-        Largest rate of Adam, which four cosine cycles reach and leave [3]_;
+        Largest rate of Adam, which four cosine cycles reach and leave [4]_;
         "auto" is 0.04 for the classifier and 0.2 for the regressor. Some tensors take
         a multiple of it.
 
@@ -185,8 +185,8 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         one) and "seconds" of each epoch.
 
     temperature_ : float
-        What the outputs were divided by for ``calibrate=True``, else 1; above 1 for a
-        network that was too sure of itself.
+        What the outputs were divided by with ``calibrate``, else 1; above 1 for a network
+        that was too sure of itself.
 
     feature_importances_ : ndarray of shape (n_features_in_,)
         How much each column counts, with sum 1: the mean over at most 1,000 validation
@@ -213,14 +213,14 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
 
     References
     ----------
-    .. [1] C. Szegedy et al., "Rethinking the inception architecture for computer
-       vision", 2016, arXiv:1512.00567.
-    .. [2] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical
-       features in tabular deep learning", NeurIPS 2022.
-    .. [3] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong
-       pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
-    .. [4] C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On calibration of modern neural
+    .. [1] C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On calibration of modern neural
        networks", ICML 2017.
+    .. [2] C. Szegedy et al., "Rethinking the inception architecture for computer
+       vision", 2016, arXiv:1512.00567.
+    .. [3] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical
+       features in tabular deep learning", NeurIPS 2022.
+    .. [4] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
 
     Examples
     --------
