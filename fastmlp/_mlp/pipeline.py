@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._data.scaling import Scaling
 from fastmlp._mlp.classifier import MLPClassifier
+from fastmlp._mlp.estimator import Estimator
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._model.losses import standardizable
 
@@ -177,6 +178,12 @@ def _no_model(estimator):
     text = f"expected a fastmlp.MLPClassifier or MLPRegressor, got {type(estimator)!r}."
     if type(estimator).__module__.startswith("sklearn.neural_network"):
         return f"{text} A model of scikit-learn converts with fastmlp.from_sklearn."
+    if isinstance(estimator, Estimator):
+        return (
+            f"{text} What a {name} does to raw columns has no place in plain layers: "
+            "save it with fastmlp.save_model, or convert it with fastmlp.to_onnx or "
+            "fastmlp.to_c."
+        )
     if hasattr(estimator, "predict") and hasattr(estimator, "get_params"):
         return (
             f"{text} What {name} does with the predictions of the models in it would "

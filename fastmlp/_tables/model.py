@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from fastmlp._core.kernels import parametric_activations
+from fastmlp._core.kernels import n_frequencies, n_periodic, parametric_activations
 from fastmlp._core.network import Data, Network, Objective
 from fastmlp._core.prediction import predict
 from fastmlp._core.stage import InputStage
@@ -55,6 +55,33 @@ def stage_of(encoder, is_periodic, embedding_width=EMBEDDING_WIDTH):
         for table, levels in zip(encoder.tables, encoder.levels)
     ]
     return InputStage(encoder.n_numbers, tables, is_periodic)
+
+
+def stage_tensors(stage, weights):
+    """Views of the weights of an input stage, by the names of its tensors."""
+    return {
+        name: weights[offset : offset + int(np.prod(shape))].reshape(shape)
+        for name, shape, offset, _ in stage.tensors()
+    }
+
+
+def number_parts(tensor):
+    """Views of the weights of numbers with periodic embeddings, a row for each.
+
+    Parameters
+    ----------
+    tensor : ndarray of shape (n_numbers, size)
+
+    Returns
+    -------
+    frequency, phase : ndarray of shape (n_numbers, n_frequencies)
+    matrix : ndarray of shape (n_numbers, n_frequencies * n_periodic)
+    bias : ndarray of shape (n_numbers, n_periodic)
+    missing : ndarray of shape (n_numbers, n_periodic + 1)
+        What a missing number takes.
+    """
+    ends = np.cumsum([n_frequencies] * 2 + [n_frequencies * n_periodic, n_periodic])
+    return np.split(tensor, ends, axis=1)
 
 
 @dataclass

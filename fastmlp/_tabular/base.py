@@ -166,6 +166,15 @@ class BaseTabularMLP(Estimator):
         check_is_fitted(self, "_model")
         return self._model.objective
 
+    def _table_snapshot(self):
+        """The fitted model and what its outputs mean; no array is copied."""
+        check_is_fitted(self, "_model")
+        return TableSnapshot(
+            self._model,
+            getattr(self, "classes_", None),
+            self._model.objective.loss.startswith("binary"),
+        )
+
     @suggests_keywords
     def compile(self, *, n_threads: int | None = None) -> TabularPredictor:
         """Freeze the fitted model for fast prediction of raw rows.
@@ -182,15 +191,10 @@ class BaseTabularMLP(Estimator):
             Holds copies of the weights, so that later training does not change it. It
             needs no scikit-learn: unpickle it in a process that never imports that.
         """
-        check_is_fitted(self, "_model")
+        snapshot = self._table_snapshot()
         n_threads = self.n_threads if n_threads is None else n_threads
         asked = type(self)(n_threads=n_threads)
         check_parameters(asked, {"n_threads": self._parameter_rules["n_threads"]})
-        snapshot = TableSnapshot(
-            self._model,
-            getattr(self, "classes_", None),
-            self._model.objective.loss.startswith("binary"),
-        )
         return make_table_predictor(snapshot, allowed_threads(n_threads))
 
     def _file_content(self, tensors):

@@ -10,11 +10,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fastmlp._core.kernels import n_frequencies, n_periodic
 from fastmlp._core.layout import layout_of
 from fastmlp._core.network import Data, Layers, Network, Objective
 from fastmlp._core.prediction import predict
-from fastmlp._tables.model import Architecture
+from fastmlp._tables.model import Architecture, number_parts, stage_tensors
 from fastmlp._training.members import Curves
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.95, 1e-8  # of Adam
@@ -177,11 +176,7 @@ def _before_activation(network, coefs, intercepts, slopes, stage, layer, data):
 
 def _start_stage(stage, weights, tables, random_state):
     """The starting weights of an input stage, in place."""
-    tensors = {
-        name: weights[offset : offset + int(np.prod(shape))].reshape(shape)
-        for name, shape, offset, _ in stage.tensors()
-    }
-    for name, tensor in tensors.items():
+    for name, tensor in stage_tensors(stage, weights).items():
         if name == "scale":
             tensor[:] = 1
         elif name == "numbers":
@@ -198,8 +193,7 @@ def _start_numbers(tensor, random_state):
     _n, width = tensor.shape
     if width == 1:
         return
-    ends = np.cumsum([n_frequencies] * 2 + [n_frequencies * n_periodic, n_periodic])
-    frequency, phase, matrix, bias, _ = np.split(tensor, ends, axis=1)
+    frequency, phase, matrix, bias, _ = number_parts(tensor)
     frequency[:] = FREQUENCY_SCALE * random_state.standard_normal(frequency.shape)
     phase[:] = random_state.uniform(-np.pi, np.pi, phase.shape)
     for weights in (matrix, bias):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from pathlib import Path
@@ -14,9 +13,12 @@ from fastmlp._files.safetensors import atomic_write, check_path
 from fastmlp._mlp.pipeline import as_model
 from fastmlp._utils.numbers import dtype_name
 from fastmlp._utils.spelling import suggests_keywords
+from fastmlp.export import _c_literals as literals
 from fastmlp.export import _c_template as template
 from fastmlp.export._c_numbers import statistics, typical_rows, written_model
+from fastmlp.export._c_table import table_source
 from fastmlp.export._source import check_precision, snapshot
+from fastmlp.export._table_source import table_model
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,9 +47,17 @@ def to_c(
     ``NAME_classes``; for several labels ``NAME_labels(x, labels)`` writes 0 and 1.
     ``NAME_self_test()`` is 0 if a few rows come out as in Python.
 
+    For a model of a table all of them take ``(numbers, codes)`` in place of ``x``: raw
+    numbers (double, NAN where missing) and the codes of the categories, which
+    ``NAME_code_of_text(category, text)`` and ``NAME_code_of_number(category, number)``
+    find, 0 for a missing or unknown level. ``NAME_number_names`` and
+    ``NAME_categories`` tell the columns in their order. For ``loss="gaussian_nll"``
+    the means are followed by the standard deviations.
+
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor or Pipeline
+    estimator : MLPClassifier, MLPRegressor, TabularMLPClassifier, \
+            TabularMLPRegressor or Pipeline
         Fitted. A pipeline of scalers and an MLP becomes the model that `fold_scalers`
         makes of it.
     path : str or path-like, default=None
@@ -65,7 +75,8 @@ def to_c(
             default=None
         Typical rows: on them the error of "int8" is measured, and the first of them are
         the rows of the self-test. None takes rows from a normal distribution: with the
-        means and scales of ``standardize_X``, else the standard one.
+        means and scales of ``standardize_X``, else the standard one; for a table, rows
+        with the medians and scales of the training.
 
     Returns
     -------
@@ -90,17 +101,19 @@ def to_c(
     """
     if path is not None:
         check_path(path)
+    found = table_model(estimator)
+    if found is not None:
+        source = table_source(
+            found._table_snapshot(), dtype, _checked_name(name, path), X
+        )
+        return _written(source, path)
     estimator = as_model(estimator)
     model = snapshot(estimator)
     dtype = dtype_name(model.coefs[0].dtype if dtype is None else dtype)
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise ValueError(f"dtype must be one of {_DTYPES}, got {dtype!r}.")
-    name = name or (re.sub(r"\W", "_", Path(path).stem) if path else "model")
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or template.KEYWORDS.fullmatch(
-        name
-    ):
-        raise ValueError(f"name must be an identifier of C, got {name!r}.")
-    check_precision(model, _real(dtype))
+    name = _checked_name(name, path)
+    check_precision(model.coefs + model.intercepts, _real(dtype))
     scaling = (getattr(estimator, "_scaling", None) or {}).get("X")
     rows = typical_rows(model, X, scaling, _real(dtype))
     scalings = [None]
@@ -115,6 +128,20 @@ def to_c(
             )
         scalings += [scaling] * (scaling is not None) + statistics(X, rows)
     source = _source(model, dtype, name, rows, scalings, is_random=X is None)
+    return _written(source, path)
+
+
+def _checked_name(name, path):
+    """The prefix of all names: the one that is asked for, or the stem of a path."""
+    name = name or (re.sub(r"\W", "_", Path(path).stem) if path else "model")
+    is_word = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
+    if not is_word or template.KEYWORDS.fullmatch(name):
+        raise ValueError(f"name must be an identifier of C, got {name!r}.")
+    return name
+
+
+def _written(source, path):
+    """The text of a header, after it is written to a path, if there is one."""
     if path is not None:
         atomic_write(path, [source.encode()])
     return source
@@ -148,16 +175,21 @@ def _source(model, dtype, name, X, scalings, is_random):
         "sizes": "-".join(map(str, model.units)),
         "dtype": dtype,
         "n_features": model.units[0],
+        "parameters": "const $real *x",
+        "arguments": "x",
         "n_outputs": expected.shape[1],
         "n_rows": len(rows),
         "n_error_rows": len(X),
         "error_rows": "random rows" if is_random else "rows",
         "stack": real.itemsize
         * (2 * max(model.units[1:]) + model.units[0] * (inputs is not None)),
-        "max_error": _number(1.000001 * error, real),
-        "tolerance": _number(_TOLERANCE[dtype], real),
-        "rows": _table(rows, real),
-        "expected": _table(expected[: len(rows)], real),
+        "max_error": literals.number(1.000001 * error, real),
+        "tolerance": literals.number(_TOLERANCE[dtype], real),
+        "row_arrays": "static const $real rows[$n_rows][${NAME}_N_FEATURES] = "
+        f"{{\n    {literals.table(rows, real)}}};",
+        "row_arguments": "rows[row]",
+        "unit": "1",
+        "expected": literals.table(expected[: len(rows)], real),
         "weights": "\n".join(
             [
                 *_input_arrays(inputs, real),
@@ -170,12 +202,12 @@ def _source(model, dtype, name, X, scalings, is_random):
     parts = [template.HEAD]
     if is_int8:
         parts.append(template.ERROR)
-    parts.append(template.NETWORK)
+    parts += [template.WEIGHTS, template.PREDICT]
     if model.is_multilabel:
         parts.append(template.LABELS)
     elif model.is_classifier:
         parts.append(template.CLASS)
-        names |= _class_names(model.classes)
+        names |= literals.class_names(model.classes)
     parts.append(template.SELF_TEST)
     return template.filled("".join(parts), names)
 
@@ -191,30 +223,27 @@ def _input_arrays(inputs, real):
     """The arrays that scale the features, if the C code does."""
     if inputs is None:
         return []
-    n_features = len(inputs.mean)
+    size = f"[{len(inputs.mean)}]"
     return ["/* features enter as (x - mean) * factor */"] + [
-        f"static const $real ${{name}}_{what}[{n_features}] = "
-        f"{{{_numbers(values, real)}}};"
+        literals.array("$real", what, size, literals.numbers(values, real))
         for what, values in zip(inputs._fields, inputs)
     ]
 
 
 def _arrays(i, layer, real):
     """The arrays of layer i."""
-    fan_in, fan_out = layer.w.shape
-    kind = "$real" if layer.scale is None else "signed char"
+    (fan_in, fan_out), is_int8 = layer.w.shape, layer.scale is not None
+    kind = "signed char" if is_int8 else "$real"
+    of = literals.integers(layer.w) if is_int8 else literals.numbers(layer.w, real)
+    size = f"[{fan_out}]"
     texts = [
         f"/* layer {i + 1}: weights ({fan_in}, {fan_out}) row by row, intercepts */",
-        f"static const {kind} ${{name}}_w{i}[{layer.w.size}] = {{"
-        + (_numbers(layer.w, real) if layer.scale is None else _integers(layer.w))
-        + "};",
-        f"static const $real ${{name}}_b{i}[{fan_out}] = {{"
-        + _numbers(layer.b, real)
-        + "};",
+        literals.array(kind, f"w{i}", f"[{layer.w.size}]", of),
+        literals.array("$real", f"b{i}", size, literals.numbers(layer.b, real)),
     ]
-    if layer.scale is not None:
-        numbers = _numbers(layer.scale, real)
-        texts.append(f"static const $real ${{name}}_s{i}[{fan_out}] = {{{numbers}}};")
+    if is_int8:
+        scales = literals.numbers(layer.scale, real)
+        texts.append(literals.array("$real", f"s{i}", size, scales))
     return "\n".join(texts)
 
 
@@ -270,61 +299,3 @@ def _activation(name, parameter, n_units, target):
         z=f"{target}[i]", p=f"($real){parameter!r}"
     )
     return f"{loop}{target}[i] = {formula};"
-
-
-def _class_names(classes):
-    """The type and the values of the array of classes."""
-    n = len(classes)
-    if classes.dtype.kind in "iub":
-        values = [int(value) for value in classes]
-        if not all(-(2**31) < value < 2**31 for value in values):
-            raise ValueError("the classes must be below 2**31 to be exported to C.")
-        kind, items = "long", [f"{value}L" for value in values]
-    elif classes.dtype.kind == "f":
-        kind, items = "double", [_number(value, np.dtype(float)) for value in classes]
-    elif all(isinstance(value, str) for value in classes):
-        kind, items = "char *const", [_c_string(str(value)) for value in classes]
-    else:
-        raise ValueError(f"classes of dtype {classes.dtype} have no form in C.")
-    return {"class_type": kind, "n_classes": n, "classes": ", ".join(items)}
-
-
-def _c_string(text):
-    """A literal of a text in UTF-8; what is not plain ASCII in octal."""
-    if "\0" in text:
-        raise ValueError(f"the class {text!r} holds a NUL, which ends a text in C.")
-    if text.isascii() and text.isprintable() and not set("?$") & set(text):
-        return json.dumps(text)
-    return '"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"'
-
-
-def _number(value, real):
-    """A literal that reads back as the same number."""
-    if not np.isfinite(value):
-        raise ValueError(f"{value} has no form in C.")
-    text = f"{float(value):.9g}" if real == np.float32 else repr(float(value))
-    if not any(mark in text for mark in ".e"):
-        text += ".0"
-    return text + ("f" if real == np.float32 else "")
-
-
-def _numbers(values, real):
-    """A list of literals, broken into lines."""
-    return _lines(_number(value, real) for value in np.ravel(values))
-
-
-def _integers(values):
-    """A list of whole numbers, broken into lines."""
-    return _lines(str(int(value)) for value in np.ravel(values))
-
-
-def _lines(items):
-    """Items with commas between them, a few on a line."""
-    items, size = list(items), 6
-    lines = [", ".join(items[i : i + size]) for i in range(0, len(items), size)]
-    return ",\n    ".join(lines)
-
-
-def _table(values, real):
-    """Literals of a matrix."""
-    return ",\n    ".join(f"{{{_numbers(row, real)}}}" for row in values)

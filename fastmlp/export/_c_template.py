@@ -58,7 +58,7 @@ ERROR = """\
 #define ${NAME}_MAX_ERROR $max_error
 """
 
-NETWORK = """\
+WEIGHTS = """\
 
 $weights
 
@@ -72,8 +72,11 @@ static inline void ${name}_dense(
     for (i = 0; i < n_in; ++i)
         for (j = 0; j < n_out; ++j) z[j] += x[i] * w[(long)i * n_out + j];
 $finish}
+"""
 
-static inline void ${name}_predict(const $real *x, $real *out)
+PREDICT = """\
+
+static inline void ${name}_predict(${parameters}, $real *out)
 {
 $body
 $output}
@@ -117,30 +120,30 @@ CLASS = """\
 static const $class_type ${name}_classes[$n_classes] = {$classes};
 
 /* The place of the class in ${name}_classes */
-static inline int ${name}_class(const $real *x)
+static inline int ${name}_class(${parameters})
 {
     $real out[${NAME}_N_OUTPUTS];
     int k, best = 0;
-    ${name}_predict(x, out);
+    ${name}_predict(${arguments}, out);
     for (k = 1; k < ${NAME}_N_OUTPUTS; ++k)
         if (out[k] > out[best]) best = k;
     return best;
 }
 
-static inline const $class_type *${name}_label(const $real *x)
+static inline const $class_type *${name}_label(${parameters})
 {
-    return &${name}_classes[${name}_class(x)];
+    return &${name}_classes[${name}_class(${arguments})];
 }
 """
 
 LABELS = """\
 
 /* labels (${NAME}_N_OUTPUTS) := 1 where the probability is above 1/2, else 0 */
-static inline void ${name}_labels(const $real *x, int *labels)
+static inline void ${name}_labels(${parameters}, int *labels)
 {
     $real out[${NAME}_N_OUTPUTS];
     int k;
-    ${name}_predict(x, out);
+    ${name}_predict(${arguments}, out);
     for (k = 0; k < ${NAME}_N_OUTPUTS; ++k) labels[k] = out[k] > ($real)0.5;
 }
 """
@@ -149,17 +152,16 @@ SELF_TEST = """\
 
 static inline int ${name}_self_test(void)
 {
-    static const $real rows[$n_rows][${NAME}_N_FEATURES] = {
-    $rows};
+    $row_arrays
     static const $real expected[$n_rows][${NAME}_N_OUTPUTS] = {
     $expected};
     int row, k, n_wrong = 0;
     for (row = 0; row < $n_rows; ++row) {
         $real out[${NAME}_N_OUTPUTS];
         int is_wrong = 0;
-        ${name}_predict(rows[row], out);
+        ${name}_predict($row_arguments, out);
         for (k = 0; k < ${NAME}_N_OUTPUTS; ++k) {
-            const $real size = 1 + fabs$f(expected[row][k]);
+            const $real size = $unit + fabs$f(expected[row][k]);
             if (!(fabs$f(out[k] - expected[row][k]) <= $tolerance * size)) is_wrong = 1;
         }
         n_wrong += is_wrong;

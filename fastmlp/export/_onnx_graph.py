@@ -55,6 +55,13 @@ def class_array(model):
     )
 
 
+def label_type(graph, model):
+    """The element type of labels."""
+    if has_texts(model):
+        return graph.onnx.TensorProto.STRING
+    return graph.onnx.helper.np_dtype_to_tensor_dtype(class_array(model).dtype)
+
+
 def add_network(graph, model, x, outputs, dtype, flat=True):
     """Add the nodes of a model.
 
@@ -71,31 +78,30 @@ def add_network(graph, model, x, outputs, dtype, flat=True):
     flat : bool
         Whether a single value of each row loses its axis.
     """
-    check_precision(model, np.dtype(dtype))
+    check_precision(model.coefs + model.intercepts, np.dtype(dtype))
     last = len(model.coefs) - 1
     for i, (w, b) in enumerate(zip(model.coefs, model.intercepts)):
         weights = [graph.constant(np.asarray(array, dtype)) for array in (w, b)]
         x = graph.node("Gemm", [x, *weights])
         if i < last:
-            x = _activation(graph, *model.activations[i], x, dtype)
+            x = activation(graph, *model.activations[i], x, dtype)
     if not model.is_classifier:
         kind = "Exp" if model.output_activation == "exp" else "Identity"
         if not flat or model.units[-1] > 1:
             graph.node(kind, [x], outputs[0])
             return
-        _squeeze(graph, graph.node(kind, [x]), outputs[0])
+        squeeze(graph, graph.node(kind, [x]), outputs[0])
     elif model.output_activation == "softmax":
         p = graph.node("Softmax", [x], outputs[1], axis=1)
-        code = graph.node("ArgMax", [p], axis=1, keepdims=0)
-        graph.node("Gather", [graph.constant(class_array(model)), code], outputs[0])
+        add_label(graph, model, p, outputs[0])
     elif model.is_binary:
         _add_binary(graph, model, graph.node("Sigmoid", [x]), outputs, dtype)
     else:
         p = graph.node("Sigmoid", [x], outputs[1])
-        graph.node("Cast", [_is_likely(graph, p, dtype)], outputs[0], to=7)  # int64
+        add_indicators(graph, p, outputs[0], dtype)
 
 
-def _squeeze(graph, x, output=None):
+def squeeze(graph, x, output=None):
     """Take the second axis away, which is an input of the node from opset 13 on."""
     if graph.opset < 13:
         return graph.node("Squeeze", [x], output, axes=[1])
@@ -108,22 +114,36 @@ def _is_likely(graph, p, dtype):
     return graph.node("Greater", [p, graph.constant(np.array(0.5, dtype))])
 
 
+def add_label(graph, model, p, output):
+    """The label of the largest of the probabilities of all classes."""
+    code = graph.node("ArgMax", [p], axis=1, keepdims=0)
+    graph.node("Gather", [graph.constant(class_array(model)), code], output)
+
+
+def add_indicators(graph, p, output, dtype):
+    """1 for each label whose probability is above 1/2, else 0."""
+    graph.node("Cast", [_is_likely(graph, p, dtype)], output, to=7)  # int64
+
+
+def add_only_class(graph, model, column, outputs, dtype):
+    """The label and the probability 1 of the only class, from any column (n, 1)."""
+    zero = graph.node("Sub", [column, column])
+    one = graph.constant(np.array(1, dtype))
+    add_label(graph, model, graph.node("Add", [zero, one], outputs[1]), outputs[0])
+
+
 def _add_binary(graph, model, p, outputs, dtype):
     """Label and both probabilities from that of the second class."""
-    classes = graph.constant(class_array(model))
-    one = graph.constant(np.array(1, dtype))
     if len(model.classes) == 1:
-        zero = graph.node("Sub", [p, p])
-        p = graph.node("Add", [zero, one], outputs[1])
-        code = graph.node("ArgMax", [p], axis=1, keepdims=0)
-    else:
-        graph.node("Concat", [graph.node("Sub", [one, p]), p], outputs[1], axis=1)
-        flat = _squeeze(graph, _is_likely(graph, p, dtype))
-        code = graph.node("Cast", [flat], to=7)
-    graph.node("Gather", [classes, code], outputs[0])
+        add_only_class(graph, model, p, outputs, dtype)
+        return
+    one = graph.constant(np.array(1, dtype))
+    graph.node("Concat", [graph.node("Sub", [one, p]), p], outputs[1], axis=1)
+    code = graph.node("Cast", [squeeze(graph, _is_likely(graph, p, dtype))], to=7)
+    graph.node("Gather", [graph.constant(class_array(model)), code], outputs[0])
 
 
-def _activation(graph, name, parameter, z, dtype):
+def activation(graph, name, parameter, z, dtype):
     """A hidden activation; returns the name of its output."""
     simple = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
     if name == "identity":

@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from fastmlp.export._nested import contained
 from fastmlp.export._onnx_graph import needs_onnx
 from fastmlp.export._skl2onnx import Container
+from fastmlp.export._source import check_distinct
 
 # No text, and what onnxruntime makes of NaN, pandas.NA and None in an array of texts.
 # scikit-learn takes pandas.NA for NaN, but tells None from it.
@@ -229,9 +230,8 @@ def _marks(graph, value):
 
 def _cells_that_are(graph, x, texts):
     """Return whether each cell is one of some texts."""
-    return graph.node(
-        "Cast", [_look_up(graph, x, texts, [1] * len(texts), 0)], to=_BOOL
-    )
+    found = look_up(graph, x, texts, [1] * len(texts), 0)
+    return graph.node("Cast", [found], to=_BOOL)
 
 
 def _is_nan(graph, x):
@@ -239,7 +239,7 @@ def _is_nan(graph, x):
     return graph.node("Not", [graph.node("Equal", [x, x])])
 
 
-def _look_up(graph, x, texts, numbers, default):
+def look_up(graph, x, texts, numbers, default):
     """Numbers that belong to texts, int64."""
     return graph.node(
         "LabelEncoder",
@@ -300,7 +300,7 @@ def _place(graph, x, categories, is_text, unknown):
             marks = _marks(graph, values[i])
             keys += marks
             places += [i] * len(marks)
-        return _look_up(graph, x, keys, places, unknown)
+        return look_up(graph, x, keys, places, unknown)
     try:
         numbers = np.array([values[i] for i in known]).astype(graph.dtype)
     except (TypeError, ValueError):
@@ -308,10 +308,7 @@ def _place(graph, x, categories, is_text, unknown):
             f"the categories {values[:5]} are no numbers, but X holds no text in their "
             "column: pass rows in which it has one."
         ) from None
-    if len(np.unique(numbers)) < len(numbers):
-        raise ValueError(
-            f"categories are not distinct in {graph.dtype}; use dtype='float64'."
-        )
+    check_distinct(numbers)
     # Each hit counts unknown - place, which is never 0, so that no hit gives unknown.
     counts = np.array([[unknown - i] for i in known], dtype=graph.dtype)
     hits = graph.node(

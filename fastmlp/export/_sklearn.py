@@ -20,6 +20,7 @@ from fastmlp._core.kernels import loss_outputs
 from fastmlp._inspection.representation import HiddenFeatures
 from fastmlp._mlp.activations import layer_activations
 from fastmlp._mlp.classifier import MLPClassifier
+from fastmlp._mlp.estimator import Estimator
 from fastmlp._mlp.parameters import hidden_sizes
 from fastmlp._mlp.planning import step_settings
 from fastmlp._mlp.regressor import MLPRegressor
@@ -196,6 +197,8 @@ def to_sklearn(estimator: Any) -> Any:
         raise TypeError(
             "expected a fastmlp.MLPClassifier or MLPRegressor, or an estimator that "
             f"holds one, got {type(estimator)!r}."
+            + " scikit-learn has no network for raw columns."
+            * bool(contained(estimator, (Estimator,)))
         )
     if contained(estimator, (HiddenFeatures,)):
         raise ValueError("scikit-learn has no HiddenFeatures.")

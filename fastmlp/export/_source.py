@@ -48,15 +48,20 @@ def snapshot(estimator):
     return taken
 
 
-def check_precision(model, dtype):
-    """Raise ValueError unless all weights of a snapshot are finite in a dtype."""
+def check_precision(arrays, dtype):
+    """Raise ValueError unless all weights are finite in a dtype."""
     with np.errstate(over="ignore"):
-        are_finite = all(
-            np.isfinite(array.astype(dtype)).all()
-            for array in model.coefs + model.intercepts
-        )
+        are_finite = all(np.isfinite(array.astype(dtype)).all() for array in arrays)
     if not are_finite:
         raise ValueError(
             f"the weights must be finite in {dtype} to be exported"
             + ("; use dtype='float64'." if dtype == np.float32 else ".")
         )
+
+
+def check_distinct(numbers):
+    """Raise ValueError if the dtype has made two categories equal."""
+    if len(np.unique(numbers)) < len(numbers):
+        is_narrow = numbers.dtype == np.float32
+        remedy = "use dtype='float64'" if is_narrow else "make them texts"
+        raise ValueError(f"categories are not distinct in {numbers.dtype}; {remedy}.")

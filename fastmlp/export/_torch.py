@@ -129,7 +129,6 @@ def _exponential(torch):
     return Exp()
 
 
-@suggests_keywords
 def from_torch(
     module: Sequential, *, classes: ArrayLike | None = None, **params: Any
 ) -> MLPClassifier | MLPRegressor:

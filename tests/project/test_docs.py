@@ -23,9 +23,25 @@ def _is_there(needed):
     return importlib.util.find_spec(needed) is not None or shutil.which(needed)
 
 
+# Sections whose blocks run on pages of which not all do.
+SECTIONS = [("deploy", "### Models of tables in other runtimes\n")]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_run(page):
-    found = re.findall(r"```python(?: (\w+))?\n(.*?)```", _page(page), re.S)
+    _run_blocks(page, _page(page))
+
+
+@pytest.mark.parametrize(("page", "section"), SECTIONS)
+def test_blocks_of_sections_run(page, section, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where they write files
+    text = _page(page).split(section)[1]
+    _run_blocks(page, re.split(r"^#+ ", text, maxsplit=1, flags=re.M)[0])
+
+
+def _run_blocks(page, text):
+    """Run the blocks of Python in a text, one after the other."""
+    found = re.findall(r"```python(?: (\w+))?\n(.*?)```", text, re.S)
     blocks = [block for needed, block in found if not needed or _is_there(needed)]
     assert blocks
     namespace = {}
