@@ -185,8 +185,8 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         one) and "seconds" of each epoch.
 
     temperature_ : float
-        What the outputs were divided by with ``calibrate``, else 1; above 1 for a network
-        that was too sure of itself.
+        What the outputs were divided by with ``calibrate``, else 1; above 1 for a
+        network that was too sure of itself.
 
     feature_importances_ : ndarray of shape (n_features_in_,)
         How much each column counts, with sum 1: the mean over at most 1,000 validation
