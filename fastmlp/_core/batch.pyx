@@ -318,8 +318,8 @@ cdef class BatchSum:
         if data.n_targets != data.n_samples or len(params) != net.c.n_params:
             raise ValueError("targets or params are of a wrong length for the network")
         n_columns = net.units[0] if net.stage is None else net.stage.n_columns
-        if data.c.n_features != n_columns or data.dtype != params.dtype:
-            raise ValueError("X has a wrong number of columns or dtype for the network")
+        if data.c.n_features != n_columns:
+            raise ValueError("X has a wrong number of columns for the network")
         if net.stage is not None and (
             data.c.is_sparse or data.c.is_wide or input_noise
             or (dropout and dropout[0])

@@ -330,7 +330,7 @@ def test_refusals(rng):
         Network((5, 4, 3), [("tanh", 0.0)], "log_loss", has_slopes=True)
     with pytest.raises(ValueError, match="wrong number of columns"):
         BatchSum(net, data_of(X[:, 1:], y), params, 10)
-    with pytest.raises(ValueError, match="wrong number of columns or dtype"):
+    with pytest.raises(TypeError, match="expected a C-contiguous"):
         BatchSum(net, data_of(X, y, np.float32), params, 10)
     with pytest.raises(ValueError, match="dense rows without noise"):
         BatchSum(net, Data(sparse.csr_array(np.nan_to_num(X)), y), params, 10)
