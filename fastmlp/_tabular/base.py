@@ -16,7 +16,7 @@ from fastmlp._tables.predictor import make_table_predictor
 from fastmlp._tables.snapshot import TableSnapshot
 from fastmlp._tabular import fitting, model_files
 from fastmlp._tabular.recipe import Recipe
-from fastmlp._tabular.training import Settings
+from fastmlp._tabular.training import Settings, epochs_for
 from fastmlp._training.checkpoint.file import make_checkpoint
 from fastmlp._utils.spelling import suggests_keywords
 from fastmlp._utils.threads import allowed_threads
@@ -103,7 +103,13 @@ class BaseTabularMLP(Estimator):
             callback=callback,
             checkpoint=make_checkpoint(checkpoint, checkpoint_every, resume),
         )
-        announcement = announced_fit(self, X, y, sample_weight, self.n_epochs)
+        announcement = announced_fit(
+            self,
+            X,
+            y,
+            sample_weight,
+            None if self.n_epochs == "auto" else self.n_epochs,
+        )
         with announcement as options.context:
             fitting.fit(self, X, y, sample_weight, options)
         return self
@@ -112,7 +118,7 @@ class BaseTabularMLP(Estimator):
         """Raise InvalidParameterError for a parameter that is not valid."""
         check_parameters(self, self._parameter_rules)
         check_own_constraints(self)
-        if self.validation == "folds" and self.n_members < 2:
+        if self.validation == "folds" and self.n_members == 1:
             raise ValueError(
                 "validation='folds' trains a member for each fold and needs "
                 f"n_members >= 2, got n_members={self.n_members}."
@@ -132,11 +138,13 @@ class BaseTabularMLP(Estimator):
             float(self.dropout),
         )
 
-    def _settings(self):
-        """What the parameters ask of the training."""
+    def _settings(self, n_rows):
+        """What the parameters ask of the training with so many rows in all."""
+        is_auto = self.n_epochs == "auto"
+        n_epochs = epochs_for(n_rows) if is_auto else int(self.n_epochs)
         return Settings(
-            n_epochs=int(self.n_epochs),
-            last_epoch=int(self.n_epochs),
+            n_epochs=n_epochs,
+            last_epoch=n_epochs,
             batch_size=None if self.batch_size == "auto" else int(self.batch_size),
             smoothing=float(getattr(self, "label_smoothing", 0.0)),
             patience=PATIENCE if self.early_stopping else None,

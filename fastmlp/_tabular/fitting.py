@@ -21,7 +21,7 @@ from fastmlp._tables.model import TabularModel, stage_of
 from fastmlp._tabular.calibration import divide_outputs
 from fastmlp._tabular.importances import feature_importances
 from fastmlp._tabular.split import folds, holdout
-from fastmlp._tabular.training import new_task, train
+from fastmlp._tabular.training import members_for, new_task, train
 from fastmlp._training.checkpoint.file import fingerprint
 from fastmlp._utils.warnings import warn
 
@@ -79,8 +79,10 @@ def checked_targets(estimator, X, y):
 def split_rows(estimator, encoded, random_state):
     """The rows that each member trains on, and those that judge it."""
     n_rows, labels = len(encoded), estimator._strata(encoded)
-    n_members = int(estimator.n_members)
-    if estimator.validation == "folds":
+    in_folds, n_members = estimator.validation == "folds", estimator.n_members
+    if n_members == "auto":
+        n_members = members_for(n_rows, in_folds)
+    if in_folds:
         return folds(n_rows, labels, n_members, random_state)
     fraction = float(estimator.validation_fraction)
     train_rows, held_out = holdout(n_rows, labels, fraction, random_state)
@@ -119,7 +121,7 @@ def _train(estimator, samples, rows, held_out, options, random_state):
         raise ValueError("X has no column with a value in the training rows.")
     samples = samples._replace(X=encoder.transform(samples.X))
     known = samples.part(seen)
-    recipe, settings = estimator._recipe(), estimator._settings()
+    recipe, settings = estimator._recipe(), estimator._settings(len(samples.y))
     if not is_judged:
         last_epoch = max(1, estimator.best_epoch_)
         settings = replace(settings, last_epoch=last_epoch, patience=None)

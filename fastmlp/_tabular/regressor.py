@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -102,14 +102,16 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
 
     -- Training --
 
-    n_members : int, default=1
+    n_members : int or "auto", default="auto"
         Networks whose predictions are averaged, each with a start and an order of
-        rows of its own. Several are more accurate and take so many times the
-        arithmetic; threads share them.
+        rows of its own. Several are more accurate, most on small tables, and take so
+        many times the arithmetic; threads share them. "auto" is 5 up to 2,000 rows and
+        for folds, else 1.
 
-    n_epochs : int, default=256
+    n_epochs : int or "auto", default="auto"
         Epochs over which the schedule of the learning rate is laid, and the most that
-        are trained.
+        are trained. "auto" is 256 up to 500 rows and then falls as the root of the
+        number of rows rises, 128 at 2,000 and 64 at 8,000, to 16.
 
     batch_size : int or "auto", default="auto"
         Rows of a step. "auto" goes by the number of training rows: 64 up to 1,024
@@ -259,7 +261,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         self,
         *,
         loss: NumberLoss = "squared_error",
-        n_members: int = 1,
+        n_members: int | Literal["auto"] = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         huber_delta: float = 1.0,
         quantile: float | Factors = 0.5,
@@ -267,9 +269,9 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         tweedie_power: float = 1.5,
         hidden_layer_sizes: HiddenLayerSizes = (256, 256, 256),
         number_embedding: NumberEmbedding = "periodic",
-        n_epochs: int = 256,
+        n_epochs: int | Literal["auto"] = "auto",
         batch_size: BatchSize = "auto",
-        learning_rate_init: float | str = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
         weight_decay: float = 0.02,
         dropout: float = 0.15,
         validation: Validation = "holdout",

@@ -31,6 +31,11 @@ from fastmlp._utils.threads import allowed_threads
 # Rows up to which a batch has so many of them, beyond the last one LARGEST_BATCH.
 BATCHES = ((1024, 64), (8192, 128), (30_000, 256), (100_000, 512))
 LARGEST_BATCH = 1024
+# Epochs: LONGEST up to FEW_ROWS rows, from there on half as many for four times the
+# rows, but SHORTEST at least.
+LONGEST, SHORTEST, FEW_ROWS = 256, 16, 500
+# Members: SEVERAL up to so many rows, where they cost little and help most.
+SEVERAL, MEMBERS_ROWS = 5, 2000
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,17 @@ class Settings:
             keeps_later=True,
             patience_growth=factor - 1,
         )
+
+
+def epochs_for(n_rows):
+    """Epochs for so many rows."""
+    epochs = round(LONGEST * np.sqrt(FEW_ROWS / n_rows))
+    return int(np.clip(epochs, SHORTEST, LONGEST))
+
+
+def members_for(n_rows, in_folds):
+    """Members for so many rows; folds need several."""
+    return SEVERAL if in_folds or n_rows <= MEMBERS_ROWS else 1
 
 
 def batch_for(n_rows):
