@@ -143,7 +143,7 @@ class Members:
         self.n_threads = min(n_threads, task.n_members)
         self.batch_size, self.curves = task.batch_size(), curves
         moments = zip(*map(task.members, optimizer.moments))
-        self.epochs = []
+        self.epochs, self.is_stopping = [], False
         for params, of_member in zip(task.members(), moments):
             epoch = Epoch(
                 task.network,
@@ -205,9 +205,12 @@ class Members:
             for task in tasks:
                 self._run_member(*task)
             return
+        self.is_stopping = False
         with ThreadPoolExecutor(self.n_threads) as pool:
-            futures = [pool.submit(self._run_member, *task) for task in tasks]
-            try:
+            futures = []
+            try:  # Ctrl-C may come while a thread is started
+                for task in tasks:
+                    futures.append(pool.submit(self._run_member, *task))
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
@@ -217,16 +220,20 @@ class Members:
 
     def _stop(self, futures):
         """End the runs of all members, those too that are about to begin."""
+        self.is_stopping, running = True, futures
         for future in futures:
             future.cancel()
-        running = futures
-        while running:
+        for epoch in self.epochs:
+            epoch.stop()
+        while running:  # a run that was about to begin has missed it
+            running = wait(running, STOP_SECONDS).not_done
             for epoch in self.epochs:
                 epoch.stop()
-            running = wait(running, STOP_SECONDS).not_done
 
     def _run_member(self, epoch, order, deadline):
         """One epoch of one member."""
+        if self.is_stopping:
+            return
         n_steps = -(-len(order) // self.batch_size)
         self.curves.hand_to(epoch, epoch.t, n_steps)
         epoch.run(order, len(order), deadline)

@@ -182,7 +182,6 @@ def test_a_misspelt_parameter_gets_the_near_name(kind, wrong, right):
         ("to_c", "dtyp", "dtype"),
         ("to_onnx", "x", "X"),
         ("to_torch", "logit", "logits"),
-        ("from_torch", "class", "classes"),
         ("save_model", "optimiser", "optimizer"),
         ("load_model", "chek", "check"),
         ("plot_network", "max_unit", "max_units"),

@@ -5,7 +5,12 @@ import pandas as pd
 
 from fastmlp import TabularMLPClassifier, TabularMLPRegressor
 
-SMALL = {"hidden_layer_sizes": (16, 16), "n_epochs": 12, "random_state": 0}
+SMALL = {
+    "hidden_layer_sizes": (16, 16),
+    "n_epochs": 12,
+    "n_members": 1,
+    "random_state": 0,
+}
 
 
 def frame(n_rows=240, seed=0):

@@ -264,7 +264,7 @@ WRONG_PARAMETERS = [
     ({"n_members": 0}, r"in the range \[1, inf\)"),
     ({"n_members": 2.5}, "an int"),
     ({"validation": "fold"}, "Did you mean 'folds'"),
-    ({"validation": "folds"}, "needs n_members >= 2, got n_members=1"),
+    ({"validation": "folds", "n_members": 1}, "needs n_members >= 2, got n_members=1"),
     ({"validation": "folds", "n_members": 300}, "too few rows for n_members=300"),
     ({"validation_fraction": 1.0}, r"in the range \(0, 1\)"),
     ({"hidden_layer_sizes": (0,)}, "an int >= 1 or an array-like of ints >= 1"),
