@@ -11,7 +11,7 @@ from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING
 
-from fastmlp._mlp.records import publish
+from fastmlp._mlp.records import CURVES, publish
 from fastmlp._utils.spelling import Method
 
 if TYPE_CHECKING:
@@ -190,5 +190,8 @@ def fitted_copy(estimator, task):
     vars(fitted).update(vars(estimator))
     vars(fitted).pop("_stream", None)
     publish(task.record, fitted)
+    for name in CURVES:  # those of the record go on growing
+        if vars(fitted).get(name) is not None:
+            vars(fitted)[name] = list(vars(fitted)[name])
     vars(fitted).update(estimator._fitted_attributes(task))
     return fitted

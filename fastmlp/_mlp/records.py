@@ -6,6 +6,8 @@ import numpy as np
 
 from fastmlp._training.record import Record
 
+# Attributes that are lists of a record, an entry an epoch.
+CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_", "_history")
 _RECORDED = (
     "loss_curve_",
     "best_loss_",

@@ -12,33 +12,51 @@ import numpy as np
 from fastmlp._core.kernels import loss_outputs
 
 
-def terms(outputs, objective):
-    """What is averaged, made of outputs behind their activation.
+def mean_outputs(outputs, objective, places=None, n_rows=None):
+    """The mean of the outputs of several networks.
 
     Parameters
     ----------
-    outputs : ndarray of shape (n_rows, n_outputs)
+    outputs : list of ndarray of shape (n_rows_of_network, n_outputs)
+        Behind their activation.
     objective : Objective
+    places : list of ndarray of int, or None
+        The rows of the mean that each network has outputs for; None for all.
+    n_rows : int or None
+        Rows of the mean, where there are places.
 
     Returns
     -------
-    terms : ndarray of shape (n_rows, n_outputs)
-        The outputs themselves, but for gaussian_nll first and second moments in
-        float64, as their difference has fewer digits.
+    mean : ndarray of shape (n_rows, n_outputs)
+        For gaussian_nll computed in float64, as variances around the common mean.
     """
+    dtype = outputs[0].dtype
+    if places is None:
+        places, n_rows = [slice(None)] * len(outputs), len(outputs[0])
     if objective.loss != "gaussian_nll":
-        return outputs
-    mean, log_variance = np.split(outputs.astype(np.float64), 2, axis=1)
-    return np.hstack([mean, np.exp(log_variance) + mean**2])
+        return _mean(outputs, places, n_rows)
+    halves = [np.split(of.astype(np.float64), 2, axis=1) for of in outputs]
+    middle = _mean([mean for mean, _ in halves], places, n_rows)
+    variance = _mean(
+        [
+            np.exp(log_variance) + (mean - middle[rows]) ** 2
+            for (mean, log_variance), rows in zip(halves, places)
+        ],
+        places,
+        n_rows,
+    )
+    variance = np.maximum(variance, np.finfo(dtype).tiny)
+    return np.hstack([middle, np.log(variance)]).astype(dtype)
 
 
-def outputs_of(terms, objective, dtype):
-    """Outputs behind their activation, from averaged terms."""
-    if objective.loss != "gaussian_nll":
-        return terms
-    mean, square = np.split(terms, 2, axis=1)
-    variance = np.maximum(square - mean**2, np.finfo(dtype).tiny)
-    return np.hstack([mean, np.log(variance)]).astype(dtype)
+def _mean(values, places, n_rows):
+    """The mean of values that are each of some rows."""
+    total = np.zeros((n_rows, values[0].shape[1]), dtype=values[0].dtype)
+    counts = np.zeros((n_rows, 1), dtype=total.dtype)
+    for of_network, rows in zip(values, places):
+        total[rows] += of_network
+        counts[rows] += 1
+    return total / counts
 
 
 def raw_outputs(outputs, objective):

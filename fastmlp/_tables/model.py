@@ -154,9 +154,7 @@ class TabularModel:
         if len(self.weights) == 1:
             (outputs,) = outputs
         else:
-            total = sum(averages.terms(out, self.objective) for out in outputs)
-            mean = total / len(self.weights)
-            outputs = averages.outputs_of(mean, self.objective, self.encoder.dtype)
+            outputs = averages.mean_outputs(list(outputs), self.objective)
         if self.bounds is not None:
             np.clip(outputs, *self.bounds, out=outputs)
         return outputs

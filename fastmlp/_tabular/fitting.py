@@ -25,6 +25,7 @@ from fastmlp._tabular.training import members_for, new_task, train
 from fastmlp._training.checkpoint.file import fingerprint
 from fastmlp._utils.warnings import warn
 
+OF_THE_END = ("best_epoch_", "feature_importances_", "stop_reason_", "temperature_")
 FREE_PARAMETERS = ("max_time", "n_threads", "refit", "verbose")
 
 
@@ -43,6 +44,8 @@ def fit(estimator, X, y, sample_weight, options):
         samples = Samples(X, encoded, weight)
         rows, held_out = split_rows(estimator, encoded, random_state)
         _check_parts(estimator, samples, rows, held_out)
+        for name in OF_THE_END:  # of an earlier fit
+            vars(estimator).pop(name, None)
         task = _train(estimator, samples, rows, held_out, options, random_state)
         task.check_finite()
         divisor = estimator._temperature(task)

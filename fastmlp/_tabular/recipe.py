@@ -20,7 +20,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.95, 1e-8  # of Adam
 START_ROWS = 2048  # on which the weights are started, the most of them
 BIAS_ROWS = 5  # whose outputs make the intercept of a unit
 FREQUENCY_SCALE, PROJECTION_LIMIT = 0.1, 0.25
-SMALL = 1e-30
+ROUNDING = 100  # times the precision: what may be taken for rounding
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,9 @@ def starting_weights(network, tables, X, random_state):
     for layer, (coef, intercept) in enumerate(zip(coefs, intercepts)):
         coef[:] = random_state.standard_normal(coef.shape) / np.sqrt(coef.shape[0])
         z = _before_activation(network, coefs, intercepts, slopes, stage, layer, data)
-        spread = np.maximum(z.std(axis=0, dtype=np.float64), SMALL)
+        spread = z.std(axis=0, dtype=np.float64)
+        # where the inputs do not vary there is only rounding to scale by
+        spread[spread <= ROUNDING * np.finfo(z.dtype).eps * np.abs(z).max()] = 1
         coef /= spread
         chosen = random_state.randint(len(z), size=(BIAS_ROWS, z.shape[1]))
         share = random_state.standard_exponential(chosen.shape)

@@ -34,6 +34,24 @@ if TYPE_CHECKING:
     from fastmlp._utils.annotations import DType
 
 
+LOST_DIGITS = 100  # steps of the precision within which targets must not vary only
+
+
+def _warn_of_digits(y, dtype):
+    """Warn of targets whose differences are lost in the precision of the model."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.atleast_1d(np.std(y, axis=0, dtype=np.float64))
+        step = np.atleast_1d(np.abs(y).max(axis=0) * np.finfo(dtype).eps)
+    lost = np.flatnonzero((spread > 0) & (spread < LOST_DIGITS * step))
+    if len(lost):
+        which = "y" if y.ndim == 1 else f"Column {lost[0]} of y"
+        warn(
+            f"{which} varies by {spread[lost[0]]:.3g} only, around values that "
+            f"{dtype.name} knows to {step[lost[0]]:.3g}: subtract a constant from y, "
+            "or set dtype='float64'."
+        )
+
+
 class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
     """Multi-layer perceptron regressor for tables, good without tuning.
 
@@ -306,6 +324,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         vars(self).pop("quantiles_", None)
         if objective.loss == "quantile":
             self.quantiles_ = np.array(objective.levels)
+        _warn_of_digits(y, dtype)
         return self._targets().encode(y, dtype)
 
     def _strata(self, encoded):

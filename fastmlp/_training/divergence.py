@@ -62,7 +62,7 @@ class Divergence:
                 f"{optimizer.rate:g}."
             )
             return False
-        remedy = "Lower learning_rate_init or scale the data (standardize_X=True)."
+        remedy = self.task.remedy
         if self.mode != "raise":
             self.restore()
         if self.mode != "raise" or self._keeps_an_epoch():

@@ -43,6 +43,19 @@ class MembersTask(Task):
         """Rows that a member trains on, the most of them."""
         return max(map(len, self.rows))
 
+    @property
+    def remedy(self):
+        """What helps against weights that do not stay finite: data are scaled."""
+        return "Lower learning_rate_init."
+
+    def check_finite(self):
+        """Raise ValueError if the weights are not finite."""
+        if not np.isfinite(self.params).all():
+            raise ValueError(
+                "The weights did not stay finite; training ended in epoch "
+                f"{self.record.n_iter}. {self.remedy}"
+            )
+
     def order(self):
         """The rows to train on, in the order of the data: of each member."""
         return self.rows
@@ -291,13 +304,5 @@ class MembersHoldout(Holdout):
         -------
         raw : ndarray of shape (n_rows, n_outputs)
         """
-        dtype, total = outputs[0].dtype, None
-        counts = np.zeros((len(self.rows), 1), dtype=dtype)
-        for of_member, places in zip(outputs, self.places):
-            terms = averages.terms(of_member, objective)
-            if total is None:
-                total = np.zeros((len(self.rows), terms.shape[1]), dtype=terms.dtype)
-            total[places] += terms
-            counts[places] += 1
-        mean = averages.outputs_of(total / counts, objective, dtype)
+        mean = averages.mean_outputs(outputs, objective, self.places, len(self.rows))
         return averages.raw_outputs(mean, objective)

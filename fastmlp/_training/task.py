@@ -124,6 +124,11 @@ class Task:
             self.scaling.fold(params)
         return self.network.split(params)
 
+    @property
+    def remedy(self):
+        """What helps against weights that do not stay finite, in words."""
+        return "Lower learning_rate_init or scale the data (standardize_X=True)."
+
     def check_finite(self):
         """Raise ValueError if the weights are not finite."""
         if np.isfinite(self.params).all():
@@ -141,5 +146,5 @@ class Task:
         """The largest magnitudes in X and y, in words."""
         X, y, _ = self.samples
         pieces = [X.data] if issparse(X) else pieces_of(X)
-        x = max(np.abs(piece).max(initial=0) for piece in pieces)
+        x = max(np.nanmax(np.abs(piece), initial=0) for piece in pieces)
         return f"|X| reaches {x:.3g} and |y| {np.abs(y).max(initial=0):.3g}"
