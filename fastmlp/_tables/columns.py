@@ -16,6 +16,7 @@ from numbers import Number, Real
 import numpy as np
 
 from fastmlp._data.columns import is_date
+from fastmlp._utils.numbers import shortest
 
 MISSING, NUMBER, BOOL, TEXT = "missing", "number", "bool", "text"
 
@@ -50,7 +51,8 @@ class NumberColumn:
         values, codes = np.unique(self.values, return_inverse=True)
         if self.missing is not None:
             codes[self.missing] = -1
-        return codes, values.tolist()
+        is_narrow = values.dtype in (np.float32, np.float16)
+        return codes, (shortest(values) if is_narrow else values).tolist()
 
 
 class LevelColumn:
