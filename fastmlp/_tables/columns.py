@@ -247,6 +247,14 @@ def refusal(value, label, kind):
     return ValueError(what + remedy)
 
 
+def cast_error(label, kind, remedy):
+    """The ValueError about a type that must be cast, with an expression for it."""
+    return ValueError(
+        f"Column {label!r} is of type {kind}, which is not read. Cast it, for example "
+        f"by {remedy}."
+    )
+
+
 def _short(value):
     """A value for a message."""
     text = repr(value if isinstance(value, str) else str(value))
