@@ -19,6 +19,7 @@ from fastmlp._cli.table import (
 )
 from fastmlp._mlp.model_files import load_model
 from fastmlp._mlp.pipeline import fold_targets, is_model
+from fastmlp.export._table_source import table_model
 
 MODEL_HELP = (
     "a file of fastmlp.save_model, or one that --save or joblib.dump wrote (loading "
@@ -155,7 +156,8 @@ def _export(options):
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # skl2onnx: of its own use of onnx
-                if X is None and not is_model(fold_targets(model)):
+                needs_rows = table_model(model) is None
+                if X is None and needs_rows and not is_model(fold_targets(model)):
                     raise UsageError(
                         "a pipeline needs --data TABLE, a few rows of its input: they "
                         "tell the types of its columns"

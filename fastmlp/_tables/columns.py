@@ -16,6 +16,7 @@ from numbers import Number, Real
 import numpy as np
 
 from fastmlp._data.columns import is_date
+from fastmlp._utils.numbers import shortest
 
 MISSING, NUMBER, BOOL, TEXT = "missing", "number", "bool", "text"
 
@@ -50,7 +51,8 @@ class NumberColumn:
         values, codes = np.unique(self.values, return_inverse=True)
         if self.missing is not None:
             codes[self.missing] = -1
-        return codes, values.tolist()
+        is_narrow = values.dtype in (np.float32, np.float16)
+        return codes, (shortest(values) if is_narrow else values).tolist()
 
 
 class LevelColumn:
@@ -243,6 +245,14 @@ def refusal(value, label, kind):
     else:
         remedy = "Convert them to numbers, or by str to texts, which are categories."
     return ValueError(what + remedy)
+
+
+def cast_error(label, kind, remedy):
+    """The ValueError about a type that must be cast, with an expression for it."""
+    return ValueError(
+        f"Column {label!r} is of type {kind}, which is not read. Cast it, for example "
+        f"by {remedy}."
+    )
 
 
 def _short(value):

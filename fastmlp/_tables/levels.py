@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp._utils.numbers import written
+from fastmlp._utils.numbers import shortest, written
 
 
 def levels_of(values):
@@ -48,15 +48,29 @@ def codes_of(levels):
 
     A number is found by its value, so 1 and 1.0 are the same. It is found too as it is
     written, and a text by the number that is written so: 7 and "7" are the same, while
-    "007" is another text.
+    "007" is another text. The number 0.1 of float64 and that of float32 are the same.
     """
+    other_precisions = [] if levels.dtype.kind in "bO" else _other_precisions(levels)
     levels = levels.tolist()
     codes = {level: code for code, level in enumerate(levels, 1)}
+    for value, code in other_precisions:
+        codes.setdefault(value, code)
     for code, level in enumerate(levels, 1):
         other = _read(level) if isinstance(level, str) else written(level)
         if other is not None:
             codes.setdefault(other, code)
     return codes
+
+
+def _other_precisions(levels):
+    """Pairs of a number that float32 makes of a level or a level of, and its code."""
+    with np.errstate(over="ignore"):
+        narrow = levels.astype(np.float32)
+    exact, decimal = narrow.astype(np.float64), shortest(narrow)
+    codes = np.arange(1, len(levels) + 1)
+    for ours, others in ((decimal, exact), (exact, decimal)):
+        differ = (levels == ours) & (ours != others)
+        yield from zip(others[differ].tolist(), codes[differ].tolist())
 
 
 def is_missing(value):

@@ -23,6 +23,7 @@ from fastmlp._tables.columns import (
     LevelColumn,
     NumberColumn,
     ObjectColumn,
+    cast_error,
     refusal,
 )
 from fastmlp._utils.spelling import did_you_mean
@@ -83,15 +84,15 @@ def _check_unique(names):
 def _check_size(table):
     """Raise ValueError if there are no rows or no columns."""
     n_rows, n_columns = table.n_rows, table.n_columns
-    if n_columns == 0:
-        raise ValueError(
-            f"Found array with 0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 "
-            "is required."
-        )
     if n_rows == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape=(0, {n_columns})) while a minimum of "
             "1 is required."
+        )
+    if n_columns == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 "
+            "is required."
         )
 
 
@@ -146,6 +147,8 @@ def _polars_column(label, series):
     if kind.is_temporal():
         present = series.drop_nulls().head(1).to_list()
         raise refusal((present or [None])[0], label, str(kind))
+    if str(kind) in ("Int128", "UInt128"):
+        raise cast_error(label, kind, f"X.with_columns(pl.col({label!r}).cast(float))")
     if kind.is_decimal():
         series, kind = series.cast(float), None
     missing = series.is_null().to_numpy() if series.null_count() else None
@@ -191,6 +194,9 @@ def _arrow_column(label, column):
         return LevelColumn(label, np.full(len(column), -1), [])
     if str(kind) in ("string", "large_string", "string_view"):
         column = column.cast(pa.large_string()).dictionary_encode()
+    elif types.is_run_end_encoded(kind):
+        remedy = f"pyarrow.compute.run_end_decode(X[{label!r}])"
+        raise cast_error(label, kind, remedy)
     elif not types.is_dictionary(kind):
         present = column.drop_null().slice(0, 1).to_pylist()
         raise refusal((present or [None])[0], label, str(kind))

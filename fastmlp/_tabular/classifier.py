@@ -307,13 +307,17 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         codes = self._strata(encoded)
         if codes is None:
             return
+        part = "training part"
+        remedy = "set refit=True, or lower validation_fraction"
+        if self.validation == "folds":
+            part, remedy = "training part of a member", "or set refit=True"
         for train_rows, judging in zip(rows, held_out):
             unseen = np.setdiff1d(codes[judging], codes[train_rows])
             if len(unseen):
                 warn(
                     f"Class {self.classes_[unseen].tolist()[0]!r} has no row in the "
-                    "training part, so that it cannot be learnt. Give more rows of it, "
-                    "set refit=True, or lower validation_fraction."
+                    f"{part}, so that it cannot be learnt. Give more rows of it, "
+                    f"{remedy}."
                 )
                 return
         judged = np.unique(codes[np.concatenate(held_out)])

@@ -9,7 +9,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils.validation import _check_y
 
 from fastmlp._core.network import Objective
-from fastmlp._data.rows import known_frame
+from fastmlp._data.rows import check_is_read, known_frame
 from fastmlp._data.split import Samples
 from fastmlp._data.validation import check_raw, check_some_weight, named
 from fastmlp._mlp.callbacks import listener_of
@@ -73,6 +73,7 @@ def checked_targets(estimator, X, y):
     are_numbers = estimator._targets_are_numbers
     with named("y"):
         y = _check_y(y, multi_output=True, y_numeric=are_numbers)
+    check_is_read(X, "X")
     check_consistent_length(X, y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
@@ -72,7 +74,9 @@ def folds(n_rows, labels, n_folds, random_state):
     kind = StratifiedKFold if is_stratified else KFold
     splitter = kind(n_folds, shuffle=True, random_state=random_state)
     stratify = labels if is_stratified else np.zeros(n_rows, dtype=np.intp)
-    pairs = list(splitter.split(np.empty((n_rows, 0)), stratify))
+    with warnings.catch_warnings():  # of rare classes, spread over some of the folds
+        warnings.filterwarnings("ignore", "The least populated class")
+        pairs = list(splitter.split(np.empty((n_rows, 0)), stratify))
     train, held_out = zip(*pairs)
     return [rows.astype(np.intp) for rows in train], [
         rows.astype(np.intp) for rows in held_out

@@ -76,6 +76,11 @@ def real_array(values, name):
     return array
 
 
+def shortest(values):
+    """Narrow floats as float64: of each the number that its shortest decimal names."""
+    return values.astype(str).astype(np.float64)
+
+
 def written(value):
     """A number or bool as text: a whole number without fraction."""
     if not isinstance(value, bool | np.bool_ | int | np.integer | bytes):

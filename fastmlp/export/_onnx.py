@@ -97,8 +97,8 @@ def to_onnx(
     Warns
     -----
     UserWarning
-        If the numbers of a column of a table are so large beside their spread that
-        inputs in ``dtype`` lose digits that matter.
+        If the numbers of a column of a table are so large beside their spread, or so
+        large or small at all, that inputs in ``dtype`` lose digits that matter.
 
     References
     ----------

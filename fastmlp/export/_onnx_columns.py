@@ -152,9 +152,11 @@ class ColumnInputs:
 
     def _codes_of_numbers(self, group, levels):
         """Codes of categories that are numbers, 0 where there is no such level."""
-        levels = [of.astype(self.dtype) for of in levels]
-        for of in levels:
-            check_distinct(of)
+        names, exact = self.encoder.names, levels
+        levels = [of.astype(self.dtype) for of in exact]
+        for at, of, known in zip(group, levels, exact):
+            column = self.category_columns[at]
+            check_distinct(of, known, column if names is None else names[column])
         sizes = list(map(len, levels))
         owners = np.repeat(np.arange(len(sizes)), sizes)
         codes = np.zeros((len(owners), len(sizes)))

@@ -48,16 +48,34 @@ def add_table(graph, snapshot, dtype):
 
 def _warn_of_rounding(encoder, dtype):
     """Warn of a column whose numbers lose digits that matter on their way in."""
-    rounding = np.abs(encoder.medians) * encoder.scales * np.finfo(dtype).eps
-    if not (rounding > _LARGEST_ROUNDING).any():
-        return
-    column = encoder.number_columns[rounding.argmax()]
-    name = column if encoder.names is None else encoder.names[column]
-    warn(
-        f"The numbers of column {name!r} are large beside their spread, and {dtype} "
-        "inputs round them, so that outputs may differ from those of the model."
-        + (" Use dtype='float64'." if dtype == np.float32 else "")
-    )
+    limits, scales, size = np.finfo(dtype), encoder.scales, np.abs(encoder.medians)
+    if dtype == np.float32:
+        # 3 spreads from the median are still to be told apart, and runtimes may take
+        # subnormal numbers for 0.
+        is_beyond = (scales > 0) & (size + 3 / np.maximum(scales, 1e-300) > limits.max)
+        is_beyond |= limits.tiny * scales > _LARGEST_ROUNDING
+        if is_beyond.any():
+            warn(
+                f"The numbers of column {_name(encoder, is_beyond.argmax())!r} are too "
+                "large or too small for float32 inputs, so that outputs may differ "
+                "from those of the model. Use dtype='float64', or rescale the column "
+                "before the fit."
+            )
+            return
+    rounding = size * scales * limits.eps
+    if (rounding > _LARGEST_ROUNDING).any():
+        warn(
+            f"The numbers of column {_name(encoder, rounding.argmax())!r} are large "
+            f"beside their spread, and {dtype} inputs round them, so that outputs may "
+            "differ from those of the model."
+            + (" Use dtype='float64'." if dtype == np.float32 else "")
+        )
+
+
+def _name(encoder, number):
+    """The name or the place of the column of a number."""
+    column = encoder.number_columns[number]
+    return column if encoder.names is None else encoder.names[column]
 
 
 def _add_layers(graph, model, weights, x, dtype):

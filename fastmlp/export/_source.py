@@ -59,9 +59,17 @@ def check_precision(arrays, dtype):
         )
 
 
-def check_distinct(numbers):
-    """Raise ValueError if the dtype has made two categories equal."""
+def check_distinct(numbers, levels=None, column=None):
+    """Raise ValueError if the dtype has made two categories equal.
+
+    The message names the column and two of its levels, where they are given.
+    """
     if len(np.unique(numbers)) < len(numbers):
         is_narrow = numbers.dtype == np.float32
         remedy = "use dtype='float64'" if is_narrow else "make them texts"
-        raise ValueError(f"categories are not distinct in {numbers.dtype}; {remedy}.")
+        where = "categories"
+        if levels is not None:  # in ascending order
+            at = (numbers[1:] == numbers[:-1]).argmax()
+            first, second = levels[at : at + 2].tolist()
+            where += f" {first} and {second} of column {column!r}"
+        raise ValueError(f"{where} are not distinct in {numbers.dtype}; {remedy}.")

@@ -9,7 +9,7 @@ import pytest
 from helpers.models import TASKS, data, fitted
 
 import fastmlp
-from fastmlp import MLPClassifier, MLPRegressor, save_model
+from fastmlp import MLPClassifier, MLPRegressor, TabularMLPRegressor, save_model
 from fastmlp._cli.fit import main
 
 pd = pytest.importorskip("pandas")
@@ -168,6 +168,16 @@ def test_export(tmp_path, named, capsys):
         X=pd.read_csv(tmp_path / "d.csv")[model.feature_names_in_],
     )
     assert (tmp_path / "m.h").read_text() == source
+
+
+def test_export_of_a_model_of_a_table(tmp_path):
+    pytest.importorskip("onnx")
+    frame = pd.DataFrame({"a": np.arange(40.0), "c": ["x", "y"] * 20})
+    model = TabularMLPRegressor(hidden_layer_sizes=(4,), n_epochs=2, n_members=1)
+    save_model(model.fit(frame, frame["a"]), tmp_path / "m.fm")
+    target = tmp_path / "m.onnx"
+    assert main(["export", str(tmp_path / "m.fm"), "--onnx", str(target)]) == 0
+    assert target.read_bytes() == fastmlp.to_onnx(model).SerializeToString()
 
 
 def test_export_of_a_pipeline(tmp_path):

@@ -106,7 +106,7 @@ def test_every_loss(params, n_targets):
     score = X["n1"].to_numpy(float) + X["flag"]
     y = np.column_stack([np.exp(score), 20 + 5 * score])[:, :n_targets]
     y = y[:, 0] if n_targets == 1 else y
-    model = TabularMLPRegressor(**PARAMS, **params, dtype="float64").fit(X, y)
+    model = TabularMLPRegressor(**{**PARAMS, **params}, dtype="float64").fit(X, y)
     converted = check(model, X)
     if params["loss"] == "gaussian_nll":
         got = run(converted, X)
@@ -193,7 +193,9 @@ def test_the_graph_stays_small():
 
     def n_nodes(n_numbers, n_members):
         X = rng.normal(size=(40, n_numbers))
-        model = TabularMLPRegressor(**PARAMS, n_members=n_members).fit(X, X[:, 0])
+        model = TabularMLPRegressor(**{**PARAMS, "n_members": n_members}).fit(
+            X, X[:, 0]
+        )
         return len(fastmlp.to_onnx(model).graph.node)
 
     assert n_nodes(2, 1) == n_nodes(30, 4) < 50
@@ -220,6 +222,26 @@ def test_a_large_offset_needs_float64():
         fastmlp.to_onnx(model)
     got = run(fastmlp.to_onnx(model, dtype="float64"), X)["prediction"]
     np.testing.assert_allclose(got, model.predict(X), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e39, 2e38, 1e-36, 1e-50])
+def test_numbers_beyond_float32_are_warned_of(size):
+    X = pd.DataFrame({"b": np.arange(60.0), "a": np.linspace(-1, 1, 60) * size})
+    model = TabularMLPRegressor(**PARAMS).fit(X, X["a"] / size)
+    words = r"column 'a' are too large or too small.*dtype='float64', or rescale"
+    with pytest.warns(UserWarning, match=words):
+        fastmlp.to_onnx(model)
+    got = run(fastmlp.to_onnx(model, dtype="float64"), X)["prediction"]
+    np.testing.assert_allclose(got, model.predict(X), rtol=1e-5, atol=1e-5)
+
+
+def test_levels_that_float32_cannot_tell_apart():
+    X = pd.DataFrame({"a": np.arange(60.0), "c": 2**24 + np.arange(60) % 3})
+    params = {**PARAMS, "categorical_features": ["c"]}
+    model = TabularMLPRegressor(**params).fit(X, X["a"])
+    words = r"categories 16777216 and 16777217 of column 'c' are not distinct"
+    with pytest.raises(ValueError, match=words):
+        fastmlp.to_onnx(model)
 
 
 def test_the_reference_evaluator_and_a_file(tmp_path):

@@ -290,11 +290,12 @@ def test_numbers_beyond_float64_are_refused():
         (["ab", "cd"], "got 1D array"),
         (pd.Series([1, 2]), "got 1D array"),
         (None, "got 0D array"),
+        ([], r"Found array with 0 sample\(s\)"),
         (np.zeros((0, 2)), r"Found array with 0 sample\(s\)"),
         (np.zeros((2, 0)), r"Found array with 0 feature\(s\)"),
-        (pd.DataFrame(), r"0 feature\(s\)"),
+        (pd.DataFrame(), r"0 sample\(s\)"),
         (pd.DataFrame({"a": []}), r"0 sample\(s\)"),
-        (pl.DataFrame(), r"0 feature\(s\)"),
+        (pl.DataFrame(), r"0 sample\(s\)"),
         ([[]], r"0 feature\(s\)"),
         (np.zeros(2, [("a", float)]), "structured array .* pandas.DataFrame"),
         ([[1, 2], [3]], "row 0 has 2 values and row 1 has 1"),
@@ -316,6 +317,14 @@ def test_frames_that_cannot_be_read():
         read_table(sparse.csr_array(np.eye(2)))
     with pytest.raises(TypeError, match="string names"):
         read_table(pd.DataFrame([[1, 2]], columns=["a", 0]))
+
+
+def test_types_that_must_be_cast():
+    wide = pl.DataFrame({"a": pl.Series([1, 2], dtype=pl.Int128)})
+    runs = pa.table({"a": pa.compute.run_end_encode(pa.array([1, 1, 2]))})
+    for X, remedy in ((wide, r"\.cast\(float\)"), (runs, "run_end_decode")):
+        with pytest.raises(ValueError, match=f"Column 'a' is of type.*{remedy}"):
+            read_table(X).read(0)
 
 
 def test_names():

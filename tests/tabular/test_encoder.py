@@ -241,6 +241,44 @@ def test_numbers_as_categories():
     np.testing.assert_array_equal(encoder.transform(as_floats), encoder.transform(X))
 
 
+def decimal_tables(dtype):
+    """Every kind of table of the same decimals in a precision."""
+    c = (np.arange(60) % 5 / 10 + 0.1).round(1).astype(dtype)
+    a = np.linspace(0, 1, 60)
+    frame = pd.DataFrame({"a": a, "c": c})
+    arrow = pa.table({"a": a, "c": c})
+    encoded = arrow.set_column(1, "c", arrow["c"].dictionary_encode())
+    return {
+        "pandas": frame,
+        "category": frame.astype({"c": "category"}),
+        "polars": pl.DataFrame({"a": a, "c": c}),
+        "arrow": arrow,
+        "arrow dictionary": encoded,
+        "dicts of scalars": [{"a": x, "c": y} for x, y in zip(a, c)],
+        "dicts": [{"a": x, "c": float(str(y))} for x, y in zip(a, c)],
+        "converted": frame.astype({"c": "f8"}),
+    }
+
+
+@pytest.mark.parametrize("of_fit", ["pandas", "polars", "arrow", "dicts", "converted"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_decimals_are_the_same_level_in_every_precision(dtype, of_fit):
+    encoder = TableEncoder(["c"]).fit(decimal_tables(dtype)[of_fit])
+    for other in ("f4", "f8"):
+        for kind, X in decimal_tables(other).items():
+            Z = encoder.transform(X)
+            np.testing.assert_array_equal(Z[:, -1], np.arange(60) % 5 + 1, kind)
+
+
+def test_whole_numbers_are_the_same_level_in_float32():
+    whole = 2**30 + 128 * np.arange(60)
+    for first, second in (("i8", "f4"), ("f4", "i8"), ("f8", "f4")):
+        encoder = TableEncoder(["c"])
+        encoder.fit(pd.DataFrame({"c": whole.astype(first)}), warns=False)
+        Z = encoder.transform(pd.DataFrame({"c": whole.astype(second)}))
+        np.testing.assert_array_equal(Z[:, 0], np.arange(1, 61))
+
+
 def test_mixed_values_are_texts():
     X = np.array([[1], ["1"], [2.0], ["x"], [True]], dtype=object)
     with pytest.warns(UserWarning, match="replace them by None"):

@@ -238,6 +238,22 @@ def test_few_rows():
     assert any(wanted in str(warning.message) for warning in found)
 
 
+def test_a_rare_class_in_folds():
+    y = np.where(np.arange(len(X)) == 5, "rare", LABEL.astype(str))
+    with pytest.warns(UserWarning) as found:
+        classifier(validation="folds", n_members=2).fit(X, y)
+    (message,) = [str(warning.message) for warning in found]
+    assert "'rare' has no row in the training part of a member" in message
+    assert message.endswith("Give more rows of it, or set refit=True.")
+
+
+def test_frames_that_are_not_read():
+    with pytest.raises(TypeError, match=r"pass X\.collect\(\)"):
+        regressor().fit(pl.from_pandas(X).lazy(), NUMBER)
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        classifier().fit(X, LABEL).predict_proba([])
+
+
 def test_a_refit_does_not_warn_twice():
     table = X.assign(name=[f"row {i}" for i in range(len(X))])
     with pytest.warns(UserWarning, match="as many levels as rows") as found:

@@ -120,3 +120,12 @@ def test_few_columns(n_numbers, n_categories):
     wanted = encoder.transform(table[3:4]).tobytes()
     assert RowEncoder(encoder)(row).tobytes() == wanted
     assert RowEncoder(encoder)(list(row.values())).tobytes() == wanted
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_decimals_of_every_precision(dtype):
+    frame = pd.DataFrame({"c": np.arange(1, 6) / 10}, dtype=dtype)
+    encode = RowEncoder(TableEncoder(["c"]).fit(frame, warns=False))
+    for kind in (float, np.float32, np.float64, lambda x: float(np.float32(x))):
+        rows = [{"c": kind(x / 10)} for x in range(1, 6)]
+        assert [encode(row).item() for row in rows] == [1, 2, 3, 4, 5]
