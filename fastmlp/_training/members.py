@@ -18,7 +18,7 @@ from fastmlp._model import averages
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.task import Task
 
-STOP_SECONDS = 0.05  # after which a run is stopped again, if it began meanwhile
+STOP_SECONDS = 0.05  # between two looks at Ctrl-C, and at runs that are to stop
 
 
 class MembersTask(Task):
@@ -224,9 +224,11 @@ class Members:
             try:  # Ctrl-C may come while a thread is started
                 for task in tasks:
                     futures.append(pool.submit(self._run_member, *task))
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
+                running = futures
+                while running:  # a wait without end may not see Ctrl-C
+                    done, running = wait(running, STOP_SECONDS, FIRST_EXCEPTION)
+                    for future in done:
+                        future.result()
             except BaseException:
                 self._stop(futures)
                 raise

@@ -144,7 +144,7 @@ def test_losses(tmp_path, params, n_targets):
     X = mixed()
     score = X["n1"].to_numpy(float) + X["flag"]
     y = np.column_stack([np.exp(score), 20 + 5 * score])[:, :n_targets]
-    model = TabularMLPRegressor(**PARAMS, **params, dtype="float64")
+    model = TabularMLPRegressor(**{**PARAMS, **params}, dtype="float64")
     model.fit(X, y[:, 0] if n_targets == 1 else y)
     source, words = check(tmp_path, model, X, X=X)
     if params["loss"] == "gaussian_nll":

@@ -216,7 +216,7 @@ def test_no_object_stays():
         for _ in range(120):
             call()
         gc.collect()
-        assert abs(len(gc.get_objects()) - before) < 60
+        assert len(gc.get_objects()) - before < 60  # others may go, of tests before
 
 
 @pytest.mark.long
