@@ -137,7 +137,7 @@ def line(entry):
 
 
 def is_pending(known, chosen):
-    """Whether a trial of which this is known is still to be run."""
+    """Return whether a trial is to be run, given its known result."""
     return known is None or (chosen.retry and "failure" in known)
 
 

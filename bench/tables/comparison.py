@@ -35,7 +35,7 @@ class Figures(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What the comparison says of a method; ratios are those to the base."""
+    """The figures of a method in the comparison; ratios are those to the base."""
 
     method: str
     error_rank: float

@@ -32,7 +32,7 @@ MOST_LEVELS = 255  # that HistGradientBoosting takes as a category
 
 @dataclass(frozen=True)
 class Method:
-    """How to make an estimator: ``make(is_classifier, seed)``."""
+    """A method, whose ``make(is_classifier, seed)`` gives an estimator."""
 
     make: object
     package: str
@@ -41,7 +41,7 @@ class Method:
 
     @property
     def is_installed(self):
-        """Whether its package is there, and has what it needs."""
+        """Return whether its package is installed and has the estimators."""
         if find_spec(self.package) is None:
             return False
         return not self.needs or hasattr(import_module(self.package), self.needs)

@@ -59,7 +59,7 @@ def details(comparison, measure, title, task=None):
 
 
 def remarks(comparison):
-    """What failed and what was left out."""
+    """The fits that failed, and the tables that were left out."""
     lines = [
         f"FAILED: {entry['method']} on {entry['table']}, split {entry['split']}: "
         f"{entry['failure']}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Results:
-    """What was measured, by table, split and method; a new result is a new line.
+    """The results, by table, split and method; a new result is a new line.
 
     The last line counts where a trial is there twice, so files can be joined.  ``also``
     are files of earlier runs, which are read only.
@@ -31,7 +31,7 @@ class Results:
         return self.entries.get((table, split, method))
 
     def agrees(self, method, text):
-        """Whether no result of a method of this name was made of another text."""
+        """Return whether all results under this name were made with this text."""
         found = (e["text"] for e in self.entries.values() if e["method"] == method)
         return all(other == text for other in found)
 

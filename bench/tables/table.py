@@ -77,7 +77,7 @@ class Table:
 
 
 def _counts(y):
-    """How often each class occurs."""
+    """The number of rows of each class."""
     return np.unique(y, return_counts=True)[1]
 
 

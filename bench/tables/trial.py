@@ -41,7 +41,7 @@ class Process:
         theirs.close()
 
     def run(self, table, split, max_seconds=None):
-        """What a trial measured; ``failure`` is there if it failed."""
+        """The measurements of a trial, with ``failure`` if it failed."""
         if self.process is None:
             self.start()
         try:

@@ -34,5 +34,5 @@ def read_content(content, kinds, what):
 
 
 def is_count(value):
-    """Whether a value is an int above 0."""
+    """Return whether a value is an int above 0."""
     return type(value) is int and value > 0

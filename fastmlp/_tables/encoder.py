@@ -268,7 +268,7 @@ _KINDS = {
 
 
 def _are_names(names, n_columns):
-    """Whether this is an array of as many different texts."""
+    """Return whether this is an array of as many different texts."""
     return (
         names.dtype == object
         and names.shape == (n_columns,)
@@ -278,7 +278,7 @@ def _are_names(names, n_columns):
 
 
 def _is_table(table, levels, dtype):
-    """Whether these can be the inputs for the codes of a category."""
+    """Return whether these can be the inputs for the codes of a category."""
     return table is None or (
         isinstance(table, np.ndarray)
         and table.dtype == dtype

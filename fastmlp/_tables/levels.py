@@ -33,7 +33,7 @@ def levels_of(values):
 
 
 def are_levels(levels):
-    """Whether this is an array as ``levels_of`` makes it."""
+    """Return whether this is an array as ``levels_of`` makes it."""
     if not isinstance(levels, np.ndarray) or levels.ndim != 1:
         return False
     if levels.dtype == object:
@@ -74,7 +74,7 @@ def _other_precisions(levels):
 
 
 def is_missing(value):
-    """Whether a plain value is None or NaN."""
+    """Return whether a plain value is None or NaN."""
     return value is None or value != value
 
 

@@ -86,7 +86,7 @@ def number_parts(tensor):
 
 @dataclass
 class TabularModel:
-    """What a fit finds.
+    """The result of a fit.
 
     Attributes
     ----------

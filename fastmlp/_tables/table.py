@@ -30,7 +30,7 @@ from fastmlp._utils.spelling import did_you_mean
 
 
 class Table(NamedTuple):
-    """What there is to know of a table."""
+    """The columns of a table, their names and how to read them."""
 
     names: list[str] | None
     n_rows: int

@@ -1,4 +1,4 @@
-"""What the classifier and the regressor for tables share."""
+"""The base class of the classifier and the regressor for tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Model = TypeVar("Model", bound="BaseTabularMLP")
 
 
 class BaseTabularMLP(Estimator):
-    """What classifier and regressor share."""
+    """The base class of classifier and regressor."""
 
     _weight_attributes = ("_model",)
 
@@ -103,13 +103,7 @@ class BaseTabularMLP(Estimator):
             callback=callback,
             checkpoint=make_checkpoint(checkpoint, checkpoint_every, resume),
         )
-        announcement = announced_fit(
-            self,
-            X,
-            y,
-            sample_weight,
-            None if self.n_epochs == "auto" else self.n_epochs,
-        )
+        announcement = announced_fit(self, X, y, sample_weight, self.n_epochs)
         with announcement as options.context:
             fitting.fit(self, X, y, sample_weight, options)
         return self
@@ -139,7 +133,7 @@ class BaseTabularMLP(Estimator):
         )
 
     def _settings(self, n_rows):
-        """What the parameters ask of the training with so many rows in all."""
+        """The settings of the training, for so many rows in all."""
         is_auto = self.n_epochs == "auto"
         n_epochs = epochs_for(n_rows) if is_auto else int(self.n_epochs)
         return Settings(
@@ -206,7 +200,7 @@ class BaseTabularMLP(Estimator):
         return make_table_predictor(snapshot, allowed_threads(n_threads))
 
     def _file_content(self, tensors):
-        """What a model file says of the estimator."""
+        """The description of the estimator in a model file."""
         check_is_fitted(self, "_model")
         return model_files.file_content(self, tensors)
 

@@ -289,7 +289,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         return self._targets().encode(y, dtype)
 
     def _is_multilabel(self):
-        """Whether the model predicts several labels at once."""
+        """Return whether the model predicts several labels at once."""
         return self._label_binarizer.y_type_.startswith("multilabel")
 
     def _strata(self, encoded):

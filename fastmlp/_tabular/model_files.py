@@ -17,7 +17,7 @@ _OF_COLUMNS = ("n_features_in_", "feature_names_in_")  # which the encoder has
 
 
 def file_content(estimator, tensors):
-    """What the file says of a fitted estimator; its arrays go into ``tensors``."""
+    """The description of a fitted estimator; its arrays go into ``tensors``."""
     binarizer = getattr(estimator, BINARIZER, None)
     kind = "TabularMLPRegressor" if binarizer is None else "TabularMLPClassifier"
     model = {

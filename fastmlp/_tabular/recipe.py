@@ -69,7 +69,7 @@ class Recipe(Architecture):
 
 
 def gradient_factor(network):
-    """What the gradient of a step is a multiple of: that of the mean of the losses.
+    """The factor of the gradient of a step, against that of the mean of the losses.
 
     The core halves squared errors and adds up those of the outputs.
     """

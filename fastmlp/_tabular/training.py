@@ -40,7 +40,7 @@ SEVERAL, MEMBERS_ROWS = 5, 2000
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fit is to do, apart from the network.
+    """The settings of a fit, apart from the network.
 
     Attributes
     ----------

@@ -45,7 +45,7 @@ class MembersTask(Task):
 
     @property
     def remedy(self):
-        """What helps against weights that do not stay finite: data are scaled."""
+        """The remedy for weights that do not stay finite: the data are scaled."""
         return "Lower learning_rate_init."
 
     def check_finite(self):

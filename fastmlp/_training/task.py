@@ -126,7 +126,7 @@ class Task:
 
     @property
     def remedy(self):
-        """What helps against weights that do not stay finite, in words."""
+        """The remedy for weights that do not stay finite, in words."""
         return "Lower learning_rate_init or scale the data (standardize_X=True)."
 
     def check_finite(self):

@@ -91,7 +91,7 @@ def _filled(text, **words):
 
 
 def _meaning(snapshot):
-    """What the outputs are."""
+    """The meaning of the outputs, in words."""
     if snapshot.classes is not None:
         return "the probabilities of the " + (
             "labels" if snapshot.is_multilabel else "classes"
@@ -109,7 +109,7 @@ def _names(encoder, columns):
 
 
 def _numbers_part(encoder):
-    """What scales the numbers."""
+    """The code that scales the numbers."""
     size = f"[{encoder.n_numbers}]"
     limits = [bound(scale) for scale in encoder.scales.tolist()]
     arrays = [

@@ -41,7 +41,7 @@ class SelfTestRows(NamedTuple):
         return cls(*found, expected, is_only)
 
     def words(self, real):
-        """What the self-test says of the first rows."""
+        """Arrays and arguments of the self-test, from the first rows."""
         n_rows = min(_N_WRITTEN, len(self.expected))
         size = max(1.0, float(np.abs(self.expected).max()))
         arrays, arguments = [], []

@@ -120,7 +120,7 @@ def _add_classes(graph, snapshot, z, dtype):
 
 
 def _add_targets(graph, snapshot, z, dtype):
-    """What ``predict`` of a regressor returns; of gaussian_nll the deviation too."""
+    """The outputs of ``predict`` of a regressor; of gaussian_nll the deviation too."""
     model = snapshot.model
     objective, n_outputs = model.objective, model.n_outputs
     n_targets = n_outputs // outputs_per_target(objective)
