@@ -124,7 +124,7 @@ def _train(estimator, samples, rows, held_out, options, random_state):
     if not encoder.n_numbers and not any(map(len, encoder.levels)):
         raise ValueError("X has no column with a value in the training rows.")
     samples = samples._replace(X=encoder.transform(samples.X))
-    known = samples.part(seen)
+    known = samples._replace(X=None).part(seen)  # without a copy of the table
     recipe, settings = estimator._recipe(), estimator._settings(len(samples.y))
     if not is_judged:
         last_epoch = max(1, estimator.best_epoch_)
