@@ -24,6 +24,7 @@ from fastmlp._utils.threads import allowed_threads
 
 OURS = "TabularMLP"
 MOST_LEVELS = 255  # that HistGradientBoosting takes as a category
+LEAST_SHARE = 0.005  # of the importance, of a column that is named
 MOST_STEPS = 1000  # of the logistic regression, whose default is often too few
 
 
@@ -77,26 +78,38 @@ class Tabular:
         """Gradient boosting, which takes categories as numbered ones, and gaps.
 
         What it would make of columns of type "category" by itself is the same, but
-        that it refuses more than ``MOST_LEVELS`` levels; here the rare ones are one.
+        that it refuses more than ``MOST_LEVELS`` levels, the rarest of which are one
+        here, and columns without a value, which are left out here.
         """
-        kinds = HistGradientBoostingClassifier, HistGradientBoostingRegressor
-        categories = self.problem.categories
-        boosting = kinds[self.is_regression](
-            categorical_features=np.arange(len(categories)),
-            random_state=self.options.seed,
-        )
+        categories, numbers = self._columns_with_values()
         numbered = OrdinalEncoder(
             handle_unknown="use_encoded_value",
             unknown_value=np.nan,
             encoded_missing_value=np.nan,
             max_categories=MOST_LEVELS,
         )
-        return make_pipeline(
-            ColumnTransformer(
-                [("categories", numbered, categories)], remainder="passthrough"
-            ),
-            self._for_each_target(boosting),
+        prepare = ColumnTransformer(
+            [
+                ("categories", numbered, categories),
+                ("numbers", "passthrough", numbers),
+            ]
         )
+        kinds = HistGradientBoostingClassifier, HistGradientBoostingRegressor
+        boosting = kinds[self.is_regression](
+            categorical_features=np.arange(len(categories)),
+            random_state=self.options.seed,
+        )
+        return make_pipeline(prepare, self._for_each_target(boosting))
+
+    def _columns_with_values(self):
+        """The positions of categories and of numbers that are not all missing."""
+        X, chosen = self.parts.X_train, set(self.problem.categories)
+        missing = X.isna().to_numpy() if hasattr(X, "isna") else np.isnan(X)
+        are_categories = np.array([name in chosen for name in self.problem.columns])
+        has_values = ~missing.all(axis=0)
+        return [
+            np.flatnonzero(has_values & of) for of in (are_categories, ~are_categories)
+        ]
 
     def _for_each_target(self, model):
         """The model, or one for each target where there are several."""
@@ -142,7 +155,8 @@ class Tabular:
         """The columns and their shares of the importance, the largest first."""
         shares = self.models[OURS].feature_importances_
         names = self.problem.columns
-        return [f"{names[i]} {shares[i]:.0%}" for i in np.argsort(-shares) if shares[i]]
+        order = [i for i in np.argsort(-shares) if shares[i] >= LEAST_SHARE]
+        return [f"{names[i]} {shares[i]:.0%}" for i in order]
 
     def save(self, path):
         """Write the model of fastmlp and return how to use it, in lines."""
