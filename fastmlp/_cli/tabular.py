@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -68,11 +69,14 @@ class Tabular:
             self.models["HistGradientBoosting"] = self._boosting()
 
     def _linear(self):
-        """A linear model of prepared features."""
+        """A linear model of prepared features; a missing category is one of its own."""
+        prepare = clone(self.problem.prepare)
+        if self.problem.categories:
+            prepare.set_params(categories__simpleimputer="passthrough")
         model = (
             Ridge() if self.is_regression else LogisticRegression(max_iter=MOST_STEPS)
         )
-        return make_pipeline(self.problem.prepare, self._for_each_target(model))
+        return make_pipeline(prepare, self._for_each_target(model))
 
     def _boosting(self):
         """Gradient boosting, which takes categories as numbered ones, and gaps.

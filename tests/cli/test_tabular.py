@@ -307,3 +307,12 @@ def test_ctrl_c_ends_the_program(tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "fastmlp: interrupted\n")
+
+
+def test_all_models_see_missing_categories(capsys, tmp_path):
+    rng = np.random.RandomState(0)
+    frame = pd.DataFrame({"c": rng.choice(["a", "b", None], 200), "nothing": None})
+    frame["y"] = np.where(frame["c"].isna(), "gap", "text")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    out = fit(capsys, tmp_path / "t.csv", "y", options=())
+    assert cells(out, "test accuracy") == ["1.0000"] * 3
