@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -170,7 +172,8 @@ class Tabular:
         save_model(model, path)
         X = "frame[model.feature_names_in_]"
         return [
-            f"the model is saved: fastmlp predict {path} NEW.csv --out PRED.csv",
+            f"the model is saved: fastmlp predict {shlex.quote(path)} NEW.csv --out "
+            "PRED.csv",
             f"or in Python: model = fastmlp.load_model({path!r}); model.predict("
             f"{X if hasattr(model, 'feature_names_in_') else 'X'})",
         ]
