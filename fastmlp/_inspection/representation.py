@@ -185,7 +185,7 @@ class HiddenFeatures(
     n_features_in_ : int
         Number of features.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the features, where X had names that are all strings.
 
     Examples

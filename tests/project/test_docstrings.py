@@ -93,8 +93,6 @@ def test_every_parameter_is_under_a_heading(kind):
 def test_documented_defaults_are_those_of_the_signature(kind):
     doc = plain(inspect.getdoc(kind))
     for name, parameter in inspect.signature(kind).parameters.items():
-        if name in ("beta_1", "beta_2"):  # which share a line
-            continue
         default = re.search(rf"\b{name} : [^:]*?default=(\([^)]*\)|\S+)", doc).group(1)
         assert ast.literal_eval(default) == parameter.default, name
 
