@@ -90,7 +90,9 @@ def faults_in_browser(root, chromium, shots):
                 if shots:
                     stem = name.removesuffix(".html").replace("/", "-")
                     tab.screenshot(path=shots / f"{stem}-{kind}.png")
-                    tab.screenshot(path=shots / f"{stem}-{kind}-all.png", full_page=True)
+                    tab.screenshot(
+                        path=shots / f"{stem}-{kind}-all.png", full_page=True
+                    )
         tab.goto(f"{base}search.html?q=predict_interval")
         found = "#search-results li a"
         tab.wait_for_selector(found, timeout=60_000)

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -34,6 +35,8 @@ root_doc = "index"
 exclude_patterns = ["_build", "examples", "auto_examples/*.ipynb", "parameters*.txt"]
 templates_path = ["_templates"]
 highlight_language = "none"
+smartquotes = False  # a default of "relu" is code
+toc_object_entries_show_parents = "hide"
 suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf
 
 # The docstrings name what other projects document. Their inventories would need a
@@ -67,11 +70,13 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"fastmlp {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = html_logo = "_static/logo.svg"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_sidebars = {"index": []}
 html_theme_options = {
-    "logo": {"text": "fastmlp"},
+    "logo": {"text": "fastmlp", "alt_text": "fastmlp"},
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "show_toc_level": 2,
@@ -108,6 +113,11 @@ def place(filename):
     return EXAMPLES.index(filename.removeprefix("plot_").removesuffix(".py"))
 
 
+def strict(gallery_conf, filename):
+    """Make a warning of an example an error: what it prints names folders of ours."""
+    warnings.simplefilter("error")
+
+
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
@@ -121,5 +131,5 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
-    "reset_modules": ("matplotlib",),
+    "reset_modules": ("matplotlib", strict),
 }
