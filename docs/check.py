@@ -24,6 +24,8 @@ PAGES = [
     "reference/generated/fastmlp.MLPClassifier.html",
     "auto_examples/index.html",
     "auto_examples/plot_change_one_import.html",
+    "auto_examples/plot_reading.html",
+    "promises/differences.html",
 ]
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 REFERENCES = {"a": "href", "link": "href", "script": "src", "img": "src"}
