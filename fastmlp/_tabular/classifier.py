@@ -192,7 +192,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         What the outputs were divided by with ``calibrate``, else 1; above 1 for a
         network that was too sure of itself.
 
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         How much each column counts, with sum 1: the mean over at most 1,000 validation
         rows of ``abs(sum(gradient * (x - mean)))``, the sum over the inputs x of the
         network that the column makes, the gradient that of an output before its
@@ -212,7 +212,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
     n_features_in_ : int
         Number of columns.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the columns, where X had names that are all strings.
 
     References

@@ -75,8 +75,8 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         What is minimised, with r = y - prediction:
 
         - "squared_error": r**2 / 2, for the mean
-        - "absolute_error": |r|, for the median
-        - "huber": r**2 / 2 up to |r| = ``huber_delta``, then linear [1]_
+        - "absolute_error": ``|r|``, for the median
+        - "huber": r**2 / 2 up to ``|r| = huber_delta``, then linear [1]_
         - "log_cosh": log(cosh(r)), a smooth form between the two
         - "quantile": the pinball loss of the level(s) ``quantile`` [2]_
         - "poisson", "gamma", "tweedie": half the deviance [3]_, for y >= 0, y > 0
@@ -213,7 +213,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         "loss", "validation_loss", "validation_score", "learning_rate" (the largest
         one) and "seconds" of each epoch.
 
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         How much each column counts, with sum 1: the mean over at most 1,000 validation
         rows of ``abs(sum(gradient * (x - mean)))``, the sum over the inputs x of the
         network that the column makes, the gradient that of an output before its
@@ -233,7 +233,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
     n_features_in_ : int
         Number of columns.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the columns, where X had names that are all strings.
 
     References
