@@ -128,7 +128,8 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         Rows that choose the epoch: the same held-out part for all members, or a fold
         for each of ``n_members`` >= 2, so that every row is trained on by some and
         judged by another. Medians, scales and levels are then those of all rows.
-        "auto" takes folds for several members, unless ``validation_fraction`` is given.
+        "auto" takes folds for five members or more, which leave each as many rows as
+        a held-out part would, unless ``validation_fraction`` is given.
 
     validation_fraction : float or None, default=None
         Share of the rows that are held out, in (0, 1), stratified by class; None is 0.2.

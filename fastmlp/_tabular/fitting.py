@@ -21,7 +21,7 @@ from fastmlp._tables.model import TabularModel, stage_of
 from fastmlp._tabular.calibration import divide_outputs
 from fastmlp._tabular.importances import feature_importances
 from fastmlp._tabular.split import folds, holdout
-from fastmlp._tabular.training import members_for, new_task, train
+from fastmlp._tabular.training import SEVERAL, members_for, new_task, train
 from fastmlp._training.checkpoint.file import fingerprint
 from fastmlp._utils.warnings import warn
 
@@ -88,7 +88,7 @@ def split_rows(estimator, encoded, random_state):
     n_members = estimator.n_members
     if n_members == "auto":
         n_members = members_for(n_rows, validation == "folds")
-    if validation == "auto" and fraction is None and 1 < n_members <= n_rows:
+    if validation == "auto" and fraction is None and SEVERAL <= n_members <= n_rows:
         validation = "folds"
     if validation == "folds":
         return folds(n_rows, labels, n_members, random_state)

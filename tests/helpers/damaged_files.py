@@ -37,12 +37,12 @@ def change_model(change):
 
 
 def refuse(path, content, **options):
-    """Raise unless the bytes are refused with ValueError, and quickly."""
+    """Raise unless the bytes are refused with ValueError, without much work."""
     path.write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match=r"too few for|is not a valid model file"):
         load_model(path, **options)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 5
 
 
 def mutated(content, rng):

@@ -49,9 +49,9 @@ def test_a_refit_keeps_the_schedule():
 @pytest.mark.parametrize(
     "settings, validation",
     [
-        ({"n_members": 3}, "folds"),
-        ({"n_members": 1}, "holdout"),
-        ({"n_members": 3, "validation_fraction": 0.2}, "holdout"),
+        ({"n_members": 6}, "folds"),
+        ({"n_members": 4}, "holdout"),
+        ({"n_members": 5, "validation_fraction": 0.2}, "holdout"),
         ({"n_members": len(X) + 1}, "holdout"),
     ],
     ids=str,

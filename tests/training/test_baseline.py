@@ -340,6 +340,6 @@ def test_it_costs_little_beside_an_epoch():
     y = RNG.randn(100_000, 1)
     task = _Task(Objective("quantile", levels=LEVELS), y, None, 3, float)
     task.data = Data(y, y)
-    started = time.perf_counter()
+    started = time.process_time()
     baseline.best_constant_loss(task, np.arange(len(y)))
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 2
