@@ -252,12 +252,15 @@ def _value(text):
 
 MLP = own("mlp: MLPClassifier/MLPRegressor", is_piped=True)[1]
 TABULAR = "TabularMLPClassifier"
-ONE = own(f"tabular: {TABULAR}/TabularMLPRegressor")[1]
-FIVE = own(f"tabular-5: {TABULAR}/TabularMLPRegressor n_members=5")[1]
+KINDS = f"{TABULAR}/TabularMLPRegressor"
+DEFAULT = own(f"tabular: {KINDS}")[1]
+ONE = own(f"tabular-1: {KINDS} n_members=1")[1]
+FIVE = own(f"tabular-5: {KINDS} n_members=5")[1]
 METHODS = {
     "linear": Method(linear, "sklearn"),
     "mlp": MLP,
-    "tabular": replace(ONE, needs=TABULAR),
+    "tabular": replace(DEFAULT, needs=TABULAR),
+    "tabular-1": replace(ONE, needs=TABULAR),
     "tabular-5": replace(FIVE, needs=TABULAR),
     "hist-gradient-boosting": Method(hist_gradient_boosting, "sklearn"),
     "lightgbm": Method(lightgbm, "lightgbm"),
