@@ -113,9 +113,11 @@ def place(filename):
     return EXAMPLES.index(filename.removeprefix("plot_").removesuffix(".py"))
 
 
-def strict(gallery_conf, filename):
+def strict(gallery_conf, filename, when):
     """Make a warning of an example an error: what it prints names folders of ours."""
-    warnings.simplefilter("error")
+    warnings.resetwarnings()
+    if when == "before":
+        warnings.simplefilter("error")
 
 
 sphinx_gallery_conf = {
@@ -132,4 +134,5 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
     "reset_modules": ("matplotlib", strict),
+    "reset_modules_order": "both",
 }
