@@ -113,11 +113,9 @@ def place(filename):
     return EXAMPLES.index(filename.removeprefix("plot_").removesuffix(".py"))
 
 
-def strict(gallery_conf, filename, when):
+def strict(gallery_conf, filename):
     """Make a warning of an example an error: what it prints names folders of ours."""
-    warnings.resetwarnings()
-    if when == "before":
-        warnings.simplefilter("error")
+    warnings.simplefilter("error")
 
 
 sphinx_gallery_conf = {
@@ -134,5 +132,11 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
     "reset_modules": ("matplotlib", strict),
-    "reset_modules_order": "both",
 }
+
+
+def setup(app):
+    """Let warnings be errors in the examples only, which run when the build begins."""
+    filters = warnings.catch_warnings()
+    filters.__enter__()
+    app.connect("builder-inited", lambda app: filters.__exit__(), priority=900)
