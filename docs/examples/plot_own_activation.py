@@ -138,6 +138,7 @@ for name, activation in ways.items():
 figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
 bars = axis.barh(list(seconds), [1e3 * value for value in seconds.values()])
 axis.bar_label(bars, fmt="%.1f", padding=3)
+axis.margins(x=0.15)
 axis.invert_yaxis()
 axis.set_xlabel("milliseconds for an epoch")
 plt.show()

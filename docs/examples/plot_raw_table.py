@@ -72,9 +72,9 @@ for name, model, kinds in [
 
 # %%
 # The accuracy is the share of flats that are put in the right class; the log loss
-# judges the probabilities, and smaller is better. The rule behind this table is smooth,
-# which suits a network; tables with sharp steps suit trees. :doc:`/user_guide/tables`
-# says what the network sees of each column.
+# judges the probabilities, and smaller is better. The network takes more time for its
+# fit. The rule behind this table is smooth, which suits a network; tables with sharp
+# steps suit trees. :doc:`/user_guide/tables` says what the network sees of each column.
 
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained", sharey=True)
 titles = ["accuracy", "log loss", "seconds for the fit"]

@@ -25,9 +25,12 @@ print(model.summary())
 # Its shape, its training, its weights
 # ------------------------------------
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-plot_network(model, ax=axes[0])
-LossCurveDisplay.from_estimator(model, ax=axes[1])
+plot_network(model)
+plt.show()
+
+# %%
+
+LossCurveDisplay.from_estimator(model)
 plt.show()
 
 # %%
@@ -97,6 +100,5 @@ print(trace)
 
 # %%
 
-figure, axis = plt.subplots(figsize=(10, 5), layout="constrained")
-trace.plot(ax=axis)
+trace.plot()
 plt.show()

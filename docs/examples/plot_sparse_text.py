@@ -90,7 +90,8 @@ effects = np.array(
     ]
 )[:, :, 0, 1]
 figure, axis = plt.subplots(figsize=(8, 2.6), layout="constrained")
-image = axis.imshow(effects, cmap="RdBu", vmin=0, vmax=1, aspect="auto")
+most = abs(effects - 0.5).max()
+image = axis.imshow(effects, "RdBu", vmin=0.5 - most, vmax=0.5 + most, aspect="auto")
 axis.set_xticks(range(len(adjectives)), adjectives, rotation=60, ha="right")
 axis.set_yticks(range(3), goods)
 figure.colorbar(image, label="P(good)")

@@ -59,7 +59,8 @@ for name, values in errors.items():
 
 figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
 for name, values in errors.items():
-    axis.plot(np.convolve(values, np.ones(20) / 20, "valid"), label=name)
+    smooth = np.convolve(values, np.ones(20) / 20, "valid")
+    axis.plot(np.arange(20, n_batches), smooth, label=name)
 axis.axvline(300, color="0.5", ls="--", lw=1)
 axis.text(305, axis.get_ylim()[1] * 0.93, "the rule changes")
 axis.set(xlabel="batch", ylabel="squared error, mean of 20 batches", ylim=0)
