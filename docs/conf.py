@@ -31,7 +31,14 @@ extensions = [
     "mathml",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "examples", "auto_examples/*.ipynb", "parameters*.txt"]
+exclude_patterns = [
+    "_build",
+    "examples",
+    "auto_examples/*.ipynb",
+    "lecture",
+    "auto_lecture/*.ipynb",
+    "parameters*.txt",
+]
 templates_path = ["_templates"]
 highlight_language = "none"
 suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf
@@ -104,13 +111,14 @@ EXAMPLES = [
 
 
 def place(filename):
-    """The place of an example in the gallery."""
-    return EXAMPLES.index(filename.removeprefix("plot_").removesuffix(".py"))
+    """The place of an example in the gallery; the pages of the lecture have numbers."""
+    name = filename.removeprefix("plot_").removesuffix(".py")
+    return int(name[:2]) if name[:2].isdigit() else EXAMPLES.index(name)
 
 
 sphinx_gallery_conf = {
-    "examples_dirs": "examples",
-    "gallery_dirs": "auto_examples",
+    "examples_dirs": ["examples", "lecture"],
+    "gallery_dirs": ["auto_examples", "auto_lecture"],
     "filename_pattern": "/plot_",
     "within_subsection_order": place,
     "doc_module": ("fastmlp",),

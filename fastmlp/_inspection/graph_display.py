@@ -229,6 +229,7 @@ def _numbers(ax, x, y, value, gradient, font):
 
 
 def _short(number):
-    """Three digits of a number, with a minus sign of its own width."""
-    text = f"{number:.3g}"
-    return (text if len(text) < 9 else f"{number:.1e}").replace("-", "\N{MINUS SIGN}")
+    """Three digits of a number, or two where it is small."""
+    number += 0.0  # no minus before zero
+    text = f"{number:.1e}" if 0 < abs(number) < 1e-3 else f"{number:.3g}"
+    return text.replace("e-0", "e-").replace("-", "\N{MINUS SIGN}")
