@@ -24,6 +24,8 @@ PAGES = [
     "reference/generated/fastmlp.MLPClassifier.html",
     "auto_examples/index.html",
     "auto_examples/plot_change_one_import.html",
+    "auto_examples/plot_reading.html",
+    "promises/differences.html",
 ]
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 REFERENCES = {"a": "href", "link": "href", "script": "src", "img": "src"}
@@ -90,7 +92,9 @@ def faults_in_browser(root, chromium, shots):
                 if shots:
                     stem = name.removesuffix(".html").replace("/", "-")
                     tab.screenshot(path=shots / f"{stem}-{kind}.png")
-                    tab.screenshot(path=shots / f"{stem}-{kind}-all.png", full_page=True)
+                    tab.screenshot(
+                        path=shots / f"{stem}-{kind}-all.png", full_page=True
+                    )
         tab.goto(f"{base}search.html?q=predict_interval")
         found = "#search-results li a"
         tab.wait_for_selector(found, timeout=60_000)

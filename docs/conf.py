@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -41,6 +42,8 @@ exclude_patterns = [
 ]
 templates_path = ["_templates"]
 highlight_language = "none"
+smartquotes = False  # a default of "relu" is code
+toc_object_entries_show_parents = "hide"
 suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf
 
 # The docstrings name what other projects document. Their inventories would need a
@@ -74,11 +77,13 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"fastmlp {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = html_logo = "_static/logo.svg"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_sidebars = {"index": []}
 html_theme_options = {
-    "logo": {"text": "fastmlp"},
+    "logo": {"text": "fastmlp", "alt_text": "fastmlp"},
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "show_toc_level": 2,
@@ -116,6 +121,11 @@ def place(filename):
     return int(name[:2]) if name[:2].isdigit() else EXAMPLES.index(name)
 
 
+def strict(gallery_conf, filename):
+    """Make a warning of an example an error: what it prints names folders of ours."""
+    warnings.simplefilter("error")
+
+
 sphinx_gallery_conf = {
     "examples_dirs": ["examples", "lecture"],
     "gallery_dirs": ["auto_examples", "auto_lecture"],
@@ -129,5 +139,5 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
-    "reset_modules": ("matplotlib",),
+    "reset_modules": ("matplotlib", strict),
 }

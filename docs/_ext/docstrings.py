@@ -1,9 +1,11 @@
-"""What numpydoc leaves to do in our docstrings and in those inherited from scikit-learn.
+"""What numpydoc leaves to do in docstrings: ours, and those of scikit-learn.
 
 a) Headings among the parameters, written as "-- Network --", are to numpydoc parameters
    without a type. They become terms with the class ``parameter-group``, which the style
    sheet shows as headings.
-b) Inherited docstrings refer to labels in scikit-learn's own pages: their text stays,
+b) A type that goes on in the next line of the source keeps its indentation: one blank
+   is enough.
+c) Inherited docstrings refer to labels in scikit-learn's own pages: their text stays,
    without a link.
 """
 
@@ -12,6 +14,7 @@ import re
 from docutils import nodes
 
 HEADING = re.compile(r"^(\s*)\*\*-- (.+) --\*\*$")
+TYPED = re.compile(r"^\s*\*\*.+\*\* : ")
 LABEL = re.compile(r":ref:`([^<`]+?) *(<[^`]*>)?`")
 
 
@@ -20,6 +23,8 @@ def finish(app, what, name, obj, options, lines):
     is_inherited = getattr(obj, "__module__", "").startswith("sklearn.")
     for number, line in enumerate(lines):
         line = HEADING.sub(r"\1:parameter-group:`\2`", line)
+        if match := TYPED.match(line):
+            line = match[0] + re.sub(" {2,}", " ", line[match.end() :])
         lines[number] = LABEL.sub(r"\1", line) if is_inherited else line
 
 
