@@ -141,3 +141,10 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "reset_modules": ("matplotlib", strict),
 }
+
+
+def setup(app):
+    """Let warnings be errors in the examples only, which run when the build begins."""
+    filters = warnings.catch_warnings()
+    filters.__enter__()
+    app.connect("builder-inited", lambda app: filters.__exit__(), priority=900)

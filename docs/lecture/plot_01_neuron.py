@@ -8,11 +8,11 @@ adds up what arrives, and if that is enough it fires: it sends a signal of its o
 the cells behind it.
 
 McCulloch and Pitts made arithmetic of this in 1943. An artificial neuron takes numbers
-:math:`x_1, \dots, x_d`, multiplies each with a *weight* :math:`w_i`, which plays the
+:math:`x_1, \ldots, x_d`, multiplies each with a *weight* :math:`w_i`, which plays the
 synapse, adds a *bias* :math:`b`, and sends the sum :math:`z` through an *activation*
 :math:`f`:
 
-.. math:: z = w_1 x_1 + \dots + w_d x_d + b, \qquad a = f(z).
+.. math:: z = w_1 x_1 + \ldots + w_d x_d + b, \qquad a = f(z).
 
 ========================  ==============================================
 nerve cell                artificial neuron

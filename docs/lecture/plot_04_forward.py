@@ -19,8 +19,10 @@ from fastmlp import MLPClassifier, plot_network
 # a matrix :math:`W^{(\ell)}`, and all sums of the layer are one product:
 #
 # .. math::
+#    \begin{aligned}
 #    I^{(1)} &= W^{(1)} x, & O^{(1)} &= \sigma(I^{(1)}), \\
 #    I^{(2)} &= W^{(2)} O^{(1)}, & O^{(2)} &= \sigma(I^{(2)}).
+#    \end{aligned}
 #
 # The lecture leaves the biases out, and so does ``fit_intercept=False``. It has four
 # features, three hidden units and one output, with these weights:

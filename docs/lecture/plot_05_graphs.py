@@ -205,8 +205,8 @@ model = MLPClassifier((2,), activation="logistic", solver="sgd", fit_intercept=F
 model.set_params(alpha=0.0, learning_rate_init=0.001)
 model.partial_fit([[2.0, -1.0]], [1], classes=[0, 1])
 model.coefs_ = [np.array([[1.0, 0.6], [-1.0, -0.5]]), np.array([[0.5], [-0.7]])]
-trace = model.trace_step([2.0, -1.0], 1)
-plot_graph(trace)
+third = model.trace_step([2.0, -1.0], 1)
+plot_graph(third)
 plt.show()
 
 # %%
@@ -216,11 +216,11 @@ plt.show()
 # 0.53 = 0.2491, is -0.53. Without the rounding in between the gradient of the output is
 # -2.1225; the product still rounds to -0.53.
 
-output = trace.layers[-1]
+output = third.layers[-1]
 print(f"dL/d(output) = {output.output_gradients[0]:.4f}")
 print(f"slope of the last sigmoid = {output.local_derivatives[0]:.4f}")
 print(f"dL/d(last sum) = {output.deltas[0]:.4f}")
-print(f"output {trace.outputs[0]:.4f} -> {trace.new_outputs[0]:.4f}")
+print(f"output {third.outputs[0]:.4f} -> {third.new_outputs[0]:.4f}")
 
 # %%
 # Any small model

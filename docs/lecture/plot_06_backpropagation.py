@@ -22,10 +22,12 @@ from fastmlp import MLPClassifier
 # sums of a layer. With two layers, from the output to the inputs:
 #
 # .. math::
+#    \begin{aligned}
 #    \delta^{(2)} &= \frac{\partial L}{\partial O^{(2)}} \odot f'(I^{(2)}), &
 #    \frac{\partial L}{\partial W^{(2)}} &= \delta^{(2)} {O^{(1)}}^T, \\
 #    \delta^{(1)} &= \bigl( {W^{(2)}}^T \delta^{(2)} \bigr) \odot f'(I^{(1)}), &
 #    \frac{\partial L}{\partial W^{(1)}} &= \delta^{(1)} x^T,
+#    \end{aligned}
 #
 # where :math:`\odot` multiplies element by element. Each factor has one origin:
 #

@@ -18,6 +18,7 @@ from fastmlp import MLPClassifier
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
 model = MLPClassifier((49, 25, 16), activation="tanh", random_state=0, max_iter=1000)
+model.set_params(learning_rate_init=0.005)
 model.fit(X_train, y_train)
 print(f"accuracy on new digits: {model.score(X_test, y_test):.3f}")
 
