@@ -87,7 +87,8 @@ html_theme_options = {
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "show_toc_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    # The pages of the lecture take the room for their graphs.
+    "secondary_sidebar_items": {"**": ["page-toc"], "auto_lecture/*": []},
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "pygments_light_style": "tango",
@@ -139,6 +140,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
+    "image_srcset": ["2x"],
     "reset_modules": ("matplotlib", strict),
 }
 

@@ -129,6 +129,6 @@ print("two layers:", network.predict_proba(corners)[:, 1].round(3))
 # Weights by hand are for logic. :doc:`plot_02_logistic_regression` learns them from
 # data.
 #
-# - W. McCulloch and W. Pitts, "A logical calculus of the ideas immanent in nervous
+# - McCulloch and Pitts, "A logical calculus of the ideas immanent in nervous
 #   activity", Bulletin of Mathematical Biophysics 5, 1943.
-# - M. Minsky and S. Papert, "Perceptrons", MIT Press, 1969.
+# - Minsky and Papert, "Perceptrons", MIT Press, 1969.

@@ -109,8 +109,8 @@ for alpha in (0.0, 0.1, 1.0, 10.0):
 # can approximate any continuous function (Cybenko 1989; Hornik 1991), but it may need
 # exponentially more units than a deeper network (Telgarsky 2016).
 #
-# - G. Cybenko, "Approximation by superpositions of a sigmoidal function",
+# - Cybenko, "Approximation by superpositions of a sigmoidal function",
 #   Mathematics of Control, Signals and Systems 2, 1989.
-# - K. Hornik, "Approximation capabilities of multilayer feedforward networks", Neural
+# - Hornik, "Approximation capabilities of multilayer feedforward networks", Neural
 #   Networks 4, 1991.
-# - M. Telgarsky, "Benefits of depth in neural networks", COLT 2016, arXiv:1602.04485.
+# - Telgarsky, "Benefits of depth in neural networks", COLT 2016, arXiv:1602.04485.

@@ -94,5 +94,5 @@ for name, scale in {"variance 1": 1.0, "Glorot": model.coefs_[0].std()}.items():
     print(f"{name:10}: {share:.0%} of the hidden outputs within 0.02 of 0 or 1")
 
 # %%
-# - X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward
+# - Glorot and Bengio, "Understanding the difficulty of training deep feedforward
 #   neural networks", AISTATS 2010.

@@ -154,9 +154,9 @@ plot_graph(second)
 plt.show()
 
 # %%
-# The four gates in the middle are the logistic function. As one gate its slope is f (1
-# - f) = 0.7311 x 0.2689 = 0.1966, and -1.37 x 0.1966 = -0.269, the same as through the
-# four. Gates may be as large as one likes, as long as they know their slopes.
+# The four gates in the middle are the logistic function. As one gate its slope is
+# :math:`f (1 - f)` = 0.7311 x 0.2689 = 0.1966, and -1.37 x 0.1966 = -0.269, the same as
+# through the four. Gates may be as large as one likes, as long as they know their slopes.
 #
 # The package does this for its models: ``trace_step`` goes forward and backward with
 # one row and takes a step, and ``plot_graph`` draws the trace. ``W1[0,0]`` is the
@@ -241,6 +241,6 @@ plt.show()
 # %%
 # :doc:`plot_06_backpropagation` does the same with matrices, for whole layers at once.
 #
-# - D. Rumelhart, G. Hinton and R. Williams, "Learning representations by
+# - Rumelhart, Hinton and Williams, "Learning representations by
 #   back-propagating errors", Nature 323, 1986.
 # - The first two graphs come from Stanford's course CS231n, https://cs231n.github.io.

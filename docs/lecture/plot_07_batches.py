@@ -97,6 +97,6 @@ score = model.score(X_test, y_test)
 print(f"defaults: {model.n_iter_} epochs, accuracy on new digits {score:.3f}")
 
 # %%
-# - L. Bottou, "Stochastic gradient learning in neural networks", Neuro-Nimes 1991.
-# - D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015,
+# - Bottou, "Stochastic gradient learning in neural networks", Neuro-Nimes 1991.
+# - Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015,
 #   arXiv:1412.6980.

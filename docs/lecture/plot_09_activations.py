@@ -123,7 +123,7 @@ for activation in ("relu", relu):
 # %%
 # :doc:`/user_guide/custom-functions` shows the same compiled, by numba or in C.
 #
-# - X. Glorot, A. Bordes and Y. Bengio, "Deep sparse rectifier neural networks",
+# - Glorot, Bordes and Bengio, "Deep sparse rectifier neural networks",
 #   AISTATS 2011.
-# - A. Maas, A. Hannun and A. Ng, "Rectifier nonlinearities improve neural network
+# - Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network
 #   acoustic models", ICML 2013 (leaky ReLU).

@@ -75,5 +75,5 @@ plt.show()
 # one they bend. So deep networks have many more pieces than shallow ones with as many
 # units (Montufar and others 2014).
 #
-# - G. Montufar, R. Pascanu, K. Cho and Y. Bengio, "On the number of linear regions of
+# - Montufar, Pascanu, Cho and Bengio, "On the number of linear regions of
 #   deep neural networks", NeurIPS 2014, arXiv:1402.1869.

@@ -100,9 +100,9 @@ print("delta / delta of next layer:", np.round(np.divide(deltas[:-1], deltas[1:]
 # activation; an optimizer that scales steps, as Adam does; and, beyond plain MLPs,
 # normalisation of layers and connections that skip some.
 #
-# - S. Hochreiter, "Untersuchungen zu dynamischen neuronalen Netzen", diploma thesis,
+# - Hochreiter, "Untersuchungen zu dynamischen neuronalen Netzen", diploma thesis,
 #   Technical University of Munich, 1991.
-# - X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward
+# - Glorot and Bengio, "Understanding the difficulty of training deep feedforward
 #   neural networks", AISTATS 2010.
-# - K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers", ICCV 2015,
+# - He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015,
 #   arXiv:1502.01852.

@@ -126,7 +126,7 @@ axis.legend()
 plt.show()
 
 # %%
-# - X. Glorot, A. Bordes and Y. Bengio, "Deep sparse rectifier neural networks",
+# - Glorot, Bordes and Bengio, "Deep sparse rectifier neural networks",
 #   AISTATS 2011.
-# - L. Lapicque, "Recherches quantitatives sur l'excitation electrique des nerfs traitee
+# - Lapicque, "Recherches quantitatives sur l'excitation electrique des nerfs traitee
 #   comme une polarisation", Journal de physiologie 9, 1907.

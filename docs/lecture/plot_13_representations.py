@@ -108,8 +108,8 @@ plt.show()
 # :doc:`/auto_examples/plot_representations` uses such a representation as the features
 # of another model.
 #
-# - Y. Bengio, A. Courville and P. Vincent, "Representation learning: a review and
+# - Bengio, Courville and Vincent, "Representation learning: a review and
 #   new perspectives", IEEE Transactions on Pattern Analysis and Machine Intelligence
 #   35, 2013.
-# - M. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks",
+# - Zeiler and Fergus, "Visualizing and understanding convolutional networks",
 #   ECCV 2014, arXiv:1311.2901.

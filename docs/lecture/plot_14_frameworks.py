@@ -139,6 +139,6 @@ if has("onnx", "onnxruntime"):
 # between places of a picture or between moments. Gates, chain rule, losses and steps
 # are those of these pages: the gradients of shared weights add at the branches.
 #
-# - A. Paszke and others, "PyTorch: an imperative style, high-performance deep learning
+# - Paszke and others, "PyTorch: an imperative style, high-performance deep learning
 #   library", NeurIPS 2019, arXiv:1912.01703.
-# - Y. LeCun, Y. Bengio and G. Hinton, "Deep learning", Nature 521, 2015.
+# - LeCun, Bengio and Hinton, "Deep learning", Nature 521, 2015.

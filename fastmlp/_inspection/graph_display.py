@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_EDGES = 200
-FONT = 9.0  # points
+FONT = 9.5  # points
 VALUE, GRADIENT = "#1a6b2d", "#b3261e"
 _ATTRIBUTES = ("label", "value", "gradient", "inputs", "slopes")
 _LINE = {"color": "0.45", "lw": 1, "zorder": 1, "solid_joinstyle": "round"}
-_ROW, _NUMBERS, _SLOPE, _TRUNK = 0.46, 0.62, 0.2, 0.13  # inches
+_ROW, _NUMBERS, _SLOPE, _TRUNK = 0.46, 0.6, 0.16, 0.12  # inches
 _LETTER, _PAD = 0.085, 0.26  # width of a letter, and of the frame around a label
 _MARGIN = 0.3
 
@@ -130,7 +130,7 @@ class _Layout:
             if len(self.uses[node]) > 1:
                 n_trunks[column] += 1
                 self.trunk[node] = n_trunks[column] * _TRUNK
-        gaps = n_trunks * _TRUNK + 0.1 + _NUMBERS + _SLOPE
+        gaps = n_trunks * _TRUNK + 0.04 + _NUMBERS + _SLOPE
         starts = _MARGIN / 2 + np.r_[0, np.cumsum(widest + gaps)]
         self._starts, self._widest = starts, widest
         self.width = max(starts[-1] + _MARGIN / 2, 3.0)
@@ -182,7 +182,7 @@ class _Layout:
 
 def _box_width(node):
     """Width of the frame around a label."""
-    return max(_LETTER * len(node.label) + _PAD, 0.42)
+    return max(_LETTER * len(node.label) + _PAD, 0.36)
 
 
 def _draw_edges(ax, layout, node, font):
