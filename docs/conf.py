@@ -88,7 +88,18 @@ html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
     # The pages of the lecture take the room for their graphs.
-    "secondary_sidebar_items": {"**": ["page-toc"], "auto_lecture/*": []},
+    "secondary_sidebar_items": {
+        pages: ["page-toc"]
+        for pages in (
+            "index",
+            "get_started/*",
+            "user_guide/*",
+            "auto_examples/*",
+            "reference/**",
+            "promises/*",
+            "development/*",
+        )
+    },
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "pygments_light_style": "tango",

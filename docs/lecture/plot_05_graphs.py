@@ -156,7 +156,8 @@ plt.show()
 # %%
 # The four gates in the middle are the logistic function. As one gate its slope is
 # :math:`f (1 - f)` = 0.7311 x 0.2689 = 0.1966, and -1.37 x 0.1966 = -0.269, the same as
-# through the four. Gates may be as large as one likes, as long as they know their slopes.
+# through the four. Gates may be as large as one likes, as long as they know their
+# slopes.
 #
 # The package does this for its models: ``trace_step`` goes forward and backward with
 # one row and takes a step, and ``plot_graph`` draws the trace. ``W1[0,0]`` is the

@@ -47,7 +47,7 @@ row = np.zeros((1, 1))
 # division by their sum makes them add up to 1, :math:`p_k = e^{z_k} / \sum_j e^{z_j}`.
 # The loss is the *cross-entropy*, :math:`-\log p_k` of the class that was true. The
 # lecture's example has p = (1/4, 1/4, 1/2) and the second class true. The slide leaves
-# out the result; it is -log(1/4) = 1.386.
+# out the result; it is log 4 = 1.386.
 
 model = constant(MLPClassifier(), np.log([1, 1, 2]), [0, 1, 2])
 p = model.predict_proba(row)[0]
@@ -71,7 +71,7 @@ for target in (0, 1):
 # A number
 # --------
 #
-# The output is the sum itself, and the loss :math:`\frac12 (y - \hat y)^2`. The half
+# The output is the sum itself, and the loss :math:`\frac{1}{2} (y - \hat y)^2`. The half
 # makes the derivative :math:`\hat y - y`.
 
 model = constant(MLPRegressor(), [1.5], [0.0])

@@ -20,7 +20,7 @@ activations = ["logistic", "tanh", "relu"]
 
 
 def network(activation, depth):
-    """Return a network with initial weights, all of them drawn by the same rule."""
+    """Return a network with initial weights, drawn by the rule for its activation."""
     model = MLPClassifier((32,) * depth, activation=activation, alpha=0.0)
     # Glorot's variance for logistic and tanh, He's, twice of that, for ReLU
     model.set_params(
