@@ -71,8 +71,8 @@ for target in (0, 1):
 # A number
 # --------
 #
-# The output is the sum itself, and the loss :math:`\frac{1}{2} (y - \hat y)^2`. The half
-# makes the derivative :math:`\hat y - y`.
+# The output is the sum itself, and the loss :math:`\frac{1}{2} (y - \hat y)^2`. The
+# half makes the derivative :math:`\hat y - y`.
 
 model = constant(MLPRegressor(), [1.5], [0.0])
 loss, _, (slope,) = model.loss_gradient(row, [3.0])

@@ -106,9 +106,10 @@ for name in names:
 # ---------------
 #
 # The lecture writes ReLU as a function of PyTorch, with a forward and a backward
-# method. Here an activation is a pair of NumPy functions, f and its derivative, which
-# is checked by differences when it is made. PyTorch's backward multiplies by the
-# gradient from above itself; here the package does.
+# method. The code on the slide is refused by PyTorch today, which wants both methods to
+# be static and to take a context. Here an activation is a pair of NumPy functions, f
+# and its derivative, which is checked by differences when it is made. PyTorch's
+# backward multiplies by the gradient from above itself; here the package does.
 
 relu = Activation(
     lambda z: np.maximum(z, 0.0), lambda z, a: (z > 0).astype(z.dtype), name="my_relu"
