@@ -23,6 +23,7 @@ PAGES = [
     "user_guide/uncertainty.html",
     "reference/generated/fastmlp.MLPClassifier.html",
     "auto_examples/index.html",
+    "auto_lecture/plot_05_graphs.html",
     "auto_examples/plot_change_one_import.html",
     "auto_examples/plot_reading.html",
     "promises/differences.html",

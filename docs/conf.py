@@ -32,7 +32,14 @@ extensions = [
     "mathml",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "examples", "auto_examples/*.ipynb", "parameters*.txt"]
+exclude_patterns = [
+    "_build",
+    "examples",
+    "auto_examples/*.ipynb",
+    "lecture",
+    "auto_lecture/*.ipynb",
+    "parameters*.txt",
+]
 templates_path = ["_templates"]
 highlight_language = "none"
 smartquotes = False  # a default of "relu" is code
@@ -80,7 +87,19 @@ html_theme_options = {
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "show_toc_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    # The pages of the lecture take the room for their graphs.
+    "secondary_sidebar_items": {
+        pages: ["page-toc"]
+        for pages in (
+            "index",
+            "get_started/*",
+            "user_guide/*",
+            "auto_examples/*",
+            "reference/**",
+            "promises/*",
+            "development/*",
+        )
+    },
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "pygments_light_style": "tango",
@@ -109,8 +128,9 @@ EXAMPLES = [
 
 
 def place(filename):
-    """The place of an example in the gallery."""
-    return EXAMPLES.index(filename.removeprefix("plot_").removesuffix(".py"))
+    """The place of an example in the gallery; the pages of the lecture have numbers."""
+    name = filename.removeprefix("plot_").removesuffix(".py")
+    return int(name[:2]) if name[:2].isdigit() else EXAMPLES.index(name)
 
 
 def strict(gallery_conf, filename):
@@ -119,8 +139,8 @@ def strict(gallery_conf, filename):
 
 
 sphinx_gallery_conf = {
-    "examples_dirs": "examples",
-    "gallery_dirs": "auto_examples",
+    "examples_dirs": ["examples", "lecture"],
+    "gallery_dirs": ["auto_examples", "auto_lecture"],
     "filename_pattern": "/plot_",
     "within_subsection_order": place,
     "doc_module": ("fastmlp",),
@@ -131,6 +151,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
+    "image_srcset": ["2x"],
     "reset_modules": ("matplotlib", strict),
 }
 

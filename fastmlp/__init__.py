@@ -53,6 +53,7 @@ _MODULES = {
     "from_sklearn": "fastmlp.export",
     "from_torch": "fastmlp.export",
     "load_model": "fastmlp._mlp.model_files",
+    "plot_graph": "fastmlp._inspection.graph_display",
     "plot_network": "fastmlp._inspection.network_display",
     "register_activation": "fastmlp._functions.activations",
     "register_skl2onnx": "fastmlp.export",

@@ -5,6 +5,7 @@ from fastmlp._functions.activations import register_activation as register_activ
 from fastmlp._functions.losses import Loss as Loss
 from fastmlp._inspection.display import LossCurveDisplay as LossCurveDisplay
 from fastmlp._inspection.display import WeightsDisplay as WeightsDisplay
+from fastmlp._inspection.graph_display import plot_graph as plot_graph
 from fastmlp._inspection.network_display import NetworkDisplay as NetworkDisplay
 from fastmlp._inspection.network_display import plot_network as plot_network
 from fastmlp._inspection.representation import HiddenFeatures as HiddenFeatures
@@ -47,6 +48,7 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "load_model",
+    "plot_graph",
     "plot_network",
     "register_activation",
     "register_skl2onnx",

@@ -17,6 +17,7 @@ from fastmlp._core.prediction import activate_outputs
 from fastmlp._data.rows import check_names, column_names, known_frame
 from fastmlp._data.validation import check_raw, named
 from fastmlp._functions.losses import Loss
+from fastmlp._inspection.summary import layer_facts
 from fastmlp._inspection.trace_display import draw_trace
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class LayerTrace:
 
     Attributes
     ----------
+    activation : str
+        Name of f, also of the output activation.
     inputs : ndarray of shape (fan_in,)
         What enters the layer.
     net_inputs : ndarray
@@ -64,6 +67,7 @@ class LayerTrace:
         b before and after the step.
     """
 
+    activation: str
     inputs: np.ndarray
     net_inputs: np.ndarray
     outputs: np.ndarray
@@ -83,7 +87,7 @@ class StepTrace:
     """A forward pass, a backward pass and a step of gradient descent on one sample.
 
     ``print`` shows the table of gates and the weights before and after; ``plot`` draws
-    them.
+    them; :func:`plot_graph` draws the gates with value and gradient on every edge.
 
     Attributes
     ----------
@@ -91,6 +95,8 @@ class StepTrace:
         From the first hidden layer to the outputs.
     loss, new_loss : float
         Loss of the sample before and after the step, penalty included.
+    penalty : float
+        L2 penalty that is part of the loss before the step.
     outputs, new_outputs : ndarray of shape (n_outputs,)
         Outputs of the network before and after the step.
     learning_rate : float
@@ -104,6 +110,7 @@ class StepTrace:
     layers: list
     loss: float
     new_loss: float
+    penalty: float
     outputs: np.ndarray
     new_outputs: np.ndarray
     learning_rate: float
@@ -251,6 +258,7 @@ def trace_step(estimator, x, y, learning_rate):
         network, X, target, new_coefs, new_intercepts, alpha
     )
     layers, a, n_layers = [], X, len(coefs)
+    facts = layer_facts(estimator)
     core_layers = Layers(coefs, intercepts, X.dtype)
     for i in range(n_layers):
         z = a @ coefs[i] + intercepts[i]
@@ -263,6 +271,7 @@ def trace_step(estimator, x, y, learning_rate):
             slopes, back = _output_slopes(network.loss, outputs, deltas[i], target[0])
         layers.append(
             LayerTrace(
+                activation=facts[i + 1].activation,
                 inputs=a[0],
                 net_inputs=z[0],
                 outputs=above[0],
@@ -279,7 +288,16 @@ def trace_step(estimator, x, y, learning_rate):
         )
         a = above
     names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
-    return StepTrace(layers, loss, new_loss, outputs, new_outputs, float(rate), names)
+    return StepTrace(
+        layers,
+        loss,
+        new_loss,
+        _penalty(coefs, alpha),
+        outputs,
+        new_outputs,
+        float(rate),
+        names,
+    )
 
 
 def _pass(network, X, target, coefs, intercepts, alpha):
@@ -293,7 +311,6 @@ def _pass(network, X, target, coefs, intercepts, alpha):
     # sgd takes the sum over the outputs where the loss is half their mean square
     scale = network.units[-1] if network.loss == "squared_error" else 1
     grads, deltas = network.split(batch.grad * scale)
-    penalty = 0.5 * alpha * sum(np.sum(coef**2) for coef in coefs)
     layers = Layers(coefs, intercepts, X.dtype)
     n_hidden = len(coefs) - 1
     a = X
@@ -302,7 +319,12 @@ def _pass(network, X, target, coefs, intercepts, alpha):
     z = np.ascontiguousarray(a @ coefs[-1] + intercepts[-1])
     activate_outputs(network, z)
     grads = [grad + alpha * coef for grad, coef in zip(grads, coefs)]
-    return loss * scale + penalty, z[0], grads, deltas
+    return loss * scale + _penalty(coefs, alpha), z[0], grads, deltas
+
+
+def _penalty(coefs, alpha):
+    """The L2 penalty of the weights, for one sample."""
+    return float(0.5 * alpha * sum(np.sum(coef**2) for coef in coefs))
 
 
 def _output_slopes(loss, outputs, deltas, target):

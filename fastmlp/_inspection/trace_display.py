@@ -33,8 +33,8 @@ def draw_trace(trace, ax):
     height = _TOP + n_rows * _ROW + 0.15
     tables = [layer.coefs.shape[1] * _COLUMN + 2 * _GAP for layer in trace.layers]
     width = max(sum(widths) + sum(tables) + 0.3, 6.0)
-    ax = _sized_axes(width, height) if ax is None else new_axes(ax)
-    font = FONT * _scale(ax, width, height)
+    ax = sized_axes(width, height) if ax is None else new_axes(ax)
+    font = FONT * scale(ax, width, height)
     ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
     ax.set_axis_off()
     _title(ax, trace, width / 2, font)
@@ -75,13 +75,13 @@ def _middle(row):
     return _TOP + (row + 0.5) * _ROW
 
 
-def _sized_axes(width, height):
+def sized_axes(width, height):
     """Axes that fill a new figure of the size that the drawing needs."""
     figure = import_pyplot().figure(figsize=(width, height))
     return figure.add_axes((0, 0, 1, 1))
 
 
-def _scale(ax, width, height):
+def scale(ax, width, height):
     """Factor by which the numbers must shrink to fit into given axes."""
     figure = ax.figure.get_size_inches()
     place = ax.get_position()
