@@ -50,6 +50,7 @@ _MODULES = {
     "TabularMLPRegressor": "fastmlp._tabular.regressor",
     "WeightsDisplay": "fastmlp._inspection.display",
     "fold_scalers": "fastmlp._mlp.pipeline",
+    "from_onnx": "fastmlp.export",
     "from_sklearn": "fastmlp.export",
     "from_torch": "fastmlp.export",
     "load_model": "fastmlp._mlp.model_files",

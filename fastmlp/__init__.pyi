@@ -19,6 +19,7 @@ from fastmlp._model.versions import ModelVersionWarning as ModelVersionWarning
 from fastmlp._tabular.classifier import TabularMLPClassifier as TabularMLPClassifier
 from fastmlp._tabular.regressor import TabularMLPRegressor as TabularMLPRegressor
 from fastmlp._utils.show_versions import show_versions as show_versions
+from fastmlp.export import from_onnx as from_onnx
 from fastmlp.export import from_sklearn as from_sklearn
 from fastmlp.export import from_torch as from_torch
 from fastmlp.export import register_skl2onnx as register_skl2onnx
@@ -44,6 +45,7 @@ __all__ = [
     "WeightsDisplay",
     "__version__",
     "fold_scalers",
+    "from_onnx",
     "from_sklearn",
     "from_torch",
     "load_model",
