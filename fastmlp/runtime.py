@@ -81,7 +81,7 @@ class Predictor(FrozenModel):
         Number of features.
     n_outputs_ : int
         Number of units of the output layer.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Where the model has them: the columns of a DataFrame must be these.
     dtype : dtype
         Of the weights and of the arithmetic. X is converted to it.

@@ -9,7 +9,9 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from fastmlp._cli.fitting import warnings_as_notes
 from fastmlp._cli.model_input import read_input
+from fastmlp._cli.options import check_output
 from fastmlp._cli.table import (
     FILE_HELP,
     SUFFIXES,
@@ -100,14 +102,15 @@ def _predict(options):
     """Predict the rows of a table and write them."""
     import pandas as pd
 
-    _check_target("--out", options.out, options)
+    check_output("--out", options.out, [options.model, options.data])
     model = load_any(options.model)
     X, notes = read_input(model, options.data, options)
     if options.proba and not hasattr(model, "predict_proba"):
         raise UsageError("--proba needs a classifier; the model is a regressor")
     try:
-        y = model.predict(X)
-        proba = model.predict_proba(X) if options.proba else None
+        with warnings_as_notes():
+            y = model.predict(X)
+            proba = model.predict_proba(X) if options.proba else None
     except (ValueError, TypeError) as error:
         raise UsageError(f"{options.data}: {_of_data(error, X)}") from None
     for note in notes:
@@ -142,8 +145,8 @@ def _export(options):
     """Write a model for another runtime."""
     import fastmlp
 
-    target = options.onnx or options.c
-    _check_target("--onnx" if options.onnx else "--c", target, options)
+    option, target = ("--onnx", options.onnx) if options.onnx else ("--c", options.c)
+    check_output(option, target, [options.model, options.data])
     model = load_any(options.model)
     X = None
     if options.data:
@@ -166,18 +169,6 @@ def _export(options):
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
         raise UsageError(one_line(error)) from None
     print(f"the model is written to {target} ({Path(target).stat().st_size:,} bytes)")
-
-
-def _check_target(option, path, options):
-    """Raise UsageError unless a file can be written there that is no input."""
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"{option}: no such folder: {Path(path).parent}")
-    if Path(path).is_dir():
-        raise UsageError(f"{option}: {path} is a folder")
-    for name in (options.model, options.data):
-        exist = name and Path(name).exists() and Path(path).exists()
-        if exist and Path(name).samefile(path):
-            raise UsageError(f"{option}: {path} would overwrite an input")
 
 
 def is_command(arguments):

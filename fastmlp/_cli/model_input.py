@@ -27,6 +27,8 @@ from fastmlp._cli.table import (
     parse_number,
     read_table,
 )
+from fastmlp._mlp.pipeline import without_search
+from fastmlp._tabular.base import BaseTabularMLP
 
 _WITH_ZERO = re.compile(r"[+-]?\d+\.0", re.ASCII)
 
@@ -80,13 +82,18 @@ def read_input(model, path, options):
             + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")
             + header_hint(table)
         )
-    encoders, numbers = _known_columns(model, names)
+    inner = without_search(getattr(model, "regressor_", model))
+    takes_all = isinstance(inner, BaseTabularMLP)
+    known = _columns_of_table if takes_all else _columns_of_pipeline
+    encoders, numbers = known(inner, names)
     columns = {}
     for name in names:
         column = frame[name]
         try:
             if name in encoders:
-                columns[name], unknown = _encoded(name, column, encoders[name])
+                columns[name], unknown = _encoded(
+                    name, column, encoders[name], takes_all
+                )
                 notes += [unknown] if unknown else []
             elif name in numbers:
                 columns[name] = as_numbers(name, column, options.decimal)
@@ -106,8 +113,24 @@ def _names_of(model):
     return None if names is None else list(names)
 
 
-def _known_columns(model, names):
-    """The columns of a table as a model knows them.
+def _columns_of_table(model, names):
+    """The columns of a table as an estimator for tables knows them.
+
+    Returns
+    -------
+    encoders : dict
+        By name of a column: the levels that it has in training.
+    numbers : set
+        Names of columns of numbers.
+    """
+    encoder = model._model.encoder
+    categories = [names[place] for place in encoder.category_columns]
+    encoders = dict(zip(categories, encoder.levels))
+    return encoders, {names[place] for place in encoder.number_columns}
+
+
+def _columns_of_pipeline(model, names):
+    """The columns of a table as a pipeline or a model of numbers knows them.
 
     Returns
     -------
@@ -116,10 +139,9 @@ def _known_columns(model, names):
     numbers : set
         Names of columns that are scaled, or imputed by a number.
     """
-    inner = getattr(model, "regressor_", model)  # of a TransformedTargetRegressor
-    if not hasattr(inner, "steps"):
-        return {}, set(names) if hasattr(inner, "coefs_") else set()
-    first = inner[0]
+    if not hasattr(model, "steps"):
+        return {}, set(names) if hasattr(model, "coefs_") else set()
+    first = model[0]
     parts = [(first, names)]
     if isinstance(first, ColumnTransformer):
         parts = [(part, columns) for _, part, columns in first.transformers_]
@@ -152,17 +174,20 @@ def _takes_numbers(step):
     return hasattr(step, "coefs_") or getattr(step, "scale_", None) is not None
 
 
-def _encoded(name, column, categories):
-    """The cells of a column as an encoder knows them, and words for unknown ones."""
+def _encoded(name, column, categories, takes_all):
+    """The cells of a column as an encoder knows them, and words for unknown ones.
+
+    Unless the encoder takes cells of all types, those of numbers must be numbers.
+    """
     texts = texts_of(column)
     known = {as_written(c): c for c in categories if c == c and c is not None}
-    are_texts = all(isinstance(c, str) for c in known.values())
+    are_objects = takes_all or all(isinstance(c, str) for c in known.values())
     values, unknown = [], []
     for text in texts.texts:
         value = _known_value(text, known)
         unknown.append(value is None)
         values.append(text if value is None else value)
-    if not are_texts:
+    if not are_objects:
         wrong = [
             new and parse_number(text) is None
             for new, text in zip(unknown, texts.texts)
@@ -185,7 +210,7 @@ def _encoded(name, column, categories):
             f"column {name!r}: {count:,} of {len(cells):,} values are unknown to the "
             f"model, such as {example!r}"
         )
-    return (cells if are_texts else np.array(cells.tolist())), words
+    return (cells if are_objects else np.array(cells.tolist())), words
 
 
 def _known_value(text, known):

@@ -1,4 +1,4 @@
-"""The problem that the command line solves: targets, task, and features as numbers."""
+"""The problem that the command line solves: features, targets and task."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MIN_ROWS = 10
 
 
 class Problem(NamedTuple):
-    """Data to learn from, and how their columns become numbers."""
+    """Data to learn from, and how their columns become features of an MLP."""
 
     facts: list[str]
     X: object
@@ -42,6 +42,8 @@ class Problem(NamedTuple):
     task: str
     prepare: object
     names: list[str]  # of the targets
+    columns: list[str]  # names of the columns of X
+    categories: list[str]  # those that hold categories; the others hold numbers
 
 
 def load_problem(options):
@@ -85,14 +87,17 @@ def load_problem(options):
         )
     y, task = targets.values_and_task()
     X = frame.drop(columns=names + dropped)[kept].reset_index(drop=True)
-    X, prepare, words = _features(X, dropped, options.decimal)
+    X, categories, words = _features(X, dropped, options.decimal)
     facts += [*words, *targets.notes, f"task: {task}"]
-    columns = y.T if y.ndim == 2 else [y]
-    ranges = [_describe(name, column, task) for name, column in zip(names, columns)]
+    values = y.T if y.ndim == 2 else [y]
+    ranges = [_describe(name, of, task) for name, of in zip(names, values)]
     facts += ranges[:MAX_SHOWN]
     if len(names) > MAX_SHOWN:
         facts.append(f"and {len(names) - MAX_SHOWN} more targets")
-    return Problem(facts, X, y, task, prepare, names)
+    columns = list(X.columns)
+    numbers = [name for name in columns if name not in set(categories)]
+    prepare = _transformer(numbers, categories)
+    return Problem(facts, X, y, task, prepare, names, columns, categories)
 
 
 def _dropped(table, lists, targets):
@@ -110,7 +115,7 @@ def _dropped(table, lists, targets):
 
 
 def _features(raw, dropped, decimal):
-    """The features with their types, their transformer, and both in words."""
+    """The features with their types, names of the categories, and both in words."""
     import pandas as pd
 
     numbers, categories, left_out, notes = {}, {}, list(dropped), []
@@ -138,7 +143,7 @@ def _features(raw, dropped, decimal):
     words = [f"features: {', '.join(parts)}", *notes[:MAX_SHOWN]]
     if len(notes) > MAX_SHOWN:
         words.append(f"and {len(notes) - MAX_SHOWN} more columns like these")
-    return X, _transformer(list(numbers), list(categories)), words
+    return X, list(categories), words
 
 
 def _transformer(numbers, categories):

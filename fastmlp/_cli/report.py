@@ -38,7 +38,7 @@ def scores_of(model, X, y, task, names):
     """
     if task in REGRESSION:
         return _errors(model.predict(X), y, names)
-    proba = model.predict_proba(X)
+    proba = _probabilities(model, X)
     if task.startswith("multi-label"):
         losses = [log_loss(t, p, labels=[0, 1]) for t, p in zip(y.T, proba.T)]
         labels, loss = y, np.mean(losses)
@@ -53,6 +53,21 @@ def scores_of(model, X, y, task, names):
         "log loss": loss,
         "AUC": _area(labels, proba),
     }
+
+
+def _probabilities(model, X):
+    """The probabilities of classes, or of each label, as an array."""
+    proba = model.predict_proba(X)
+    if not isinstance(proba, list):
+        return proba
+    # A model for each label, of which one may know neither both classes nor class 1
+    known = [list(classes) for classes in model.classes_]
+    return np.column_stack(
+        [
+            of[:, classes.index(1)] if 1 in classes else np.zeros(len(of))
+            for of, classes in zip(proba, known)
+        ]
+    )
 
 
 def name_of_score(task):
@@ -89,37 +104,41 @@ def print_results(rows, baseline):
     Parameters
     ----------
     rows : dict of dict
-        By name of a row: the cells, by name of a library.
+        By name of a row: the cells, by name of a model.
     baseline : str
         The score of a model that looks at no feature, in words.
     """
     width = max(18, *(len(name) + 1 for name in rows))
-    libraries = next(iter(rows.values()))
-    print(f"\n{'':{width}}" + "".join(f"{name:>14}" for name in libraries))
+    models = next(iter(rows.values()))
+    widths = {name: max(14, len(name) + 2) for name in models}
+    print(f"\n{'':{width}}" + "".join(f"{name:>{widths[name]}}" for name in models))
     for name, cells in rows.items():
-        print(f"{name:{width}}" + "".join(f"{cell:>14}" for cell in cells.values()))
+        cells = "".join(f"{cells[of]:>{widths[of]}}" for of in models)
+        print(f"{name:{width}}{cells}")
     print(baseline)
 
 
-def score_rows(scores):
+def score_rows(scores, parts):
     """The rows of the table that hold scores.
 
     Parameters
     ----------
     scores : dict of dict of dict
-        By library, by part ("test", "training") and by name.
+        By name of a model, by part and by name of a score.
+    parts : tuple of str
+        The parts to show.
 
     Returns
     -------
     rows : dict of dict of str
     """
-    first = next(iter(scores.values()))["test"]
+    first = next(iter(scores.values()))[parts[0]]
     return {
         f"{part} {name}": {
-            library: _in_digits(parts[part][name]) for library, parts in scores.items()
+            model: _in_digits(of[part][name]) for model, of in scores.items()
         }
         for name in first
-        for part in ("test", "training")
+        for part in parts
     }
 
 
@@ -130,20 +149,27 @@ def _in_digits(value):
     return f"{value:.4f}" if 0.001 <= abs(value) < 10 or value == 0 else f"{value:.6g}"
 
 
-def print_comparison(models, seconds, remark):
-    """Print the ratio of the times and the difference of the losses of two fits.
+def comparison(loss_curves, seconds, remark):
+    """Give the ratio of the times and the difference of the losses of two fits.
 
     Parameters
     ----------
-    models : dict of estimators
-        Of fastmlp and scikit-learn.
+    loss_curves : list of list of float
+        Of fastmlp and of scikit-learn.
     seconds : dict of float
+        By library.
     remark : str
         Why the losses may differ, or nothing.
+
+    Returns
+    -------
+    lines : list of str
     """
-    ours, theirs = (mlp.loss_curve_ for mlp in models.values())
-    n = min(len(ours), len(theirs))
-    apart = np.abs(np.subtract(ours[:n], theirs[:n])).max()
+    n = min(map(len, loss_curves))
+    ours, theirs = (curve[:n] for curve in loss_curves)
+    apart = np.abs(np.subtract(ours, theirs)).max()
     ratio = seconds["scikit-learn"] / seconds["fastmlp"]
-    print(f"time of scikit-learn / time of fastmlp: {ratio:.2f} (one fit each)")
-    print(f"largest difference of the loss curves: {apart:.1e} ({n} epochs{remark})")
+    return [
+        f"time of scikit-learn / time of fastmlp: {ratio:.2f} (one fit each)",
+        f"largest difference of the loss curves: {apart:.1e} ({n} epochs{remark})",
+    ]

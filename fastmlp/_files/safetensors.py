@@ -1,9 +1,9 @@
 """The container of our files: safetensors (JSON header, raw tensors), with a checksum.
 
-Layout, see https://github.com/huggingface/safetensors and docs/file-format.md: 8 bytes
-little-endian length of the header, the header in JSON, the tensors without gaps.
-Reading runs no code, and every size is held against the length of the file before it is
-used.
+Layout, see https://github.com/huggingface/safetensors and
+docs/promises/file-format.md: 8 bytes little-endian length of the header, the header in
+JSON, the tensors without gaps. Reading runs no code, and every size is held against the
+length of the file before it is used.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from fastmlp._core.network import Data
 from fastmlp._core.prediction import activate_outputs, predict
 from fastmlp._data.rows import check_names, column_names, known_frame
 from fastmlp._data.validation import named
+from fastmlp._utils.site import HasPage
 from fastmlp._utils.spelling import suggests_keywords
 
 if TYPE_CHECKING:
@@ -161,7 +162,11 @@ def _seeds(network, z, k, of, sign):
 
 
 class HiddenFeatures(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
+    HasPage,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     """Features that a multi-layer perceptron has learnt.
 
@@ -185,7 +190,7 @@ class HiddenFeatures(
     n_features_in_ : int
         Number of features.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the features, where X had names that are all strings.
 
     Examples

@@ -125,7 +125,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
     learning_rate : str, (str, float) or callable, default="constant"
         Schedules of all stochastic solvers but adam: "constant" keeps
         ``learning_rate_init``; "invscaling" divides it by ``(t_ + 1) ** power_t`` after
-        each epoch, t_ in samples; "adaptive" divides the rate by 5 whenever
+        each epoch, ``t_`` in samples; "adaptive" divides the rate by 5 whenever
         ``n_iter_no_change`` epochs in a row bring no improvement by ``tol``, and stops
         below 1e-6.
         Schedules of all stochastic solvers, planned over ``max_iter`` epochs:
@@ -144,7 +144,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
     power_t : float, default=0.5
         Exponent of "invscaling".
 
-    learning_rate_factors : array-like of shape (n_layers_ - 1,) or None, default=None
+    learning_rate_factors : array-like of shape (`n_layers_` - 1,) or None, default=None
         Factors >= 0 of the learning rate of each layer of weights with its
         intercepts, the first hidden layer first. 0 freezes a layer: it stays as it
         is, to the last bit (but for the rounding of ``standardize_X`` and
@@ -160,9 +160,12 @@ class MLPClassifier(ClassPredictions, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether sgd takes Nesterov's form of momentum.
 
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of the moments of adam, nadam, lion and (the second) rmsprop, in
-        [0, 1).
+    beta_1 : float, default=0.9
+        Decay rate of the first moment of adam, nadam and lion, in [0, 1).
+
+    beta_2 : float, default=0.999
+        Decay rate of the second moment of adam, nadam and rmsprop, and of the momentum
+        that lion keeps, in [0, 1).
 
     epsilon : float, default=1e-8
         Guard against division by zero in adam, nadam, rmsprop and adagrad.
@@ -263,7 +266,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
         solver "adam" this is AdamW. Other than ``alpha`` it does not go through the
         moments and is not part of the loss.
 
-    dropout : float or array-like of shape (n_layers_ - 1,), default=0.0
+    dropout : float or array-like of shape (`n_layers_` - 1,), default=0.0
         Share of the units that each training step leaves out at random (inverted
         dropout [16]_: the others are divided by 1 - rate, so nothing changes in
         prediction and validation). A float holds for all hidden layers; a list has
@@ -381,7 +384,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
     n_features_in_ : int
         Number of features.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the features, where X had names that are all strings.
 
     References

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from fastmlp._mlp.callbacks import CallbackSupportMixin
 from fastmlp._model.versions import stamped, unstamped
 from fastmlp._training.record import as_arrays
+from fastmlp._utils.site import HasPage
 from fastmlp._utils.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound="Estimator")
 
 
-class Estimator(CallbackSupportMixin, BaseEstimator):
+class Estimator(HasPage, CallbackSupportMixin, BaseEstimator):
     """An estimator that trains by epochs.
 
     A class of it names the attributes that hold its weights in ``_weight_attributes``;

@@ -1,7 +1,7 @@
 """Model files: an estimator as one safetensors-compatible file, and back.
 
 The file holds the parameters, the weights and the other attributes of a fit.  Its
-promises are in docs/file-format.md.
+promises are in docs/promises/file-format.md.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _LEFT_OUT = ("_skl_callbacks", "_sklearn_output_config")
 def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> None:
     """Save a fitted estimator to a file that runs no code on loading.
 
-    The file is compatible with safetensors [1]_; ``docs/file-format.md`` describes it
-    and says which later versions of fastmlp read it. It is written as a whole or not
-    at all.
+    The file is compatible with safetensors [1]_; ``docs/promises/file-format.md``
+    describes it and says which later versions of fastmlp read it. It is written as a
+    whole or not at all.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The reading half of model files: a description of a model, decoded and checked.
 
-Needs no scikit-learn.  What a file promises is written in docs/file-format.md.
+Needs no scikit-learn.  What a file promises is written in docs/promises/file-format.md.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class TabularPredictor(FrozenModel):
         Number of columns.
     n_outputs_ : int
         Number of units of the output layer.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Where the model has them: the keys of a dict and the columns of a frame must be
         these.
     dtype : dtype

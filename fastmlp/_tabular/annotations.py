@@ -17,6 +17,6 @@ CategoricalFeatures: TypeAlias = (
     | Array
     | None
 )
-Validation: TypeAlias = Literal["holdout", "folds"]
+Validation: TypeAlias = Literal["auto", "holdout", "folds"]
 NumberEmbedding: TypeAlias = Literal["periodic"] | None
 ClassifierScoring: TypeAlias = Literal["log_loss", "accuracy"]

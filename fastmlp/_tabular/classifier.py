@@ -124,13 +124,15 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
 
     -- Validation --
 
-    validation : {"holdout", "folds"}, default="holdout"
+    validation : {"auto", "holdout", "folds"}, default="auto"
         Rows that choose the epoch: the same held-out part for all members, or a fold
-        for each of ``n_members`` >= 2, so that every row is trained on by some.
-        Medians, scales and levels are then those of all rows.
+        for each of ``n_members`` >= 2, so that every row is trained on by some and
+        judged by another. Medians, scales and levels are then those of all rows.
+        "auto" takes folds for several members, unless ``validation_fraction`` is given.
 
-    validation_fraction : float, default=0.2
-        Share of the rows that are held out, in (0, 1); stratified by class.
+    validation_fraction : float or None, default=None
+        Share of the rows that are held out, in (0, 1), stratified by class; None is 0.2.
+        Folds hold out ``1 / n_members``.
 
     scoring : {"log_loss", "accuracy"}, default="log_loss"
         Score that chooses the epoch: "log_loss" suits probabilities, "accuracy"
@@ -190,7 +192,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         What the outputs were divided by with ``calibrate``, else 1; above 1 for a
         network that was too sure of itself.
 
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         How much each column counts, with sum 1: the mean over at most 1,000 validation
         rows of ``abs(sum(gradient * (x - mean)))``, the sum over the inputs x of the
         network that the column makes, the gradient that of an output before its
@@ -210,7 +212,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
     n_features_in_ : int
         Number of columns.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the columns, where X had names that are all strings.
 
     References
@@ -266,8 +268,8 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         learning_rate_init: float | Literal["auto"] = "auto",
         weight_decay: float = 0.02,
         dropout: float = 0.15,
-        validation: Validation = "holdout",
-        validation_fraction: float = 0.2,
+        validation: Validation = "auto",
+        validation_fraction: float | None = None,
         early_stopping: bool = True,
         refit: bool = False,
         max_time: float | None = None,
@@ -309,7 +311,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
             return
         part = "training part"
         remedy = "set refit=True, or lower validation_fraction"
-        if self.validation == "folds":
+        if rows[0] is not rows[-1]:  # folds
             part, remedy = "training part of a member", "or set refit=True"
         for train_rows, judging in zip(rows, held_out):
             unseen = np.setdiff1d(codes[judging], codes[train_rows])

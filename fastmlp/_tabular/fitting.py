@@ -26,6 +26,7 @@ from fastmlp._training.checkpoint.file import fingerprint
 from fastmlp._utils.warnings import warn
 
 OF_THE_END = ("best_epoch_", "feature_importances_", "stop_reason_", "temperature_")
+VALIDATION_FRACTION = 0.2
 FREE_PARAMETERS = ("max_time", "n_threads", "refit", "verbose")
 
 
@@ -83,12 +84,15 @@ def checked_targets(estimator, X, y):
 def split_rows(estimator, encoded, random_state):
     """The rows that each member trains on, and those that judge it."""
     n_rows, labels = len(encoded), estimator._strata(encoded)
-    in_folds, n_members = estimator.validation == "folds", estimator.n_members
+    validation, fraction = estimator.validation, estimator.validation_fraction
+    n_members = estimator.n_members
     if n_members == "auto":
-        n_members = members_for(n_rows, in_folds)
-    if in_folds:
+        n_members = members_for(n_rows, validation == "folds")
+    if validation == "auto" and fraction is None and 1 < n_members <= n_rows:
+        validation = "folds"
+    if validation == "folds":
         return folds(n_rows, labels, n_members, random_state)
-    fraction = float(estimator.validation_fraction)
+    fraction = VALIDATION_FRACTION if fraction is None else float(fraction)
     train_rows, held_out = holdout(n_rows, labels, fraction, random_state)
     return [train_rows] * n_members, [held_out] * n_members
 
@@ -124,7 +128,7 @@ def _train(estimator, samples, rows, held_out, options, random_state):
     if not encoder.n_numbers and not any(map(len, encoder.levels)):
         raise ValueError("X has no column with a value in the training rows.")
     samples = samples._replace(X=encoder.transform(samples.X))
-    known = samples.part(seen)
+    known = samples._replace(X=None).part(seen)  # without a copy of the table
     recipe, settings = estimator._recipe(), estimator._settings(len(samples.y))
     if not is_judged:
         last_epoch = max(1, estimator.best_epoch_)

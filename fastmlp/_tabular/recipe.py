@@ -118,7 +118,7 @@ def layout(network):
     return tensors
 
 
-def starting_weights(network, tables, X, random_state):
+def starting_weights(network, tables, X, rows, random_state):
     """Random weights that suit the data.
 
     Each unit of a layer gets outputs of variance 1 on some rows, and an intercept that
@@ -130,7 +130,9 @@ def starting_weights(network, tables, X, random_state):
     tables : list of ndarray or None
         Of each category: its fixed table, None for one that is trained.
     X : ndarray of shape (n_rows, n_columns)
-        Encoded rows of the training part.
+        Encoded rows.
+    rows : ndarray of intp
+        Those of the training part.
     random_state : RandomState
 
     Returns
@@ -143,9 +145,9 @@ def starting_weights(network, tables, X, random_state):
     for slope in slopes:
         slope[:] = 1
     _start_stage(network.stage, stage, tables, random_state)
-    if len(X) > START_ROWS:
-        X = X[random_state.choice(len(X), START_ROWS, replace=False)]
-    data = Data(np.ascontiguousarray(X))
+    if len(rows) > START_ROWS:
+        rows = rows[random_state.choice(len(rows), START_ROWS, replace=False)]
+    data = Data(np.ascontiguousarray(X[rows]))
     for layer, (coef, intercept) in enumerate(zip(coefs, intercepts)):
         coef[:] = random_state.standard_normal(coef.shape) / np.sqrt(coef.shape[0])
         z = _before_activation(network, coefs, intercepts, slopes, stage, layer, data)

@@ -75,8 +75,8 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         What is minimised, with r = y - prediction:
 
         - "squared_error": r**2 / 2, for the mean
-        - "absolute_error": |r|, for the median
-        - "huber": r**2 / 2 up to |r| = ``huber_delta``, then linear [1]_
+        - "absolute_error": ``|r|``, for the median
+        - "huber": r**2 / 2 up to ``|r| = huber_delta``, then linear [1]_
         - "log_cosh": log(cosh(r)), a smooth form between the two
         - "quantile": the pinball loss of the level(s) ``quantile`` [2]_
         - "poisson", "gamma", "tweedie": half the deviance [3]_, for y >= 0, y > 0
@@ -153,13 +153,15 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
 
     -- Validation --
 
-    validation : {"holdout", "folds"}, default="holdout"
+    validation : {"auto", "holdout", "folds"}, default="auto"
         Rows that choose the epoch: the same held-out part for all members, or a fold
-        for each of ``n_members`` >= 2, so that every row is trained on by some.
-        Medians, scales and levels are then those of all rows.
+        for each of ``n_members`` >= 2, so that every row is trained on by some and
+        judged by another. Medians, scales and levels are then those of all rows.
+        "auto" takes folds for several members, unless ``validation_fraction`` is given.
 
-    validation_fraction : float, default=0.2
-        Share of the rows that are held out, in (0, 1); stratified by class.
+    validation_fraction : float or None, default=None
+        Share of the rows that are held out, in (0, 1), stratified by class; None is 0.2.
+        Folds hold out ``1 / n_members``.
 
     refit : bool, default=False
         Whether to train anew, on all rows up to the best epoch. It costs as much time
@@ -211,7 +213,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         "loss", "validation_loss", "validation_score", "learning_rate" (the largest
         one) and "seconds" of each epoch.
 
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         How much each column counts, with sum 1: the mean over at most 1,000 validation
         rows of ``abs(sum(gradient * (x - mean)))``, the sum over the inputs x of the
         network that the column makes, the gradient that of an output before its
@@ -231,7 +233,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
     n_features_in_ : int
         Number of columns.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the columns, where X had names that are all strings.
 
     References
@@ -292,8 +294,8 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         learning_rate_init: float | Literal["auto"] = "auto",
         weight_decay: float = 0.02,
         dropout: float = 0.15,
-        validation: Validation = "holdout",
-        validation_fraction: float = 0.2,
+        validation: Validation = "auto",
+        validation_fraction: float | None = None,
         early_stopping: bool = True,
         refit: bool = False,
         max_time: float | None = None,

@@ -157,14 +157,13 @@ def new_task(network, recipe, settings, samples, rows, held_out, tables, **other
     """
     random_state, score = others.pop("random_state"), others.pop("score")
     starts = [
-        _start(network, tables, samples.part(of_member), random_state)
-        for of_member in rows
+        _start(network, tables, samples, of_member, random_state) for of_member in rows
     ]
     targets = smoothed(samples.y, network.loss, settings.smoothing)
     data, holdout = Data(samples.X, targets, samples.weight), None
     record = Record(loss_curve=[], best_loss=np.inf)
     if held_out is not None:
-        judged = samples.part(np.unique(np.concatenate(held_out)))._replace(X=None)
+        judged = samples._replace(X=None).part(np.unique(np.concatenate(held_out)))
         holdout = MembersHoldout(data, held_out, judged, score)
         record.best_loss, record.best_score = None, -np.inf
         record.validation_scores, record.validation_losses = [], []
@@ -182,11 +181,12 @@ def new_task(network, recipe, settings, samples, rows, held_out, tables, **other
     )
 
 
-def _start(network, tables, samples, random_state):
+def _start(network, tables, samples, rows, random_state):
     """Random weights of a member, with the mean of targets behind a logarithm."""
-    params = starting_weights(network, tables, samples.X, random_state)
+    params = starting_weights(network, tables, samples.X, rows, random_state)
     if network.output == "exp":
-        mean = np.average(samples.y, axis=0, weights=samples.weight)
+        known = samples._replace(X=None).part(rows)
+        mean = np.average(known.y, axis=0, weights=known.weight)
         _, intercepts = network.split(params)
         intercepts[-1] += np.log(np.maximum(mean, np.finfo(params.dtype).eps))
     return params

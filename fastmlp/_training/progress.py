@@ -22,6 +22,11 @@ def reporter(verbose, n_epochs):
     return ProgressLine(n_epochs) if verbose == 1 else LongLines()
 
 
+def _is_notebook(stream):
+    """Return whether a stream goes to the cell of a notebook."""
+    return type(stream).__module__.startswith("ipykernel.")
+
+
 class Silence:
     """Prints nothing."""
 
@@ -70,15 +75,15 @@ class LongLines(Lines):
 class ProgressLine(Lines):
     """A line that is written over: a bar, the epoch, loss, score and time left.
 
-    Carriage returns work in terminals and notebooks; where the output is neither, a
-    line is added every ten seconds.
+    Carriage returns work in terminals and notebooks; where the output is neither, such
+    as a pipe or a file, a line is added every ten seconds.
     """
 
     width = 24
 
     def __init__(self, n_epochs):
         self.n_epochs = n_epochs
-        self.overwrites = sys.stdout.isatty() or "ipykernel" in sys.modules
+        self.overwrites = sys.stdout.isatty() or _is_notebook(sys.stdout)
         self.pause = 0.1 if self.overwrites else 10.0
         self.started = self.last = perf_counter()
         self.length, self.last_figures, self.messages = 0, None, []

@@ -12,7 +12,7 @@ from fastmlp._cli.fit import main
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-QUICK = ["--max-iter", "2", "--hidden", "5", "--no-compare"]
+QUICK = ["--model", "mlp", "--max-iter", "2", "--hidden", "5", "--no-compare"]
 
 
 def column(*cells):

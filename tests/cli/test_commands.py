@@ -15,6 +15,8 @@ from fastmlp._cli.fit import main
 pd = pytest.importorskip("pandas")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+QUICK = ["--model", "mlp", "--max-iter", "3", "--no-compare"]
+
 
 @pytest.fixture
 def named(tmp_path):
@@ -68,7 +70,7 @@ def test_predict_with_what_the_fit_saved(tmp_path, kind, capsys):
     frame["y"] = y
     path, saved = tmp_path / "d.csv", tmp_path / "m.joblib"
     frame.to_csv(path, index=False)
-    call = ["--data", str(path), "--target", "y", "--max-iter", "3", "--no-compare"]
+    call = ["--data", str(path), "--target", "y", *QUICK]
     assert main([*call, "--save", str(saved)]) == 0
     out = tmp_path / "p.csv"
     assert main(["predict", str(saved), str(path), "--out", str(out)]) == 0
@@ -114,7 +116,7 @@ def test_predictions_are_named_after_the_targets(tmp_path, task):
     frame[names] = y
     path, saved, out = tmp_path / "d.csv", tmp_path / "m.joblib", tmp_path / "p.csv"
     frame.to_csv(path, index=False)
-    call = ["--data", str(path), "--max-iter", "2", "--no-compare"]
+    call = ["--data", str(path), *QUICK]
     for name in names:
         call += ["--target", name]
     assert main([*call, "--save", str(saved)]) == 0
@@ -137,7 +139,7 @@ def test_a_saved_pipeline_of_numbers_to_onnx(tmp_path):
     frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(X.shape[1])])
     path, saved = str(tmp_path / "d.csv"), str(tmp_path / "m.joblib")
     frame.assign(y=y).to_csv(path, index=False)
-    call = ["--data", path, "--target", "y", "--max-iter", "2", "--no-compare"]
+    call = ["--data", path, "--target", "y", *QUICK]
     assert main([*call, "--save", saved]) == 0
     target = str(tmp_path / "m.onnx")
     call = ["export", saved, "--onnx", target, "--data", path, "--dtype", "float32"]
@@ -270,7 +272,7 @@ def test_a_saved_regression_to_onnx(tmp_path, n_targets):
     path, saved = str(tmp_path / "d.csv"), str(tmp_path / "m.joblib")
     frame.to_csv(path, index=False)
     targets = [part for i in range(n_targets) for part in ("--target", f"y{i}")]
-    call = ["--data", path, *targets, "--max-iter", "20", "--no-compare"]
+    call = ["--data", path, *targets, *QUICK]
     assert main([*call, "--save", saved]) == 0
     model = joblib.load(saved)
     assert isinstance(model[-1], MLPRegressor)

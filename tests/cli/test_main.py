@@ -9,63 +9,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from threadpoolctl import threadpool_limits
+from helpers.command_line import run
 
 from fastmlp import MLPClassifier
 from fastmlp._cli import columns, problem, targets
 from fastmlp._cli.fit import main
 
-QUICK = ["--max-iter", "3", "--hidden", "8"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads of BLAS only cost time on data this small."""
-    with threadpool_limits(1):
-        yield
-
-
-@pytest.fixture
-def frame():
-    """Columns of every kind, with missing cells, and targets of every kind."""
-    rng = np.random.RandomState(0)
-    n = 90
-    x, colour = rng.normal(size=n), rng.choice(["red", "green", "blue"], n)
-    frame = pd.DataFrame(
-        {
-            "x": x,
-            "count": rng.poisson(3, n),
-            "colour": colour.astype(object),
-            "flag": rng.normal(size=n) > 0,
-            "identifier": [f"row {i}" for i in range(n)],
-            "constant": 7,
-            "nothing": np.nan,
-            "price": 2.5 * x + rng.normal(size=n),
-            "visits": rng.permutation(n),
-            "answer": np.where(x > 0, "yes", "no"),
-            "grade": rng.randint(1, 5, n),
-            "label_a": (x > 0.2).astype(int),
-            "label_b": rng.randint(0, 2, n),
-        }
-    )
-    frame.loc[::7, "x"] = np.nan
-    frame.loc[::5, "colour"] = None
-    return frame
-
-
-@pytest.fixture
-def path(frame, tmp_path):
-    """The table as CSV."""
-    path = tmp_path / "table.csv"
-    frame.to_csv(path, index=False)
-    return str(path)
-
-
-def run(capsys, *arguments):
-    """Exit code, output and error output of a run."""
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+QUICK = ["--model", "mlp", "--max-iter", "3", "--hidden", "8"]
 
 
 def run_table(capsys, path, *targets, options=("--no-compare",)):
@@ -359,7 +309,7 @@ def test_error_of_the_fit_is_one_line(capsys, path, monkeypatch):
         raise ValueError("two\nlines")
 
     monkeypatch.setattr(MLPClassifier, "fit", fit)
-    code, _, err = run(capsys, "--data", path, "--target", "answer")
+    code, _, err = run(capsys, "--data", path, "--target", "answer", *QUICK)
     assert (code, err) == (2, "fastmlp: error: two lines\n")
 
 

@@ -31,6 +31,7 @@ def trained(capsys, tmp_path, codes, numbers=None):
     )
     frame.to_csv(tmp_path / "t.csv", index=False)
     call = ["--data", tmp_path / "t.csv", "--target", "y", "--no-compare"]
+    call += ["--model", "mlp"]
     assert run(capsys, *call, "--save", tmp_path / "m")[0] == 0
     return frame
 

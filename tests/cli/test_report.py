@@ -86,7 +86,8 @@ def test_scores_of_quantities(task):
 )  # fmt: skip
 def test_digits_of_scores(value, text):
     rows = report.score_rows(
-        {"fastmlp": {p: {"s": value} for p in ("test", "training")}}
+        {"fastmlp": {p: {"s": value} for p in ("test", "training")}},
+        ("test", "training"),
     )
     assert rows == {f"{p} s": {"fastmlp": text} for p in ("test", "training")}
 
@@ -104,7 +105,8 @@ def test_both_parts_are_judged(capsys, tmp_path, target, scores):
     frame = pd.DataFrame({"x": x, "z": x[::-1]})
     frame[target] = (x > 0).astype(int) if target == "kind" else 100 + x
     frame.to_csv(tmp_path / "t.csv", index=False)
-    call = ["--data", str(tmp_path / "t.csv"), "--target", target, "--max-iter", "9"]
+    call = ["--data", str(tmp_path / "t.csv"), "--target", target]
+    call += ["--model", "mlp", "--max-iter", "9"]
     assert main(call) == 0
     out = capsys.readouterr().out
     for score in scores:

@@ -182,7 +182,7 @@ def test_european_tables(tmp_path, capsys):
     rows = [f"{v:.3f};{2 * v:.3f};z{i}".replace(".", ",") for i, v in enumerate(x)]
     path = str(file(tmp_path, "x;y;Größe, cm\n" + "\n".join(rows), encoding="latin-1"))
     call = ["--data", path, "--target", "y", "--sep", ";", "--encoding", "latin-1"]
-    quick = ["--max-iter", "2", "--no-compare"]
+    quick = ["--model", "mlp", "--max-iter", "2", "--no-compare"]
     saved, out = str(tmp_path / "m"), str(tmp_path / "p.csv")
     drop = ["--drop", "Größe, cm", "--save", saved]
     assert main([*call, "--decimal", ",", *drop, *quick]) == 0

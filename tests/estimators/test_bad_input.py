@@ -62,7 +62,7 @@ def test_the_table_knows_every_parameter(kind):
 
 
 def test_how_many_wrong_calls():
-    """The promise of docs/promises.md."""
+    """The promise of docs/promises/promises.md."""
     assert len(PARAMETER_ROWS) >= 1300
     assert len({row.id for row in PARAMETER_ROWS}) >= 1300
 

@@ -227,7 +227,8 @@ int main(void) { return first_table_self_test() + net_self_test(); }
 
 
 def test_the_example_of_the_guide(tmp_path):
-    guide = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")
+    page = Path(__file__).parents[2] / "docs/user_guide/deploy.md"
+    guide = page.read_text(encoding="utf-8")
     (block,) = re.findall(r"```c\n(.*?)```", guide, re.S)
     include, _, statements = block.strip().partition("\n")
     X = pd.DataFrame({"size": np.arange(40) % 7.0, "town": ["Oslo", "Bodø"] * 20})

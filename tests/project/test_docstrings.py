@@ -8,6 +8,7 @@ import pydoc
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import jedi
@@ -22,6 +23,7 @@ from fastmlp import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
+from fastmlp._utils.site import SITE
 
 DOCS = Path(__file__).parents[2] / "docs"
 KINDS = [MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor]
@@ -93,8 +95,6 @@ def test_every_parameter_is_under_a_heading(kind):
 def test_documented_defaults_are_those_of_the_signature(kind):
     doc = plain(inspect.getdoc(kind))
     for name, parameter in inspect.signature(kind).parameters.items():
-        if name in ("beta_1", "beta_2"):  # which share a line
-            continue
         default = re.search(rf"\b{name} : [^:]*?default=(\([^)]*\)|\S+)", doc).group(1)
         assert ast.literal_eval(default) == parameter.default, name
 
@@ -120,6 +120,29 @@ def test_help_and_html_show_every_parameter(kind):
         name for p in parsed if p.type and p.desc for name in p.name.split(", ")
     }
     assert described == set(inspect.signature(kind).parameters)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_html_links_to_the_page_and_describes_every_parameter(kind):
+    pytest.importorskip("sklearn.utils._repr_html.common")  # from 1.8 on
+    html = estimator_html_repr(kind())
+    page = f"{SITE}/reference/generated/fastmlp.{kind.__name__}.html"
+    assert f'href="{page}"' in html
+    names = set(inspect.signature(kind).parameters)
+    assert set(re.findall(rf'href="{re.escape(page)}#:~:text=(\w+),-', html)) == names
+    assert html.count('<span class="param-doc-description"') == len(names)
+
+
+def test_html_of_a_subclass_elsewhere_links_to_no_page():
+    class Own(MLPClassifier):
+        pass
+
+    assert SITE not in estimator_html_repr(Own())
+
+
+def test_the_metadata_name_the_site_of_the_links():
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["urls"]["Documentation"] == SITE
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""Clauses of docs/promises.md that no other file tests."""
+"""Clauses of docs/promises/promises.md that no other file tests."""
 
 import inspect
 import json

@@ -206,17 +206,21 @@ def test_the_measure_sees_a_leak():
 
 
 def test_no_object_stays():
-    """All that a fit made goes with the estimator: arrays, networks, machinery."""
+    """All that a fit made goes with the estimator: arrays, networks, machinery.
+
+    A cache may fill, and objects of tests before may go, but not in every run.
+    """
     fit, fail = _fits(), _fail_anywhere()
     for call in (fit, fail):
-        for _ in range(40):
-            call()
-        gc.collect()
-        before = len(gc.get_objects())
-        for _ in range(120):
-            call()
-        gc.collect()
-        assert len(gc.get_objects()) - before < 60  # others may go, of tests before
+        counts = []
+        for _ in range(6):
+            for _ in range(40):
+                call()
+            gc.collect()
+            counts.append(len(gc.get_objects()))
+            if len(counts) > 1 and counts[-1] == counts[-2]:
+                break
+        assert counts[-1] == counts[-2], counts
 
 
 @pytest.mark.long

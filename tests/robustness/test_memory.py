@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPRegressor, TabularMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -35,6 +35,14 @@ def test_training_does_not_copy_x(dtype):
     X, y = data(dtype=dtype)
     # targets, order of the rows, label encoding: some numbers a row; and the workspace
     assert peak_of(lambda: model().fit(X, y)) < 60 * len(X) + 5e6 < X.nbytes
+
+
+def test_a_table_is_converted_once():
+    X, y = data(n=150_000, p=50, dtype=np.float32)
+    settings = {"hidden_layer_sizes": (8,), "n_epochs": 1, "n_members": 1}
+    model = TabularMLPClassifier(**settings, random_state=0)
+    # the encoded table; some numbers a row; the rows of the start
+    assert peak_of(lambda: model.fit(X, y)) < 1.6 * X.nbytes
 
 
 @pytest.fixture

@@ -44,3 +44,20 @@ def test_a_refit_keeps_the_schedule():
     told = classifier(n_epochs=256, refit=True, hidden_layer_sizes=(4,))
     weights = [of.fit(X, LABEL)._model.weights for of in (model, told)]
     np.testing.assert_array_equal(*weights)
+
+
+@pytest.mark.parametrize(
+    "settings, validation",
+    [
+        ({"n_members": 3}, "folds"),
+        ({"n_members": 1}, "holdout"),
+        ({"n_members": 3, "validation_fraction": 0.2}, "holdout"),
+        ({"n_members": len(X) + 1}, "holdout"),
+    ],
+    ids=str,
+)
+def test_several_members_hold_out_folds(settings, validation):
+    of = {**settings, "hidden_layer_sizes": (2,), "n_epochs": 1}
+    asked, told = classifier(**of), classifier(**of, validation=validation)
+    weights = [model.fit(X, LABEL)._model.weights for model in (asked, told)]
+    np.testing.assert_array_equal(*weights)

@@ -106,7 +106,8 @@ def test_several_labels_at_once(params):
 def test_validation_loss_is_that_of_plain_targets():
     """No label smoothing, the weights of the rows, the mean of the members."""
     weight = np.linspace(0.5, 2, len(X))
-    model = classifier(n_members=2, label_smoothing=0.2, n_epochs=3)
+    settings = {"n_members": 2, "validation": "holdout", "n_epochs": 3}
+    model = classifier(**settings, label_smoothing=0.2)
     scores = []
 
     def watch(record):

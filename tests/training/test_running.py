@@ -3,6 +3,7 @@
 import io
 import re
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -479,6 +480,34 @@ def test_verbose_one_writes_a_line_over(monkeypatch):
         r"\[#{24}\] epoch 20/20  loss [\d.]+  [\d.]+ s, ended by max_iter$", last
     )
     assert f"loss {clf.loss_:.5g}" in last
+
+
+class _Cell(io.StringIO):
+    __module__ = "ipykernel.iostream"
+
+
+@quiet
+def test_verbose_one_writes_a_line_over_in_a_notebook_alone(monkeypatch):
+    outputs = {}
+    for screen in (_Cell(), io.StringIO()):
+        monkeypatch.setattr(sys, "stdout", screen)
+        clone(CLF).set_params(verbose=1).fit(X, Y)
+        outputs[type(screen)] = screen.getvalue()
+    assert outputs[_Cell].startswith("\r")
+    assert "\r" not in outputs[io.StringIO]
+
+
+@pytest.mark.parametrize("verbose", [True, 1, 2])
+def test_verbose_prints_plain_lines_into_a_pipe(verbose):
+    code = (
+        "from fastmlp import MLPClassifier as M;"
+        f"M((2,), max_iter=3, tol=1e9, n_iter_no_change=1, verbose={verbose})"
+        ".fit([[0.0], [1.0]], [0, 1])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    lines = run.stdout.decode().splitlines()
+    assert len(lines) >= 2
+    assert b"\r" not in run.stdout and b"\x1b" not in run.stdout
 
 
 @quiet
