@@ -19,12 +19,12 @@ _NAMING = ("ArrayFeatureExtractor", "Gather")
 _DECIDING = ("ArgMax", "Binarizer", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 _STARTING_BUDGET = 2**20  # numbers
 _USES = 16  # of each number of the file, on average
+_MOST_OUTPUTS = 100  # to choose from
 _REMEDY = (
     "A plain MLP has layers (Gemm, or MatMul and Add) one behind the other, with an "
     "activation of fastmlp after each. Name a tensor that predicts before this node by "
     "output=, or run the graph by onnxruntime."
 )
-
 _OTHER_LABELS = (
     "a classifier of fastmlp takes the class of the largest probability, or labels "
     "whose probability is above 0.5. Name what predicts by output=, which leaves the "
@@ -109,7 +109,7 @@ class Graph:
         name.
         """
         found, labels = {}, None
-        for name in self._outputs:
+        for name in self._outputs[:_MOST_OUTPUTS]:
             node, behind = self._behind(name)
             kind = None if node is None else kind_of(node)
             if kind == "ZipMap" and node.input:
@@ -125,7 +125,7 @@ class Graph:
                 found.setdefault(behind, name)
         if not found and self._deciders:
             found = {None: self._deciders[0].input[0]}
-        if len(found) != 1:
+        if len(found) != 1 or len(self._outputs) > _MOST_OUTPUTS:
             raise ValueError(
                 f"the graph has the outputs {self._outputs[:9]}, and one of them must "
                 "predict: name it by output=."

@@ -8,7 +8,7 @@ with bounds, such as ReLU6, or one of another tail is not taken for its neighbou
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def evaluated(name, parameter, z):
     return Predictor(model).predict(z[:, None])
 
 
-@cache
+@lru_cache(maxsize=64)
 def _values(name, parameter=0.0):
     """The values of an activation at the points."""
     return evaluated(name, parameter, POINTS)

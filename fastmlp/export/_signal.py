@@ -21,7 +21,12 @@ from fastmlp._mlp.pipeline import LARGEST_ROUNDING
 from fastmlp.export._recognition import POINTS, recognised
 
 _MOST_READINGS = 12
-_HEADS = ("identity", "logistic", "exp")
+# The output activations that may come before a head, or end the network without one.
+_OUTPUTS = {
+    None: ("identity", "logistic", "exp"),
+    "softmax": ("identity",),
+    "binary": ("logistic",),
+}
 ANY = object()  # the shape of rows that no one has told yet
 
 
@@ -251,8 +256,7 @@ class Signal:
         """
         if self.layer is None:
             raise RefusedError("no layer leads to the output")
-        names = _HEADS if self.head is None else ("identity", "logistic")
-        last, after = self._finished(names[:1] if self.head == "softmax" else names)
+        last, after = self._finished(_OUTPUTS[self.head])
         if after is not _NOTHING:
             raise RefusedError(f"the output activation {last.activation} is scaled")
         layers = [last]
