@@ -49,7 +49,7 @@ suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf
 # The docstrings name what other projects document. Their inventories would need a
 # network, so these names stay without a link.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(sklearn|scipy|numpy|torch|matplotlib)\..*"),
+    (r"py:.*", r"(sklearn|scipy|numpy|torch|keras|onnx|matplotlib)\..*"),
     (r"py:obj", r"\w+_"),  # attributes of a fit, which stand on the page of their class
 ]
 

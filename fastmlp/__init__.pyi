@@ -20,10 +20,13 @@ from fastmlp._model.versions import ModelVersionWarning as ModelVersionWarning
 from fastmlp._tabular.classifier import TabularMLPClassifier as TabularMLPClassifier
 from fastmlp._tabular.regressor import TabularMLPRegressor as TabularMLPRegressor
 from fastmlp._utils.show_versions import show_versions as show_versions
+from fastmlp.export import from_keras as from_keras
+from fastmlp.export import from_onnx as from_onnx
 from fastmlp.export import from_sklearn as from_sklearn
 from fastmlp.export import from_torch as from_torch
 from fastmlp.export import register_skl2onnx as register_skl2onnx
 from fastmlp.export import to_c as to_c
+from fastmlp.export import to_keras as to_keras
 from fastmlp.export import to_onnx as to_onnx
 from fastmlp.export import to_sklearn as to_sklearn
 from fastmlp.export import to_torch as to_torch
@@ -45,6 +48,8 @@ __all__ = [
     "WeightsDisplay",
     "__version__",
     "fold_scalers",
+    "from_keras",
+    "from_onnx",
     "from_sklearn",
     "from_torch",
     "load_model",
@@ -55,6 +60,7 @@ __all__ = [
     "save_model",
     "show_versions",
     "to_c",
+    "to_keras",
     "to_onnx",
     "to_sklearn",
     "to_torch",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FOLDABLE = "StandardScaler, RobustScaler, MaxAbsScaler and MinMaxScaler without clip"
-_LARGEST_ROUNDING = 1e-4  # of a scaled feature
+LARGEST_ROUNDING = 1e-4  # of a scaled feature
 
 
 class _Scale(NamedTuple):
@@ -319,9 +319,9 @@ def _dtype(model, name, scale):
         extremes = np.array([*scale, 1 / scale.scale]).astype(np.float32)
     column = int(np.argmax(shift))
     rounding = shift[column] * np.finfo(np.float32).eps
-    if rounding <= _LARGEST_ROUNDING and np.isfinite(extremes).all():
+    if rounding <= LARGEST_ROUNDING and np.isfinite(extremes).all():
         return dtype
-    if not shift[column] * np.finfo(np.float64).eps <= _LARGEST_ROUNDING:
+    if not shift[column] * np.finfo(np.float64).eps <= LARGEST_ROUNDING:
         raise ValueError(
             f"column {column} of {name} has the mean {scale.mean[column]:.6g} and the "
             f"scale {scale.scale[column]:.6g}: weights for raw values would lose their "

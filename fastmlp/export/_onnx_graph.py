@@ -25,7 +25,7 @@ def needs_onnx(name="onnx"):
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f'exporting to ONNX needs {name}: pip install "fastmlp[onnx]"'
+            f'ONNX needs the package {name}: pip install "fastmlp[onnx]"'
         ) from error
 
 

@@ -48,6 +48,23 @@ def snapshot(estimator):
     return taken
 
 
+def layers_snapshot(estimator):
+    """The snapshot of a fitted estimator, for layers whose output is a probability.
+
+    Raises
+    ------
+    ValueError
+        Also if the model knows a single class.
+    """
+    model = snapshot(estimator)
+    if model.is_binary and len(model.classes) == 1:
+        raise ValueError(
+            f"the model knows a single class, {model.classes[0]!r}, whose probability "
+            "is always 1: there is nothing to convert."
+        )
+    return model
+
+
 def check_precision(arrays, dtype):
     """Raise ValueError unless all weights are finite in a dtype."""
     with np.errstate(over="ignore"):

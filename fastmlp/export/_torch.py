@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp._utils.spelling import suggests_keywords
-from fastmlp.export._sklearn import sort_classes
-from fastmlp.export._source import snapshot
+from fastmlp.export._fitted import check_params, fitted_model
+from fastmlp.export._source import layers_snapshot
 
 if TYPE_CHECKING:
     from typing import Any
@@ -34,7 +34,6 @@ _MODULES = {
 }
 _WITH_PARAMETER = {"leaky_relu": "negative_slope", "elu": "alpha"}
 _PASSED = ("Identity", "AlphaDropout")  # the identity once training is over
-_NOT_PARAMS = ("hidden_layer_sizes", "activation")  # the layers say what they are
 _LINEAR_FROM = 20.0  # threshold of Softplus beyond which float64 has 9 digits of it
 
 
@@ -77,12 +76,7 @@ def to_torch(estimator: Any, *, logits: bool = False) -> Sequential:
         If the model knows a single class, if an activation has no module, or if a step
         of a pipeline cannot be folded.
     """
-    model = snapshot(estimator)
-    if model.is_binary and len(model.classes) == 1:
-        raise ValueError(
-            f"the model knows a single class, {model.classes[0]!r}, whose probability "
-            "is always 1: there is nothing to convert."
-        )
+    model = layers_snapshot(estimator)
     torch = _torch()
     layers = []
     for i, (w, b) in enumerate(zip(model.coefs, model.intercepts)):
@@ -169,11 +163,7 @@ def from_torch(
         If the layers do not make an MLP, if a layer has an option that an MLP lacks,
         such as ``Softplus(beta=2)``, or if ``classes`` does not fit the outputs.
     """
-    from fastmlp import MLPClassifier, MLPRegressor
-
-    given = [name for name in _NOT_PARAMS if name in params]
-    if given:
-        raise TypeError(f"{given[0]} is what the module says; leave it out.")
+    check_params(params, "module")
     linear, activations, output, dropout = _sorted_layers(_flattened(module))
     coefs = [_array(layer.weight).T.copy() for layer in linear]
     intercepts = [
@@ -182,42 +172,13 @@ def from_torch(
         else _array(layer.bias)
         for layer, w in zip(linear, coefs)
     ]
-    n_outputs = len(intercepts[-1])
-    if classes is not None and output is None:
-        n_classes = np.size(classes)
-        output = "softmax" if n_classes == n_outputs and n_outputs > 1 else "logistic"
-    if output == "softmax" and n_outputs == 2:
-        coefs[-1] = coefs[-1][:, 1:] - coefs[-1][:, :1]
-        intercepts[-1] = intercepts[-1][1:] - intercepts[-1][:1]
-        n_outputs, output = 1, "logistic"
-    params = {
-        "hidden_layer_sizes": tuple(len(b) for b in intercepts[:-1]),
-        "activation": _single(activations),
-        "dtype": coefs[0].dtype.name,
+    found = {
         "dropout": dropout if any(dropout) else 0.0,
         "fit_intercept": any(layer.bias is not None for layer in linear),
-        **params,
     }
-    if output is None or output == "exp":
-        model = MLPRegressor(
-            **{"loss": "poisson" if output else "squared_error", **params}
-        )
-    else:
-        model = MLPClassifier(**params)
-        _set_classes(model, classes, coefs, intercepts, output)
-    model.coefs_, model.intercepts_ = coefs, intercepts
-    model.out_activation_ = output or "identity"
-    model.n_layers_, model.n_outputs_ = len(coefs) + 1, n_outputs
-    model.n_features_in_ = len(coefs[0])
-    model._snapshot()  # the check
-    return model
-
-
-def _single(activations):
-    """The parameter ``activation`` for the activations of the hidden layers."""
-    if len(set(activations)) > 1:
-        return activations
-    return activations[0] if activations else "identity"
+    return fitted_model(
+        coefs, intercepts, activations, output, classes, {**found, **params}
+    )
 
 
 def _name(layer):
@@ -325,27 +286,3 @@ def _with_parameter(name, layer):
             f"{_name(layer)} must have dim=1, over the outputs, got dim={layer.dim}."
         )
     return name
-
-
-def _set_classes(model, classes, coefs, intercepts, output):
-    """classes_ and the label binarizer of a classifier; sorts its outputs by class."""
-    from sklearn.preprocessing import LabelBinarizer
-
-    n_outputs = len(intercepts[-1])
-    if output == "softmax" and n_outputs == 1:
-        raise ValueError("Softmax of a single output is always 1; use Sigmoid.")
-    expected = 2 if n_outputs == 1 else n_outputs
-    classes = np.arange(expected) if classes is None else np.asarray(classes)
-    if classes.shape != (expected,) or len(np.unique(classes)) != expected:
-        raise ValueError(
-            f"classes must hold {expected} different labels for {n_outputs} outputs, "
-            f"got {classes!r}."
-        )
-    if output == "logistic" and n_outputs > 1:
-        y = np.eye(n_outputs, dtype=int)
-        y[0] = 1
-        model._label_binarizer = LabelBinarizer().fit(y)
-    else:
-        classes = sort_classes(classes, coefs, intercepts, n_outputs == 1)
-        model._label_binarizer = LabelBinarizer().fit(classes)
-    model.classes_ = classes
