@@ -132,8 +132,8 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         a held-out part would, unless ``validation_fraction`` is given.
 
     validation_fraction : float or None, default=None
-        Share of the rows that are held out, in (0, 1), stratified by class; None is 0.2.
-        Folds hold out ``1 / n_members``.
+        Share of the rows that are held out, in (0, 1), stratified by class; None is
+        0.2. Folds hold out ``1 / n_members``.
 
     scoring : {"log_loss", "accuracy"}, default="log_loss"
         Score that chooses the epoch: "log_loss" suits probabilities, "accuracy"

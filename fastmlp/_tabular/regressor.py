@@ -161,8 +161,8 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         a held-out part would, unless ``validation_fraction`` is given.
 
     validation_fraction : float or None, default=None
-        Share of the rows that are held out, in (0, 1), stratified by class; None is 0.2.
-        Folds hold out ``1 / n_members``.
+        Share of the rows that are held out, in (0, 1), stratified by class; None is
+        0.2. Folds hold out ``1 / n_members``.
 
     refit : bool, default=False
         Whether to train anew, on all rows up to the best epoch. It costs as much time
