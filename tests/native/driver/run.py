@@ -50,7 +50,7 @@ VALGRIND += ["--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
 def build(mode, cc, folder):
     """Compile the driver and the program of the threads; their paths."""
     meson = [sys.executable, "-m", "mesonbuild.mesonmain"]
-    options = ["-Ddriver=true", "-Dwerror=true", "-Ddebug=true", "-Doptimization=1"]
+    options = ["-Ddriver=alone", "-Dwerror=true", "-Ddebug=true", "-Doptimization=1"]
     # Clang: the run-time library of a sanitizer is linked to programs only
     options += ["-Db_lundef=false", *MODES[mode]]
     names = PROGRAMS.get(mode, ["driver", "threads"])
