@@ -9,6 +9,7 @@ who calls."""
 import ctypes
 import gc
 import math
+import pickle
 import sys
 import tempfile
 import traceback
@@ -18,7 +19,6 @@ from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 
-import joblib
 import numpy as np
 from scipy import sparse
 
@@ -96,10 +96,11 @@ def saved():
 
 
 def state_of(model):
-    """A hash of what a failing call may not change: all of an estimator, and the
-    outputs of a compiled predictor, which shows nothing else."""
+    """What a failing call may not change, as bytes: all attributes of an estimator, and
+    the outputs of a compiled predictor, which shows nothing else."""
     outputs = model.predict(X)
-    return joblib.hash(vars(model) if isinstance(model, ESTIMATORS) else outputs)
+    kept = vars(model) if isinstance(model, ESTIMATORS) else {"outputs": outputs}
+    return {name: pickle.dumps(value) for name, value in kept.items()}
 
 
 def is_of_numpy(error):
