@@ -11,28 +11,13 @@
  *    make progress side by side, and nothing is oversubscribed.
  * d) Threads do not survive fork: the child notices another process number and starts
  *    its own.  Nothing is ever joined; at exit the threads end with the process.
- * e) Without POSIX threads (Windows) the caller does everything.
+ * e) What differs between POSIX and Windows is in os_threads.h.
  */
-#if !defined(_WIN32)
-#define _POSIX_C_SOURCE 200809L
-#endif
-#include "fastmlp.h"
+#include "os_threads.h" /* first: it chooses the version of POSIX */
 
-#if defined(_WIN32)
-
-void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads)
-{
-    (void)n_threads;
-    for (ptrdiff_t i = 0; i < n_items; ++i) task(context, i, 0);
-}
-
-#else
-
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
+
+#include "fastmlp.h"
 
 enum { SPIN_NS = 500000, MOST_WORKERS = 255 };
 
@@ -43,28 +28,21 @@ static struct {
     int n_workers;
 } job;
 
-static pthread_mutex_t caller = PTHREAD_MUTEX_INITIALIZER; /* held during a job */
-static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static os_lock caller = OS_UNLOCKED; /* held during a job */
+static os_lock sleep_lock = OS_UNLOCKED;
+static os_condition wake = OS_NO_WAITERS;
 static atomic_ulong ticket;   /* number of the job */
 static atomic_int gate = -1;  /* workers inside the job, or -1: closed */
 static atomic_llong next_item;
 static int n_started;
 static unsigned long born[MOST_WORKERS + 1]; /* the ticket at the start of a worker */
 
-static long long now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 static void relax(int spins)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
-    if (spins % 1024 == 1023) sched_yield();
+    if (spins % 1024 == 1023) os_yield();
 }
 
 static void take_items(int worker)
@@ -79,15 +57,15 @@ static void take_items(int worker)
 /* Wait for another ticket than `seen` */
 static unsigned long await_ticket(unsigned long seen)
 {
-    const long long limit = now_ns() + SPIN_NS;
+    const long long limit = os_now_ns() + SPIN_NS;
     unsigned long current;
     for (int spins = 0; (current = atomic_load(&ticket)) == seen; ++spins) {
         relax(spins);
-        if (spins % 64 == 63 && now_ns() > limit) {
-            pthread_mutex_lock(&sleep_lock);
+        if (spins % 64 == 63 && os_now_ns() > limit) {
+            os_acquire(&sleep_lock);
             while ((current = atomic_load(&ticket)) == seen)
-                pthread_cond_wait(&wake, &sleep_lock);
-            pthread_mutex_unlock(&sleep_lock);
+                os_wait(&wake, &sleep_lock);
+            os_release(&sleep_lock);
             return current;
         }
     }
@@ -104,7 +82,7 @@ static int enter(void)
     return 0;
 }
 
-static void *worker_main(void *number)
+OS_THREAD(worker_main, number)
 {
     const int worker = (int)(ptrdiff_t)number;
     unsigned long seen = born[worker];
@@ -116,15 +94,15 @@ static void *worker_main(void *number)
             atomic_fetch_sub(&gate, 1);
         }
     }
-    return NULL;
+    return 0;
 }
 
 static void forget_workers(void) /* in the child of a fork */
 {
-    const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
-    const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
+    const os_lock unlocked = OS_UNLOCKED;
+    const os_condition no_waiters = OS_NO_WAITERS;
     caller = sleep_lock = unlocked;
-    wake = fresh;
+    wake = no_waiters;
     atomic_store(&gate, -1);
     n_started = 0;
 }
@@ -133,20 +111,14 @@ static void forget_workers(void) /* in the child of a fork */
 static int start_workers(int n_wanted)
 {
     static int has_handler;
-    sigset_t all, before;
     if (n_started >= n_wanted) return n_wanted;
-    if (!has_handler) has_handler = pthread_atfork(NULL, NULL, forget_workers) == 0;
-    sigfillset(&all); /* signals are for the threads of Python */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!has_handler) has_handler = os_after_fork(forget_workers);
     while (n_started < n_wanted) {
         const int worker = n_started + 1;
-        pthread_t thread;
         born[worker] = atomic_load(&ticket);
-        if (pthread_create(&thread, NULL, worker_main, (void *)(ptrdiff_t)worker)) break;
-        pthread_detach(thread);
+        if (!os_start(worker_main, (void *)(ptrdiff_t)worker)) break;
         n_started = worker;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return n_started;
 }
 
@@ -154,7 +126,7 @@ void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads)
 {
     ptrdiff_t n_workers = n_threads - 1 < n_items - 1 ? n_threads - 1 : n_items - 1;
     if (n_workers > MOST_WORKERS) n_workers = MOST_WORKERS;
-    if (n_workers < 1 || pthread_mutex_trylock(&caller) != 0) {
+    if (n_workers < 1 || !os_try_acquire(&caller)) {
         for (ptrdiff_t i = 0; i < n_items; ++i) task(context, i, 0);
         return;
     }
@@ -165,15 +137,13 @@ void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads)
     job.n_workers = (int)n_workers;
     atomic_store(&next_item, 0);
     atomic_store(&gate, 0);
-    pthread_mutex_lock(&sleep_lock);
+    os_acquire(&sleep_lock);
     atomic_fetch_add(&ticket, 1);
-    pthread_cond_broadcast(&wake);
-    pthread_mutex_unlock(&sleep_lock);
+    os_wake_all(&wake);
+    os_release(&sleep_lock);
     take_items(0);
     for (int spins = 0, empty = 0; !atomic_compare_exchange_strong(&gate, &empty, -1);
          ++spins, empty = 0)
         relax(spins);
-    pthread_mutex_unlock(&caller);
+    os_release(&caller);
 }
-
-#endif

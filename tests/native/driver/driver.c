@@ -3,9 +3,9 @@
 #include "driver.h"
 
 #include <stdarg.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "pages.h"
 
 enum { ARENAS = 12, MOST_HELD = 16, CANARY = 192, MOST_PRINTED = 20, MOST_SETS = 8 };
 static const size_t ARENA_BYTES = (size_t)1 << 23;
@@ -27,20 +27,14 @@ static const char *const places[] = {"at start", "shifted", "at end", "on heap"}
 static double largest_error;
 static clock_t started;
 
-static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-
-/* Pages of an arena with one on each side that faults */
 static unsigned char *map_arena(void)
 {
-    const size_t page = page_bytes();
-    unsigned char *start = mmap(NULL, ARENA_BYTES + 2 * page, PROT_NONE,
-                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED ||
-        mprotect(start + page, ARENA_BYTES, PROT_READ | PROT_WRITE)) {
-        perror("mmap");
+    unsigned char *memory = map_guarded(ARENA_BYTES);
+    if (!memory) {
+        printf("no memory between guard pages\n");
         exit(2);
     }
-    return start + page;
+    return memory;
 }
 
 static unsigned char canary_at(size_t i) { return (unsigned char)(0xa5 ^ (i * 31)); }
@@ -310,7 +304,7 @@ int main(int argc, char **argv)
     report();
     show_places();
     for (int i = 0; i < ARENAS; ++i)
-        if (arenas[i]) munmap(arenas[i] - page_bytes(), ARENA_BYTES + 2 * page_bytes());
+        if (arenas[i]) unmap_guarded(arenas[i], ARENA_BYTES);
     printf("%ld failures\n", failures);
     return failures != 0;
 }

@@ -7,7 +7,9 @@ MODE is plain (the default), address, undefined or sanitizers, which run driver.
 (values and guard pages; with the sanitizer of that name, or with both) and threads.c
 (the pool); thread, which runs the pool under the thread sanitizer; valgrind, which runs
 the driver under memcheck with every leak an error (but not the pool: stacks of idle
-workers are lost bytes to it); or all. Sources and flags are those of the package; this
+workers are lost bytes to it); or all of these. MODE may also be another platform, for
+which both programs are compiled and run: musl, statically linked by musl-gcc; windows,
+compiled by mingw-w64 and run by wine. Sources and flags are those of the package; this
 needs meson and ninja.
 """
 
@@ -37,6 +39,24 @@ MODES = {
     "thread": ["-Db_sanitize=thread"],
     "valgrind": [],
 }
+# Other platforms: the compiler, its archiver, what the cross file of meson says of the
+# machine, options, and what runs the programs (the first that there is; none: directly)
+PLATFORMS = {
+    "musl": {
+        "cc": "musl-gcc",
+        "ar": "ar",
+        "machine": ("linux", "x86_64"),
+        "options": ["-Dc_link_args=-static", "-Doptimization=3"],
+        "runners": [],
+    },
+    "windows": {
+        "cc": "x86_64-w64-mingw32-gcc",
+        "ar": "x86_64-w64-mingw32-ar",
+        "machine": ("windows", "x86_64"),
+        "options": ["-Dc_link_args=-static", "-Doptimization=3"],
+        "runners": ["wine64", "wine", "/usr/lib/wine/wine64"],
+    },
+}
 PROGRAMS = {"thread": ["threads"], "valgrind": ["driver"]}
 OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -47,12 +67,29 @@ VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
 VALGRIND += ["--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
 
 
+def cross_file(platform, cc, folder):
+    """The path of what meson is to know of another platform."""
+    system, cpu = platform["machine"]
+    path = Path(folder, "cross.ini")
+    path.write_text(
+        f"[binaries]\nc = {cc}\nar = {[platform['ar']]}\n"
+        f"[host_machine]\nsystem = '{system}'\n"
+        f"cpu_family = '{cpu}'\ncpu = '{cpu}'\nendian = 'little'\n"
+    )
+    return path
+
+
 def build(mode, cc, folder):
     """Compile the driver and the program of the threads; their paths."""
     meson = [sys.executable, "-m", "mesonbuild.mesonmain"]
     options = ["-Ddriver=alone", "-Dwerror=true", "-Ddebug=true", "-Doptimization=1"]
     # Clang: the run-time library of a sanitizer is linked to programs only
-    options += ["-Db_lundef=false", *MODES[mode]]
+    options += ["-Db_lundef=false"]
+    if mode in PLATFORMS:
+        options += PLATFORMS[mode]["options"]
+        options += ["--cross-file", cross_file(PLATFORMS[mode], cc, folder)]
+    else:
+        options += MODES[mode]
     names = PROGRAMS.get(mode, ["driver", "threads"])
     for command in (
         ["setup", *options, folder, ROOT],
@@ -67,15 +104,27 @@ def build(mode, cc, folder):
         )
         if done.returncode:
             sys.exit(done.stdout)
-    return [Path(folder, "tests", "native", "driver", name) for name in names]
+    ending = ".exe" if mode == "windows" else ""
+    return [Path(folder, "tests", "native", "driver", name + ending) for name in names]
+
+
+def runner(mode):
+    """What runs the programs of a mode: the words before the path of a program."""
+    if mode == "valgrind":
+        return VALGRIND
+    names = PLATFORMS[mode]["runners"] if mode in PLATFORMS else []
+    found = [name for name in names if shutil.which(name)]
+    if names and not found:
+        sys.exit(f"{mode}: none of {', '.join(names)} is here to run the programs")
+    return found[:1]
 
 
 def run(mode, cc, extent):
     """Build in a folder of its own and run; 0 if everything is right."""
+    tool = runner(mode)
     with tempfile.TemporaryDirectory() as folder:
         programs = build(mode, cc, folder)
         for program in programs:
-            tool = VALGRIND if mode == "valgrind" else []
             print(f"== {mode}, {' '.join(cc)}: {program.name}", flush=True)
             environment = {**OPTIONS, **os.environ}
             command = [*tool, program, extent]
@@ -89,11 +138,13 @@ def run(mode, cc, extent):
 def main(argv=None):
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("mode", choices=[*MODES, "all"], nargs="?", default="plain")
-    parser.add_argument("--cc", default="gcc", help="compiler, such as clang")
+    names = [*MODES, *PLATFORMS, "all"]
+    parser.add_argument("mode", choices=names, nargs="?", default="plain")
+    parser.add_argument("--cc", help="compiler, such as clang (default: gcc)")
     parser.add_argument("--extent", choices=["quick", "normal", "full"])
     options = parser.parse_args(argv)
-    cc = shlex.split(options.cc)
+    usual = PLATFORMS.get(options.mode, {"cc": "gcc"})["cc"]
+    cc = shlex.split(options.cc or usual)
     if not shutil.which(cc[0]):
         parser.error(f"there is no {cc[0]!r} here; name another compiler with --cc")
     modes = MODES if options.mode == "all" else [options.mode]

@@ -1,13 +1,16 @@
 /* The thread pool of src_c/pool.c, for the thread sanitizer: each item is done once, by a
  * worker of its own number; from several callers, from within a task, after a sleep and
- * after a fork. */
+ * after a fork where there is one. */
 #define _DEFAULT_SOURCE
-#include <pthread.h>
+#include "os_threads.h" /* as the pool */
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#if !defined(_WIN32)
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include "fastmlp.h"
 
@@ -69,33 +72,58 @@ static void many_calls(int rounds)
     for (int n_threads = 1; n_threads < 5; ++n_threads) call(20, n_threads, 1);
 }
 
-static void *caller_main(void *rounds)
+static void wait_ms(int milliseconds)
 {
-    many_calls(*(int *)rounds);
-    return NULL;
+    const long long end = os_now_ns() + milliseconds * 1000000LL;
+    while (os_now_ns() < end) os_yield();
 }
 
-int main(void)
+static atomic_int n_callers;
+
+OS_THREAD(caller_main, rounds)
 {
-    int rounds = 20, status = 1;
-    pthread_t callers[4];
-    pid_t child;
-    many_calls(71);
-    for (int i = 0; i < 4; ++i) pthread_create(&callers[i], NULL, caller_main, &rounds);
-    for (int i = 0; i < 4; ++i) pthread_join(callers[i], NULL);
-    for (int i = 0; i < 5; ++i) { /* longer than a worker spins */
-        usleep(2000);
-        call(MOST_ITEMS, 3, 0);
+    many_calls(*(int *)rounds);
+    atomic_fetch_sub(&n_callers, 1);
+    return 0;
+}
+
+static void call_side_by_side(void)
+{
+    static int rounds = 20;
+    for (int i = 0; i < 4; ++i) {
+        atomic_fetch_add(&n_callers, 1);
+        if (!os_start(caller_main, &rounds)) fail("start of caller", i);
     }
+    while (atomic_load(&n_callers)) wait_ms(1);
+}
+
+/* The workers are gone in the child, and others start */
+static void call_in_child(void)
+{
+#if !defined(_WIN32)
+    int status = 1;
+    pid_t child;
     fflush(stdout);
     child = fork();
-    if (child == 0) { /* the workers are gone here, and others start */
+    if (child == 0) {
         many_calls(5);
         fflush(stdout);
         _exit(atomic_load(&n_failures) != 0);
     }
     many_calls(5);
     if (waitpid(child, &status, 0) != child || status) fail("child", status);
+#endif
+}
+
+int main(void)
+{
+    many_calls(71);
+    call_side_by_side();
+    for (int i = 0; i < 5; ++i) { /* longer than a worker spins */
+        wait_ms(2);
+        call(MOST_ITEMS, 3, 0);
+    }
+    call_in_child();
     printf("threads: %d failures\n", atomic_load(&n_failures));
     return atomic_load(&n_failures) != 0;
 }
