@@ -4,6 +4,7 @@ import json
 import os
 import tracemalloc
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 import pytest
@@ -44,6 +45,15 @@ def test_golden_file_loads_and_predicts(path):
 
 def test_there_are_golden_files_of_every_task():
     assert len(GOLDEN) >= 6
+
+
+def test_a_release_can_make_its_golden_files(tmp_path):
+    """The script, whose files of this version must have the names of earlier ones."""
+    folder = GOLDEN[0].parents[1]
+    run_path(str(folder / "make.py"))["main"]("now", tmp_path)
+    names = {path.name for path in (tmp_path / "now").iterdir()}
+    for version in {path.parent for path in GOLDEN}:
+        assert {path.name for path in version.iterdir()} <= names
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from helpers import tables
+from helpers import fitted_tables
 from helpers.models import TASKS, data, fitted, proba_or_values
 
 from fastmlp import save_model
 
 
-def main(version):
-    """Write the files of a version beside this script."""
-    folder = Path(__file__).parent / version
+def main(version, parent=Path(__file__).parent):
+    """Write the files of a version, beside this script unless told otherwise."""
+    folder = Path(parent) / version
     folder.mkdir()
     predictions = {}
     for i, task in enumerate(TASKS):
@@ -43,14 +43,15 @@ def main(version):
 
 def write_tables(folder):
     """Write the files of models of tables."""
-    predictions, X = {}, tables.table()[:6]
+    predictions, X = {}, fitted_tables.table()[:6]
     for i, task in enumerate(("multiclass", "multilabel", "two outputs")):
         name, dtype = f"table_{task.replace(' ', '_')}", ("float32", "float64")[i % 2]
-        model = tables.fitted(task, dtype, hidden_layer_sizes=(5, 3), n_members=1 + i)
+        params = {"hidden_layer_sizes": (5, 3), "n_members": 1 + i}
+        model = fitted_tables.fitted(task, dtype, **params)
         save_model(model, folder / f"{name}.safetensors")
         predictions[name] = {
             "X": X.to_dict("records"),
-            "values": tables.proba_or_values(model, X).tolist(),
+            "values": fitted_tables.proba_or_values(model, X).tolist(),
         }
     (folder / "tables.json").write_text(json.dumps(predictions))
 
