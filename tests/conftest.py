@@ -6,6 +6,10 @@ import pickle
 import signal
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # read by SciPy on import; one check asks for it
+# Workers of pytest-xdist share the processors, which BLAS would take for each of them
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, share)))
 # A shell starts its background jobs with Ctrl-C ignored, also for their children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -119,9 +119,11 @@ def try_all(name):
     call(fitted)
     n = 0
     noticed = Counter()
+    twin = None
     while True:
         n += 1
-        before, twin = state_of(fitted), deepcopy(fitted)
+        if twin is None:  # else a failure has left all as it was
+            before, twin = state_of(fitted), deepcopy(fitted)
         fail_at(n)
         try:
             call(fitted)
@@ -144,6 +146,7 @@ def try_all(name):
             np.testing.assert_array_equal(
                 fitted.predict(X), twin.predict(X), err_msg=f"{name}, {n}"
             )
+            twin = None
 
 
 def in_use():
