@@ -107,7 +107,7 @@ void FN(test_kernels)(void)
     FN(test_transpose)();
     FN(test_gemm)();
     FN(test_moves)();
-    FN(test_lanes_times_column)();
+    FN(test_narrow)();
     FN(test_calibration)();
     FN(test_stage)();
 }
