@@ -106,6 +106,7 @@ void FN(test_kernels)(void)
     FN(test_noise)();
     FN(test_transpose)();
     FN(test_gemm)();
+    FN(test_rows_alone)();
     FN(test_moves)();
     FN(test_lanes_times_column)();
     FN(test_calibration)();

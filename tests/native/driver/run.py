@@ -9,6 +9,11 @@ MODE is plain (the default), address, undefined or sanitizers, which run driver.
 the driver under memcheck with every leak an error (but not the pool: stacks of idle
 workers are lost bytes to it); or all. Sources and flags are those of the package; this
 needs meson and ninja.
+
+MODE arm64 compiles both programs for arm64 and runs them under qemu-aarch64, which
+all leaves out. It needs the packages gcc-aarch64-linux-gnu and qemu-user of Debian or
+Ubuntu; another compiler for arm64 is named with --cc, such as "python -m ziglang cc
+-target aarch64-linux-musl". The programs are linked statically.
 """
 
 import argparse
@@ -36,6 +41,7 @@ MODES = {
     ],
     "thread": ["-Db_sanitize=thread"],
     "valgrind": [],
+    "arm64": ["-Doptimization=3"],
 }
 PROGRAMS = {"thread": ["threads"], "valgrind": ["driver"]}
 OPTIONS = {
@@ -45,6 +51,19 @@ OPTIONS = {
 }
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
 VALGRIND += ["--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
+TOOLS = {"valgrind": VALGRIND, "arm64": ["qemu-aarch64"]}
+COMPILERS = {"arm64": "aarch64-linux-gnu-gcc"}
+ARM64 = """
+[binaries]
+c = {cc}
+[built-in options]
+c_link_args = ['-static']
+[host_machine]
+system = 'linux'
+cpu_family = 'aarch64'
+cpu = 'aarch64'
+endian = 'little'
+"""
 
 
 def build(mode, cc, folder):
@@ -53,6 +72,10 @@ def build(mode, cc, folder):
     options = ["-Ddriver=alone", "-Dwerror=true", "-Ddebug=true", "-Doptimization=1"]
     # Clang: the run-time library of a sanitizer is linked to programs only
     options += ["-Db_lundef=false", *MODES[mode]]
+    if mode == "arm64":
+        cross_file = Path(folder, "arm64.ini")
+        cross_file.write_text(ARM64.format(cc=cc))
+        options += ["--cross-file", cross_file]
     names = PROGRAMS.get(mode, ["driver", "threads"])
     for command in (
         ["setup", *options, folder, ROOT],
@@ -75,10 +98,9 @@ def run(mode, cc, extent):
     with tempfile.TemporaryDirectory() as folder:
         programs = build(mode, cc, folder)
         for program in programs:
-            tool = VALGRIND if mode == "valgrind" else []
             print(f"== {mode}, {' '.join(cc)}: {program.name}", flush=True)
             environment = {**OPTIONS, **os.environ}
-            command = [*tool, program, extent]
+            command = [*TOOLS.get(mode, []), program, extent]
             code = subprocess.run(command, env=environment, timeout=3600).returncode
             if code:
                 print(f"{mode}: exit code {code}")
@@ -90,13 +112,19 @@ def main(argv=None):
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("mode", choices=[*MODES, "all"], nargs="?", default="plain")
-    parser.add_argument("--cc", default="gcc", help="compiler, such as clang")
+    parser.add_argument("--cc", help="compiler, such as clang")
     parser.add_argument("--extent", choices=["quick", "normal", "full"])
     options = parser.parse_args(argv)
-    cc = shlex.split(options.cc)
+    modes = [options.mode]
+    if options.mode == "all":
+        modes = [mode for mode in MODES if mode != "arm64"]
+    cc = shlex.split(options.cc or COMPILERS.get(options.mode, "gcc"))
     if not shutil.which(cc[0]):
         parser.error(f"there is no {cc[0]!r} here; name another compiler with --cc")
-    modes = MODES if options.mode == "all" else [options.mode]
+    for mode in modes:
+        for tool in TOOLS.get(mode, [])[:1]:
+            if not shutil.which(tool):
+                parser.error(f"{mode} runs under {tool!r}, which is not here")
     return max(
         run(mode, cc, options.extent or ("quick" if mode == "valgrind" else "normal"))
         for mode in modes
