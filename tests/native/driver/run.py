@@ -13,7 +13,8 @@ needs meson and ninja.
 MODE arm64 compiles both programs for arm64 and runs them under qemu-aarch64, which
 all leaves out. It needs the packages gcc-aarch64-linux-gnu and qemu-user of Debian or
 Ubuntu; another compiler for arm64 is named with --cc, such as "python -m ziglang cc
--target aarch64-linux-musl". The programs are linked statically.
+-target aarch64-linux-musl". The programs are linked statically. The pool is not tried
+after a fork there: qemu 7.2 itself fails when a child of threads starts threads.
 """
 
 import argparse
@@ -52,6 +53,7 @@ OPTIONS = {
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
 VALGRIND += ["--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
 TOOLS = {"valgrind": VALGRIND, "arm64": ["qemu-aarch64"]}
+ARGUMENTS = {"arm64": ["nofork"]}
 COMPILERS = {"arm64": "aarch64-linux-gnu-gcc"}
 ARM64 = """
 [binaries]
@@ -100,7 +102,7 @@ def run(mode, cc, extent):
         for program in programs:
             print(f"== {mode}, {' '.join(cc)}: {program.name}", flush=True)
             environment = {**OPTIONS, **os.environ}
-            command = [*TOOLS.get(mode, []), program, extent]
+            command = [*TOOLS.get(mode, []), program, extent, *ARGUMENTS.get(mode, [])]
             code = subprocess.run(command, env=environment, timeout=3600).returncode
             if code:
                 print(f"{mode}: exit code {code}")
