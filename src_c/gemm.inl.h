@@ -108,9 +108,9 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
         if (packs_a && packed_for != vectors) {
-            const ptrdiff_t most = vectors == 3   ? TILE_ROWS_3
-                                   : vectors == 2 ? TILE_ROWS_2
-                                                  : TILE_ROWS_1;
+            const ptrdiff_t most = vectors == 3   ? TILE_ROWS_3_ACROSS
+                                   : vectors == 2 ? TILE_ROWS_2_ACROSS
+                                                  : TILE_ROWS_1_ACROSS;
             FN(pack_rows)(m, most, k, a, stride, left);
             packed_for = vectors;
         }

@@ -106,6 +106,7 @@ void FN(test_kernels)(void)
     FN(test_noise)();
     FN(test_transpose)();
     FN(test_gemm)();
+    FN(test_rows_alone)();
     FN(test_moves)();
     FN(test_narrow)();
     FN(test_calibration)();

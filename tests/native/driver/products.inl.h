@@ -100,6 +100,49 @@ static void FN(test_gemm)(void)
                                  large[i][3]);
 }
 
+/* A row of C has the same bits alone and among others, and from a transposed A */
+static void FN(test_rows_alone)(void)
+{
+    static const ptrdiff_t rows[] = {2, 3, 7, 13, 32, 100}, columns[] = {1, 2, 5, 8, 17, 100};
+    START("gemm of rows alone");
+    for (int i = 0; i < 6; ++i)
+        for (int j = 0; j < 6; ++j)
+            for (ptrdiff_t k = 1; k <= 700; k = k * (how_much == QUICK ? 5 : 2) + i + j) {
+                const ptrdiff_t m = rows[i], n = columns[j];
+                now.m = m;
+                now.n = n;
+                now.k = k;
+                FN(random)(A, m * k, -2, 2);
+                FN(random)(B, k * n, -2, 2);
+                FN(random)(D, n, -2, 2);
+                for (ptrdiff_t r = 0; r < m; ++r)
+                    for (ptrdiff_t p = 0; p < k; ++p) C[p * m + r] = A[r * k + p];
+                while (next_call()) {
+                    const real *a, *across, *b, *s;
+                    real *c, *row, *work;
+                    if (!KERNELS->gemm) continue;
+                    a = GIVE(A, m * k);
+                    across = GIVE(C, m * k);
+                    b = GIVE(B, k * n);
+                    s = GIVE(D, n);
+                    c = TAKE(NULL, m * n);
+                    row = TAKE(NULL, m * n);
+                    work = TAKE(NULL, FM_GEMM_WORK);
+                    KERNELS->gemm(m, n, k, a, k, 1, b, n, s, 0, 0, NULL, c, n, work);
+                    for (ptrdiff_t r = 0; r < m; ++r)
+                        KERNELS->gemm(1, n, k, a + r * k, k, 1, b, n, s, 0, 0, NULL,
+                                      row + r * n, n, work);
+                    if (memcmp(c, row, (size_t)(m * n) * sizeof(real)))
+                        fail("other bits for a row alone");
+                    /* few columns, and blocks of another depth, have other sums */
+                    if (n < 16 || k > 192) continue;
+                    KERNELS->gemm(m, n, k, across, 1, m, b, n, s, 0, 0, NULL, row, n, work);
+                    if (memcmp(c, row, (size_t)(m * n) * sizeof(real)))
+                        fail("other bits from a transposed A");
+                }
+            }
+}
+
 /* A product that moves rows of x into lanes gives the bits of one that does not, the
  * transpose of x, and whether x is finite; it looks for rows behind x as well */
 static void FN(test_moves)(void)
