@@ -89,11 +89,13 @@ if has("torch"):
 if has("keras", "torch"):
     os.environ.setdefault("KERAS_BACKEND", "torch")
 
+    import keras
+
     from fastmlp import from_keras, to_keras
 
     network = to_keras(model)
     print([type(layer).__name__ for layer in network.layers])
-    outputs = network.predict(X, verbose=0)
+    outputs = keras.ops.convert_to_numpy(network(X.astype(np.float32)))
     print("same outputs:", np.abs(outputs - truth).max() < 1e-6)
     back = from_keras(network)
     print("same predictions:", np.abs(back.predict_proba(X) - truth).max() < 1e-6)
