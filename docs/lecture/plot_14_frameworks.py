@@ -20,6 +20,7 @@ the text.
 import importlib.util
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,11 @@ print(f"accuracy on the rows of the training: {model.score(X, y):.3f}")
 
 
 def has(*names):
-    """Return whether all these modules are installed."""
-    return all(importlib.util.find_spec(name) for name in names)
+    """Return whether modules are installed; say so if one is not."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        print("not installed here, so this part did not run:", *missing)
+    return not missing
 
 
 # %%
@@ -89,13 +93,13 @@ if has("torch"):
 if has("keras", "torch"):
     os.environ.setdefault("KERAS_BACKEND", "torch")
 
-    import keras
-
     from fastmlp import from_keras, to_keras
 
     network = to_keras(model)
     print([type(layer).__name__ for layer in network.layers])
-    outputs = keras.ops.convert_to_numpy(network(X.astype(np.float32)))
+    with warnings.catch_warnings():  # of Keras about its own use of NumPy
+        warnings.simplefilter("ignore", DeprecationWarning)
+        outputs = network.predict(X, verbose=0)
     print("same outputs:", np.abs(outputs - truth).max() < 1e-6)
     back = from_keras(network)
     print("same predictions:", np.abs(back.predict_proba(X) - truth).max() < 1e-6)
