@@ -23,8 +23,11 @@ PAGES = [
     "user_guide/uncertainty.html",
     "reference/generated/fastmlp.MLPClassifier.html",
     "auto_examples/index.html",
+    "auto_lecture/index.html",
     "auto_lecture/plot_05_graphs.html",
+    "auto_lecture/plot_13_representations.html",
     "auto_examples/plot_change_one_import.html",
+    "auto_examples/plot_exchange.html",
     "auto_examples/plot_reading.html",
     "promises/differences.html",
 ]

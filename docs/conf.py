@@ -86,6 +86,7 @@ html_theme_options = {
     "logo": {"text": "fastmlp", "alt_text": "fastmlp"},
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
+    "navbar_persistent": ["search-button"],  # the field has no room at 1280 pixels
     "show_toc_level": 2,
     # The pages of the lecture take the room for their graphs.
     "secondary_sidebar_items": {
@@ -144,7 +145,6 @@ sphinx_gallery_conf = {
     "filename_pattern": "/plot_",
     "within_subsection_order": place,
     "doc_module": ("fastmlp",),
-    "reference_url": {"fastmlp": None},
     "backreferences_dir": "reference/generated/backreferences",
     "download_all_examples": False,
     "show_memory": False,

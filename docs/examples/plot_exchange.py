@@ -1,14 +1,16 @@
 """
-To ONNX, to C, and back
-=======================
+To ONNX, C, PyTorch, Keras and scikit-learn, and back
+=====================================================
 
 A fitted model leaves Python in two ways: as an ONNX graph for another runtime, and as
-one C header for a device. This example runs both and compares the numbers, then sends
-a model to scikit-learn and back.
+one C header for a device. It also goes to PyTorch, Keras and scikit-learn. All but the
+header can be read again. This example compares the numbers after each step; a part
+whose packages are not installed says so.
 """
 
 import ctypes
 import importlib.util
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +21,32 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 
-from fastmlp import MLPClassifier, from_sklearn, to_c, to_onnx, to_sklearn
+from fastmlp import MLPClassifier
+from fastmlp.export import (
+    from_keras,
+    from_onnx,
+    from_sklearn,
+    from_torch,
+    to_c,
+    to_keras,
+    to_onnx,
+    to_sklearn,
+    to_torch,
+)
+
+
+def has(*names):
+    """Return whether modules are installed; say so if one is not."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        print("not installed here, so this part did not run:", *missing)
+    return not missing
+
+
+def difference(p):
+    """For each row, the largest difference of a probability from the model's."""
+    return np.abs(p - truth).max(axis=1)
+
 
 X, y = load_breast_cancer(return_X_y=True)
 model = MLPClassifier(
@@ -35,17 +62,21 @@ differences = {}
 # ----
 #
 # ``standardize_X`` is folded into the first layer, so that the graph takes raw
-# features.
+# features. ``from_onnx`` reads such a graph, and that of any other program as long as
+# it is an MLP.
 
-if importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxruntime"):
+if has("onnx", "onnxruntime"):
     import onnxruntime
 
     to_onnx(model, folder / "model.onnx")
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     name = session.get_inputs()[0].name
     label, p = session.run(None, {name: X.astype(np.float32)})
-    differences["ONNX"] = np.abs(p - truth).max(axis=1)
+    differences["ONNX"] = difference(p)
     print("outputs:", ", ".join(node.name for node in session.get_outputs()))
+    back = from_onnx(folder / "model.onnx")
+    print("layers of the model that was read:", back.hidden_layer_sizes)
+    differences["from ONNX"] = difference(back.predict_proba(X))
 
 # %%
 # C
@@ -64,7 +95,9 @@ int self_test(void) { return model_self_test() + small_self_test(); }
 """
 to_c(model, folder / "model.h")
 to_c(model, folder / "small.h", dtype="int8", X=X)
-if shutil.which("cc"):
+if shutil.which("cc") is None:
+    print("no C compiler here, so this part did not run")
+else:
     (folder / "main.c").write_text(MAIN)
     command = ["cc", "-O2", "-shared", "-fPIC", "main.c", "-o", "model.so", "-lm"]
     subprocess.run(command, cwd=folder, check=True)
@@ -76,7 +109,39 @@ if shutil.which("cc"):
         p = np.empty((len(rows), 2), np.float32)
         for row, out in zip(rows, p):
             function(row.ctypes.data_as(pointer), out.ctypes.data_as(pointer))
-        differences[name] = np.abs(p - truth).max(axis=1)
+        differences[name] = difference(p)
+
+# %%
+# PyTorch, and back
+# -----------------
+#
+# A binary model has one output there, the probability of the second class.
+
+if has("torch"):
+    import torch
+
+    module = to_torch(model)
+    with torch.inference_mode():
+        p = module(torch.from_numpy(X.astype(np.float32))).numpy()
+    differences["PyTorch"] = difference(np.c_[1 - p, p])
+    back = from_torch(module, classes=model.classes_)
+    differences["from PyTorch"] = difference(back.predict_proba(X))
+
+# %%
+# Keras, and back
+# ---------------
+#
+# Keras 3 runs on PyTorch, TensorFlow or JAX; ``KERAS_BACKEND`` names which.
+
+if has("keras", "torch"):
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    # Keras on PyTorch calls NumPy 2 in an old way.
+    warnings.filterwarnings("ignore", "__array__ impl", DeprecationWarning)
+    network = to_keras(model)
+    p = network.predict(X.astype(np.float32), verbose=0)
+    differences["Keras"] = difference(np.c_[1 - p, p])
+    back = from_keras(network)
+    differences["from Keras"] = difference(back.predict_proba(X))
 
 # %%
 # scikit-learn, and back
@@ -90,25 +155,24 @@ with warnings.catch_warnings(record=True) as caught:
     theirs = to_sklearn(model)
 print(type(theirs))
 print(caught[0].message)
-differences["scikit-learn"] = np.abs(theirs.predict_proba(X) - truth).max(axis=1)
+differences["scikit-learn"] = difference(theirs.predict_proba(X))
 back = from_sklearn(theirs)
-differences["and back"] = np.abs(back.predict_proba(X) - truth).max(axis=1)
+differences["from sklearn"] = difference(back.predict_proba(X))
 
 # %%
 # The largest difference of a probability, over all rows
 # ------------------------------------------------------
 
-for name, difference in differences.items():
-    print(f"{name:13} {difference.max():.1e}")
+for name, values in differences.items():
+    print(f"{name:13} {values.max():.1e}")
 
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-for name, difference in differences.items():
-    values = np.sort(np.maximum(difference, 1e-9))
+for name, values in differences.items():
+    values = np.sort(np.maximum(values, 1e-9))
     axis.plot(values, np.linspace(0, 1, len(values)), label=name)
 axis.set(xscale="log", xlabel="difference of a probability", ylabel="share of the rows")
-axis.legend()
+axis.legend(fontsize="small")
 plt.show()
 
 # %%
-# :doc:`/user_guide/deploy` has the details: pipelines, tables, PyTorch, the command
-# line.
+# :doc:`/user_guide/deploy` has the details: pipelines, tables, the command line.

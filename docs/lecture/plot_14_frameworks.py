@@ -20,6 +20,7 @@ the text.
 import importlib.util
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,11 @@ print(f"accuracy on the rows of the training: {model.score(X, y):.3f}")
 
 
 def has(*names):
-    """Return whether all these modules are installed."""
-    return all(importlib.util.find_spec(name) for name in names)
+    """Return whether modules are installed; say so if one is not."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        print("not installed here, so this part did not run:", *missing)
+    return not missing
 
 
 # %%
@@ -88,6 +92,8 @@ if has("torch"):
 
 if has("keras", "torch"):
     os.environ.setdefault("KERAS_BACKEND", "torch")
+    # Keras on PyTorch calls NumPy 2 in an old way.
+    warnings.filterwarnings("ignore", "__array__ impl", DeprecationWarning)
 
     from fastmlp import from_keras, to_keras
 

@@ -1,11 +1,14 @@
 """The pages: their Python blocks run as they are, and what they name exists."""
 
+import importlib
 import importlib.util
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+
+from fastmlp._utils.site import SITE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -52,3 +55,24 @@ def test_named_tests_exist(page):
         names = re.findall(r"def (test_\w+)|^class (Test\w+)", text, re.M)
         for word in re.split(r",\s*", words):
             assert any(word in "".join(name) for name in names), (file, word)
+
+
+def test_links_of_the_readme_exist_on_the_site():
+    """They are absolute, since the README is shown on package indexes too."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [url for url in re.findall(r"\]\(([^)]+)\)", text) if "://" not in url]
+    paths = re.findall(rf"\]\({SITE}/([^)]+)\)", text)
+    made = ("auto_examples/index.html", "auto_lecture/index.html")
+    for path in set(paths).difference(made):
+        assert (DOCS / path.replace(".html", ".md")).is_file(), path
+    assert len(paths) > 10
+
+
+def test_the_picture_of_speed_has_every_cell_of_its_table(monkeypatch):
+    """bench/speed.py reads the table of the page that quotes `python bench`."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    rows_of_page = importlib.import_module("speed").rows_of_page
+    rows, rivals = rows_of_page((DOCS / "user_guide/speed.md").read_text("utf-8"))
+    assert rivals == ["scikit-learn", "PyTorch", "JAX"] and len(rows) == 28
+    ratios = {"scikit-learn": 5.6, "PyTorch": 6.1, "JAX": 1.7}
+    assert rows[0].dtype == "float32" and rows[0].ratios == ratios
