@@ -14,7 +14,7 @@
 #include "vectors.inl.h"
 #include "rows.inl.h"
 #include "random.inl.h"
-#include "gemv.inl.h"
+#include "narrow.inl.h"
 #include "tiles.inl.h"
 #include "gemm.inl.h"
 #include "calibration.inl.h"
@@ -70,7 +70,8 @@ const FM_TABLE FN(table) = {
 #if FM_HAS_GEMM
     .lanes = LANES,
     .gemm = FN(gemm),
-    .lanes_times_column = FN(lanes_times_column),
+    .is_narrow = FN(is_narrow),
+    .narrow_of_lanes = FN(narrow_of_lanes),
     .multiply_add = FN(multiply_add),
 #endif
 };

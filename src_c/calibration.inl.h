@@ -1,6 +1,11 @@
 /* The best rates of the machine, for the limit model of the benchmarks. */
 
-#define SUMS 12 /* independent chains: more than latency times throughput, fewer than registers */
+/* Independent chains: more than latency times throughput, fewer than registers */
+#if FM_NEON
+#define SUMS 24
+#else
+#define SUMS 12
+#endif
 
 #if FM_HAS_GEMM
 /* n rounds of SUMS multiply-adds that stay in registers; returns the operations done,
@@ -12,7 +17,7 @@ static double FN(multiply_add)(ptrdiff_t n)
     real lanes[LANES];
     for (int i = 0; i < SUMS; ++i) sum[i] = V_SET((real)i);
     for (ptrdiff_t round = 0; round < n; ++round)
-        _Pragma("GCC unroll 12") for (int i = 0; i < SUMS; ++i)
+        _Pragma("GCC unroll 24") for (int i = 0; i < SUMS; ++i)
             sum[i] = V_FMA(sum[i], factor, term);
     for (int i = 1; i < SUMS; ++i) sum[0] = V_FMA(sum[i], term, sum[0]);
     V_STORE(lanes, sum[0]);

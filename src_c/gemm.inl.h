@@ -9,8 +9,8 @@
  *    row-major: the network keeps its transposed weights at hand.
  * b) Every entry of C is a chain of multiply-adds over k in one order, whatever the
  *    number of rows of A and the tile it falls into: even blocks of bounded depth, each
- *    from first to last (single columns: vectors over k).  So a row alone gives the bits
- *    it gives among others.
+ *    from first to last (few columns: narrow.inl.h).  So a row alone gives the bits it
+ *    gives among others.
  * c) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and an odd number of
  *    vectors takes a panel of three: a tile of few sums waits for the latency of each.
  * d) A panel of B is read once a tile: where its rows collide in L1, or do not fit it, it
@@ -108,9 +108,9 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
         if (packs_a && packed_for != vectors) {
-            const ptrdiff_t most = vectors == 3   ? TILE_ROWS_3
-                                   : vectors == 2 ? TILE_ROWS_2
-                                                  : TILE_ROWS_1;
+            const ptrdiff_t most = vectors == 3   ? TILE_ROWS_3_ACROSS
+                                   : vectors == 2 ? TILE_ROWS_2_ACROSS
+                                                  : TILE_ROWS_1_ACROSS;
             FN(pack_rows)(m, most, k, a, stride, left);
             packed_for = vectors;
         }
@@ -176,7 +176,7 @@ static inline int FN(is_better_transposed)(ptrdiff_t m, ptrdiff_t n)
 
 /* C (m, n) := A B for a transposed A and few columns, as C^T := B^T A^T, which has the
  * same sums */
-static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t block,
+static void FN(gemm_transposed)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t block,
                             const real *a, ptrdiff_t stride, const real *b,
                             ptrdiff_t ldb, real *c, ptrdiff_t ldc, real *work)
 {
@@ -213,8 +213,12 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
     const ptrdiff_t block = k > 0 ? (k + n_blocks - 1) / n_blocks : 1;
     FN(beside) beside = {0};
-    if (n == 1 && !across && ldb == 1) {
-        FN(matrix_times_column)(m, k, a, row_stride, b, s, lds, rectify, c, ldc);
+    if (!across && FN(is_narrow)(n, k)) {
+        FN(gemm_narrow)(m, n, k, a, row_stride, b, ldb, s, lds, rectify, c, ldc, work);
+        return;
+    }
+    if (!across && !s && !rectify && FN(is_thin)(n, k)) {
+        FN(gemm_thin)(m, n, k, a, row_stride, b, ldb, c, ldc);
         return;
     }
     if (n == 1 && row_stride == 1 && ldc == 1 && (!s || lds == 1)) {
@@ -222,7 +226,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         return;
     }
     if (across && !s && !rectify && k > 0 && !next && FN(is_better_transposed)(m, n)) {
-        FN(gemm_narrow)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
+        FN(gemm_transposed)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
         return;
     }
     for (ptrdiff_t start = 0; start < k || start == 0; start += block, s = c, lds = ldc) {

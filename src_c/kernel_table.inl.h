@@ -178,10 +178,14 @@ typedef struct {
                  ptrdiff_t ldb, const FM_REAL *s, ptrdiff_t s_stride, int rectify,
                  fm_next *next, FM_REAL *c, ptrdiff_t ldc, FM_REAL *work);
 
-    /* c (n,) := A b + s, or max(A b + s, 0), from the transpose a (k, n) of A; n a multiple
-     * of lanes; the bits are those of gemm.  NULL where that is */
-    void (*lanes_times_column)(ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
-                               const FM_REAL *b, FM_REAL s, int rectify, FM_REAL *c);
+    /* Whether gemm sums up C (m, n) in parts over k, for any m; NULL where that is */
+    int (*is_narrow)(ptrdiff_t n, ptrdiff_t k);
+
+    /* C^T := B^T A^T + s, or max(B^T A^T + s, 0), where is_narrow(n, k); A^T (k, m), m a
+     * multiple of lanes, B (k, n), s (n,), C^T (n, m); the bits are those of gemm.  NULL
+     * where that is */
+    void (*narrow_of_lanes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const FM_REAL *a,
+                            const FM_REAL *b, const FM_REAL *s, int rectify, FM_REAL *c);
 
     /* out (k, n) := the transpose of x (n, k), rows ldx and ldo apart */
     void (*transpose)(const FM_REAL *x, ptrdiff_t ldx, FM_REAL *out, ptrdiff_t ldo,

@@ -6,6 +6,12 @@
 #if defined(__AVX2__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
+#define FM_NEON 1
+#include <arm_neon.h>
+#else
+#define FM_NEON 0
+#endif
 
 #include "fastmlp.h"
 #include "isa.h"

@@ -4,10 +4,12 @@
  *
  * V_LOAD_FIRST and V_STORE_FIRST touch the first n values only, 1 <= n <= LANES.  AVX2
  * has masked stores too, but on AMD they take as long as ten full ones, hence the
- * pieces.  Without AVX2 FM_HAS_GEMM is 0, which leaves the products to BLAS.
+ * pieces; NEON has no masks at all.  Without AVX2 or NEON FM_HAS_GEMM is 0, which leaves
+ * the products to BLAS.
  *
  * TILE_ROWS_1 .. _3: rows of the largest tile of 1, 2 or 3 vectors whose sums fit the
- * registers (16 with AVX2, 32 with AVX-512) beside the operands. */
+ * registers (16 with AVX2, 32 with AVX-512 and NEON) beside the operands; _ACROSS: of a
+ * transposed A.  FM_FROM_LANE: a multiply-add takes a factor from a lane of a vector. */
 
 #undef V
 #undef LANES
@@ -23,9 +25,13 @@
 #undef TILE_ROWS_1
 #undef TILE_ROWS_2
 #undef TILE_ROWS_3
-#undef ROW_VECTORS
+#undef TILE_ROWS_1_ACROSS
+#undef TILE_ROWS_2_ACROSS
+#undef TILE_ROWS_3_ACROSS
 #undef OP
+#undef NEON
 #undef FM_HAS_GEMM
+#undef FM_FROM_LANE
 
 #if defined(__AVX512F__)
 
@@ -114,6 +120,65 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 }
 #endif
 
+#elif FM_NEON
+
+#define FM_HAS_GEMM 1
+#define FM_FROM_LANE 1
+#define TILE_ROWS_1 12
+#define TILE_ROWS_2 8
+#define TILE_ROWS_3 6 /* with 7, GCC 12 keeps sums in memory */
+#define TILE_ROWS_1_ACROSS 12
+#define TILE_ROWS_2_ACROSS 12
+#define TILE_ROWS_3_ACROSS 8
+#if FM_DOUBLE
+#define V float64x2_t
+#define LANES 2
+#define NEON(name) v##name##_f64
+static FM_ALWAYS_INLINE V FN(load_first)(const real *p, ptrdiff_t n)
+{
+    return n == LANES ? vld1q_f64(p) : vld1q_lane_f64(p, vdupq_n_f64(0), 0);
+}
+static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
+{
+    if (n == LANES)
+        vst1q_f64(p, x);
+    else
+        vst1q_lane_f64(p, x, 0);
+}
+#else
+#define V float32x4_t
+#define LANES 4
+#define NEON(name) v##name##_f32
+static FM_ALWAYS_INLINE V FN(load_first)(const real *p, ptrdiff_t n)
+{
+    const float32x2_t zeros = vdup_n_f32(0);
+    if (n == LANES) return vld1q_f32(p);
+    if (n == 1) return vld1q_lane_f32(p, vdupq_n_f32(0), 0);
+    return vcombine_f32(vld1_f32(p), n == 3 ? vld1_lane_f32(p + 2, zeros, 0) : zeros);
+}
+static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
+{
+    if (n == LANES) {
+        vst1q_f32(p, x);
+        return;
+    }
+    if (n & 2) {
+        vst1_f32(p, vget_low_f32(x));
+        if (n & 1) vst1q_lane_f32(p + 2, x, 2);
+    } else {
+        vst1q_lane_f32(p, x, 0);
+    }
+}
+#endif
+
+#define V_ZERO() NEON(dupq_n)(0)
+#define V_SET(x) NEON(dupq_n)(x)
+#define V_FMA(a, b, c) NEON(fmaq)(c, a, b)
+#define V_ADD(a, b) NEON(addq)(a, b)
+#define V_MAX(a, b) NEON(bslq)(NEON(cgtq)(a, b), a, b) /* as that of x86 */
+#define V_LOAD(p) NEON(ld1q)(p)
+#define V_STORE(p, x) NEON(st1q)(p, x)
+
 #else
 
 #define FM_HAS_GEMM 0
@@ -128,6 +193,12 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define V_MAX(a, b) OP(max)(a, b) /* b of NaN or two zeros */
 #define V_LOAD(p) OP(loadu)(p)
 #define V_STORE(p, x) OP(storeu)(p, x)
+#define TILE_ROWS_1_ACROSS TILE_ROWS_1
+#define TILE_ROWS_2_ACROSS TILE_ROWS_2
+#define TILE_ROWS_3_ACROSS TILE_ROWS_3
+#define FM_FROM_LANE 0
+#endif
+#if FM_HAS_GEMM
 #define V_LOAD_FIRST(p, n) FN(load_first)(p, n)
 #define V_STORE_FIRST(p, n, x) FN(store_first)(p, n, x)
 #endif

@@ -12,13 +12,17 @@
  * c) Or rows are moved into lanes, transposed: a step copies one value of each of four
  *    rows through integer registers, which the sums leave idle.  Moving 64 features beside
  *    a product by 100 units takes a third of the time of a transpose by itself (measured).
+ * d) NEON multiplies by a lane of a vector.  So a load takes LANES values of A, over k, or
+ *    over the rows of a transposed A, of which the last ones are read once more where
+ *    rows are no multiple of LANES; the chain of each sum is the same.  The instructions a
+ *    multiply-add are in bench/README.md.
  */
 
 #define LINE_BYTES 64
 #define MOVED 4 /* rows of a tile */
 
 #define UP_TO_8(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
-#if TILE_ROWS_2 > 8
+#if TILE_ROWS_1 > 8
 #define TILE_SIZES(X) UP_TO_8(X) X(9) X(10) X(11) X(12)
 #else
 #define TILE_SIZES(X) UP_TO_8(X)
@@ -102,19 +106,59 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
         ldo = beside->n;
         further = beside->further;
     }
+#if FM_FROM_LANE
+    V part[12]; /* values of A, by rows; across: of LANES rows each */
+#define LOAD_ACROSS                                                                    \
+    if (across && rows >= LANES)                                                       \
+        UNROLL for (int i = 0; i < rows; i += LANES) part[i / LANES] =                 \
+            V_LOAD(base[0] + (i + LANES <= rows ? i : rows - LANES));
+#define ACROSS(i)                                                                      \
+    (rows < LANES                        ? base[0][i]                                  \
+     : i / LANES * LANES + LANES <= rows ? part[i / LANES][i % LANES]                  \
+                                         : part[i / LANES][i - (rows - LANES)])
+#else
+#define LOAD_ACROSS
+#define ACROSS(i) base[0][i]
+#endif
 #define STEP(last_vector)                                                              \
     UNROLL for (int j = 0; j < vectors; ++j) right[j] =                                \
         j < vectors - 1 ? V_LOAD(b + j * LANES) : last_vector;                         \
+    LOAD_ACROSS                                                                        \
     UNROLL for (int i = 0; i < rows; ++i)                                              \
     {                                                                                  \
         const V left =                                                                 \
-            V_SET(across ? base[0][i] : base[i / 3][(i % 3) * stride]);                \
+            V_SET(across ? ACROSS(i) : base[i / 3][(i % 3) * stride]);                 \
         UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] =                           \
             V_FMA(left, right[j], sum[i][j]);                                          \
     }                                                                                  \
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += across ? stride : 1;       \
     b += ldb;
-    for (ptrdiff_t p = whole; p > 0; --p) {
+    ptrdiff_t n_single = whole;
+#if FM_FROM_LANE
+    if (!across) {
+        const ptrdiff_t in_lanes = whole / LANES * LANES;
+        const real *row[12];
+        UNROLL for (int i = 0; i < rows; ++i) row[i] = base[i / 3] + (i % 3) * stride;
+        for (ptrdiff_t p = 0; p < in_lanes; p += LANES) {
+            if (does == FN(fetches)) {
+                if (BEGINS_LINE(x, LANES * share)) FM_PREFETCH_L2(x);
+                x += LANES * share;
+            }
+            UNROLL for (int i = 0; i < rows; ++i) part[i] = V_LOAD(row[i] + p);
+            UNROLL for (int q = 0; q < LANES; ++q)
+            {
+                UNROLL for (int j = 0; j < vectors; ++j) right[j] = V_LOAD(b + j * LANES);
+                b += ldb;
+                UNROLL for (int i = 0; i < rows; ++i)
+                    UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] =
+                        V_FMA(right[j], V_SET(part[i][q]), sum[i][j]);
+            }
+        }
+        UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += in_lanes;
+        n_single -= in_lanes;
+    }
+#endif
+    for (ptrdiff_t p = n_single; p > 0; --p) {
         if (does == FN(fetches)) {
             if (BEGINS_LINE(x, share)) FM_PREFETCH_L2(x);
             x += share;
@@ -139,6 +183,8 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
         STEP(V_LOAD_FIRST(b + j * LANES, last))
     }
 #undef STEP
+#undef LOAD_ACROSS
+#undef ACROSS
     if (rectify)
         UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
             sum[i][j] = V_MAX(V_ZERO(), sum[i][j]);
@@ -189,8 +235,10 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int do
         int rectify, FN(beside) *beside, ptrdiff_t n_fetched, real *c, ptrdiff_t ldc,  \
         ptrdiff_t last)                                                                \
     {                                                                                  \
-        FN(panel)(vectors, TILE_ROWS_##vectors, across, FN(does), packed, m, k, whole, \
-                  a, stride, b, ldb, s, lds, rectify, beside, n_fetched, c, ldc, last);\
+        FN(panel)(vectors,                                                             \
+                  across ? TILE_ROWS_##vectors##_ACROSS : TILE_ROWS_##vectors, across, \
+                  FN(does), packed, m, k, whole, a, stride, b, ldb, s, lds, rectify,   \
+                  beside, n_fetched, c, ldc, last);                                    \
     }
 PANEL(panel_1, 1, 0, nothing)
 PANEL(panel_2, 2, 0, nothing)

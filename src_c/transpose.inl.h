@@ -5,7 +5,30 @@
 
 #undef SQUARE
 
-#if FM_HAS_GEMM && FM_DOUBLE
+#if FM_NEON && FM_DOUBLE
+#define SQUARE 2
+static FM_ALWAYS_INLINE void FN(transpose_square)(const real *x, ptrdiff_t ldx, real *out,
+                                                  ptrdiff_t ldo)
+{
+    const V a = V_LOAD(x), b = V_LOAD(x + ldx);
+    V_STORE(out, vtrn1q_f64(a, b));
+    V_STORE(out + ldo, vtrn2q_f64(a, b));
+}
+#elif FM_NEON
+#define SQUARE 4
+static FM_ALWAYS_INLINE void FN(transpose_square)(const real *x, ptrdiff_t ldx, real *out,
+                                                  ptrdiff_t ldo)
+{
+    const V a = V_LOAD(x), b = V_LOAD(x + ldx);
+    const V c = V_LOAD(x + 2 * ldx), d = V_LOAD(x + 3 * ldx);
+    const V e = vzip1q_f32(a, c), f = vzip2q_f32(a, c);
+    const V g = vzip1q_f32(b, d), h = vzip2q_f32(b, d);
+    V_STORE(out, vzip1q_f32(e, g));
+    V_STORE(out + ldo, vzip2q_f32(e, g));
+    V_STORE(out + 2 * ldo, vzip1q_f32(f, h));
+    V_STORE(out + 3 * ldo, vzip2q_f32(f, h));
+}
+#elif FM_HAS_GEMM && FM_DOUBLE
 #define SQUARE 4
 static FM_ALWAYS_INLINE void FN(transpose_square)(const real *x, ptrdiff_t ldx, real *out,
                                                   ptrdiff_t ldo)

@@ -29,8 +29,9 @@ WORKSPACE_WORK = 1e6  # of a Workspace, which lanes need not
 
 def lanes_pay(Network net, dtype, n_rows, has_workspace):
     """Return whether rows in lanes take less work than units in lanes."""
-    cdef Py_ssize_t lanes, layer
-    if dtype == np.float32:
+    cdef Py_ssize_t lanes, layer, fan_in, fan_out
+    cdef bint is_float32 = dtype == np.float32, is_narrow
+    if is_float32:
         lanes = kernels.lanes(<const float *> NULL)
     else:
         lanes = kernels.lanes(<const double *> NULL)
@@ -45,11 +46,16 @@ def lanes_pay(Network net, dtype, n_rows, has_workspace):
             return False
     work = TRANSPOSE_WORK * (net.units[0] + net.c.n_outputs)
     padded_work = 0
-    for fan_in, fan_out in zip(net.units, net.units[1:]):
+    for layer in range(net.c.n_layers):
+        fan_in, fan_out = net.c.width[layer], net.c.width[layer + 1]
         work += fan_in * fan_out
         padded_work += fan_in * fan_out
-        if fan_out > 1:  # a single column has vectors over its inputs
-            padded_work += fan_in * (-fan_out % lanes)
+        if is_float32:
+            is_narrow = kernels.is_narrow(fan_out, fan_in, <const float *> NULL)
+        else:
+            is_narrow = kernels.is_narrow(fan_out, fan_in, <const double *> NULL)
+        if not is_narrow:  # which has vectors over its inputs
+            padded_work += fan_in * ((fan_out + lanes - 1) // lanes * lanes - fan_out)
     work *= -(-n_rows // LANE_ROWS) * LANE_ROWS
     padded_work *= n_rows
     return work < padded_work + WORKSPACE_WORK * (not has_workspace)
@@ -123,7 +129,9 @@ cdef bint forward_lanes(
     while n > 0:
         m = min(<Py_ssize_t> LANE_ROWS, n)
         rest = n - m
-        moves = rest >= LANE_ROWS and net.width[1] > 1
+        moves = rest >= LANE_ROWS and not kernels.is_narrow(
+            net.width[1], net.width[0], x
+        )
         next.x, next.lanes = x + m * ldx, next_strip
         next.further = LANE_ROWS * ldx if rest >= 2 * LANE_ROWS else 0
         a, z = x_strip, other
@@ -133,9 +141,9 @@ cdef bint forward_lanes(
             fan_in, fan_out = net.width[layer], net.width[layer + 1]
             w = <const floating *> layers.coef[layer]
             b = <const floating *> layers.intercept[layer]
-            if fan_out == 1:
-                kernels.lanes_times_column(LANE_ROWS, fan_in, <const floating *> a, w,
-                                           b[0], rectify, z)
+            if kernels.is_narrow(fan_out, fan_in, x):
+                kernels.narrow_of_lanes(LANE_ROWS, fan_out, fan_in,
+                                        <const floating *> a, w, b, rectify, z)
             else:
                 product(True, fan_out, LANE_ROWS, fan_in, w, fan_out,
                         <const floating *> a, LANE_ROWS, b, 1, rectify,

@@ -1,10 +1,11 @@
 # The choice between our matrix products and SciPy's BLAS: the only place it is made.
 #
-# Ours wherever the instruction set has them (AVX2, AVX-512); BLAS elsewhere.  Measured
-# with bench/bench_kernels.py (test_product) on AVX2, one thread, beside OpenBLAS
-# 0.3.30: 1.1 to 2.5 times its speed up to 200 rows and 100 units, even from 256 to 512,
-# and 0.87 to 0.98 of it at 1,024 rows and units.  Ours start no threads, and give a row
-# of X W the same bits whatever the batch, for which those last percents are given up.
+# Ours wherever the instruction set has them (AVX2, AVX-512, NEON); BLAS elsewhere.
+# Measured with bench/bench_kernels.py (test_product) on AVX2, one thread, beside
+# OpenBLAS 0.3.30: 1.1 to 2.5 times its speed up to 200 rows and 100 units, even from
+# 256 to 512, and 0.87 to 0.98 of it at 1,024 rows and units.  Ours start no threads,
+# and give a row of X W the same bits whatever the batch, for which those last percents
+# are given up.
 
 from cython cimport floating
 from libc.string cimport memcpy

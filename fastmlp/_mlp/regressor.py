@@ -208,7 +208,7 @@ class MLPRegressor(NumberPredictions, BaseMLP):
     n_threads : int or None, default=None
         Threads that share the batches of a fit. None takes those that the processor
         affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
-        batches are large enough to pay. On processors with AVX2 or AVX-512 the weights
+        batches are large enough to pay. With AVX2, AVX-512 or NEON the weights
         are the same bits for any number.
 
     verbose : bool or int, default=False

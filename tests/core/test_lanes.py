@@ -178,14 +178,14 @@ def test_when_lanes_pay(own_isa):
         net = network.Network(units, hidden, "log_loss")
         return lanes.lanes_pay(net, np.dtype(dtype), n_rows, has_workspace)
 
-    assert pays((64, 100, 10)) and pays((20, 50, 3))
+    assert pays((64, 100, 10)) and pays((20, 50, 9))
     assert pays((64, 64, 64), n_rows=96)  # no workspace needs to be made
     assert not pays((64, 64, 64), n_rows=96, has_workspace=True)
     assert not pays((64, 100, 10), n_rows=1, has_workspace=True)  # of 48
     assert not pays((64, 64, 64))  # no lane is empty
-    assert pays((1, 999, 3)) and not pays((1, 1999, 3))  # too wide for the cache
-    assert pays((100, 300, 3)) and not pays((1001, 300, 3))
-    assert not pays((200, 600, 3))  # large weights
+    assert pays((1, 999, 9)) and not pays((1, 1999, 9))  # too wide for the cache
+    assert pays((100, 300, 9)) and not pays((1001, 300, 9))
+    assert not pays((200, 600, 9))  # large weights
     assert pays((64, 100, 10), "float64") is (own_isa == "v4")
 
 

@@ -74,6 +74,15 @@ def test_a_missing_compiler_is_told(mode):
     assert "name another compiler with --cc" in done.stderr
 
 
+@pytest.mark.long
+@needs_sources
+def test_arm64():
+    for program in ("aarch64-linux-gnu-gcc", "qemu-aarch64"):
+        if not shutil.which(program):
+            pytest.skip(f"no {program}")
+    run_driver("arm64", "--extent", "quick")
+
+
 def run_preloaded(name, program, tmp_path, **variables):
     """Run a program with a library of C in front of all others."""
     library = str(tmp_path / f"{name}.so")

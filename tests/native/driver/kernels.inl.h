@@ -106,8 +106,9 @@ void FN(test_kernels)(void)
     FN(test_noise)();
     FN(test_transpose)();
     FN(test_gemm)();
+    FN(test_rows_alone)();
     FN(test_moves)();
-    FN(test_lanes_times_column)();
+    FN(test_narrow)();
     FN(test_calibration)();
     FN(test_stage)();
 }

@@ -124,7 +124,8 @@ static FN(term) FN(element)(const fm_objective *o, double z, double y)
 static double FN(softmax_of)(const real *z, ptrdiff_t k, double *p)
 {
     double largest = -INFINITY, total = 0;
-    for (ptrdiff_t j = 0; j < k; ++j) largest = fmax(largest, (double)z[j]);
+    for (ptrdiff_t j = 0; j < k; ++j) /* GCC 12 for arm64 fails on fmax here */
+        if ((double)z[j] > largest) largest = (double)z[j];
     for (ptrdiff_t j = 0; j < k; ++j) total += p[j] = exp((double)z[j] - largest);
     for (ptrdiff_t j = 0; j < k; ++j) p[j] /= total;
     return largest + log(total);

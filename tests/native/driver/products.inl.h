@@ -100,6 +100,49 @@ static void FN(test_gemm)(void)
                                  large[i][3]);
 }
 
+/* A row of C has the same bits alone and among others, and from a transposed A */
+static void FN(test_rows_alone)(void)
+{
+    static const ptrdiff_t rows[] = {2, 3, 7, 13, 32, 100}, columns[] = {1, 2, 5, 8, 17, 100};
+    START("gemm of rows alone");
+    for (int i = 0; i < 6; ++i)
+        for (int j = 0; j < 6; ++j)
+            for (ptrdiff_t k = 1; k <= 700; k = k * (how_much == QUICK ? 5 : 2) + i + j) {
+                const ptrdiff_t m = rows[i], n = columns[j];
+                now.m = m;
+                now.n = n;
+                now.k = k;
+                FN(random)(A, m * k, -2, 2);
+                FN(random)(B, k * n, -2, 2);
+                FN(random)(D, n, -2, 2);
+                for (ptrdiff_t r = 0; r < m; ++r)
+                    for (ptrdiff_t p = 0; p < k; ++p) C[p * m + r] = A[r * k + p];
+                while (next_call()) {
+                    const real *a, *across, *b, *s;
+                    real *c, *row, *work;
+                    if (!KERNELS->gemm) continue;
+                    a = GIVE(A, m * k);
+                    across = GIVE(C, m * k);
+                    b = GIVE(B, k * n);
+                    s = GIVE(D, n);
+                    c = TAKE(NULL, m * n);
+                    row = TAKE(NULL, m * n);
+                    work = TAKE(NULL, FM_GEMM_WORK);
+                    KERNELS->gemm(m, n, k, a, k, 1, b, n, s, 0, 0, NULL, c, n, work);
+                    for (ptrdiff_t r = 0; r < m; ++r)
+                        KERNELS->gemm(1, n, k, a + r * k, k, 1, b, n, s, 0, 0, NULL,
+                                      row + r * n, n, work);
+                    if (memcmp(c, row, (size_t)(m * n) * sizeof(real)))
+                        fail("other bits for a row alone");
+                    /* few columns, and blocks of another depth, have other sums */
+                    if (n < 16 || k > 192) continue;
+                    KERNELS->gemm(m, n, k, across, 1, m, b, n, s, 0, 0, NULL, row, n, work);
+                    if (memcmp(c, row, (size_t)(m * n) * sizeof(real)))
+                        fail("other bits from a transposed A");
+                }
+            }
+}
+
 /* A product that moves rows of x into lanes gives the bits of one that does not, the
  * transpose of x, and whether x is finite; it looks for rows behind x as well */
 static void FN(test_moves)(void)
@@ -159,50 +202,66 @@ static void FN(test_moves)(void)
         }
 }
 
-/* rows in lanes and a single column: the bits of the same product with rows in memory */
-static void FN(test_lanes_times_column)(void)
+/* Few columns of C: rows in lanes, rows alone, and few rows have the bits of many */
+static void FN(test_narrow)(void)
 {
-    START("lanes_times_column");
-    for (ptrdiff_t k = 0; k <= MOST; ++k)
-        for (ptrdiff_t n = 16; n <= 48; n += 16) {
-            const int rectify = (k / 2 + n / 16) % 2;
-            now.n = n;
-            now.k = k;
-            FN(random)(A, n * k, -2, 2);
-            FN(random)(B, k, -2, 2);
-            FN(random)(D, 1, -2, 2);
-            if (k % 3 == 0) { /* products that are -0, as is the summand */
-                D[0] = -0.0;
-                for (ptrdiff_t i = 0; i < n * k; ++i) {
-                    A[i] = (real)(sqrt((double)TINY) * 0x1p-27);
-                    B[i / n] = -A[i];
+    enum { SIZES = 14, ROWS = 48 };
+    static const ptrdiff_t depths[SIZES] = {0,  1,  7,  16, 31, 32,  33,
+                                            47, 64, 65, 70, 79, 128, 333};
+    START("narrow_of_lanes");
+    for (int i = 0; i < SIZES; ++i)
+        for (ptrdiff_t n = 1; n <= 9; n += how_much == QUICK ? 2 : 1)
+            for (ptrdiff_t m = 16; m <= ROWS; m += 16) {
+                const ptrdiff_t k = depths[i];
+                const int rectify = (k / 2 + n + m / 16) % 2;
+                now.m = m;
+                now.n = n;
+                now.k = k;
+                FN(random)(A, m * k, -2, 2);
+                FN(random)(B, n * k, -2, 2);
+                FN(random)(D, n, -2, 2);
+                if (k % 3 == 0) { /* products that are -0, as is the summand */
+                    for (ptrdiff_t j = 0; j < n; ++j) D[j] = -0.0;
+                    for (ptrdiff_t j = 0; j < m * k; ++j)
+                        A[j] = (real)(sqrt((double)TINY) * 0x1p-27);
+                    for (ptrdiff_t j = 0; j < n * k; ++j) B[j] = -A[0];
+                }
+                for (ptrdiff_t r = 0; r < m; ++r)
+                    for (ptrdiff_t p = 0; p < k; ++p) C[p * m + r] = A[r * k + p];
+                while (next_call()) {
+                    const real *a, *lanes, *b, *s;
+                    real *turned, *work, *rows, *alone;
+                    if (!KERNELS->gemm) {
+                        if (KERNELS->lanes || KERNELS->is_narrow ||
+                            KERNELS->narrow_of_lanes)
+                            fail("lanes without products");
+                        continue;
+                    }
+                    a = GIVE(A, m * k);
+                    lanes = GIVE(C, m * k);
+                    b = GIVE(B, n * k);
+                    s = GIVE(D, n);
+                    turned = TAKE(NULL, m * n);
+                    rows = TAKE(NULL, m * n);
+                    alone = TAKE(NULL, n);
+                    work = TAKE(NULL, FM_GEMM_WORK);
+                    if (m % KERNELS->lanes) fail("%td lanes", KERNELS->lanes);
+                    KERNELS->gemm(m, n, k, a, k, 1, b, n, s, 0, rectify, NULL, rows, n,
+                                  work);
+                    if (KERNELS->is_narrow(n, k))
+                        KERNELS->narrow_of_lanes(m, n, k, lanes, b, s, rectify, turned);
+                    for (ptrdiff_t r = 0; r < m; ++r) {
+                        KERNELS->gemm(1, n, k, a + r * k, k, 1, b, n, s, 0, rectify, NULL,
+                                      alone, n, work);
+                        if (memcmp(alone, rows + r * n, (size_t)n * sizeof(real)))
+                            fail("other bits than row %td among others", r);
+                        if (!KERNELS->is_narrow(n, k)) continue;
+                        for (ptrdiff_t j = 0; j < n; ++j)
+                            if (memcmp(&turned[j * m + r], &rows[r * n + j], sizeof(real)))
+                                fail("other bits than row %td in memory", r);
+                    }
                 }
             }
-            for (ptrdiff_t i = 1; i < n; ++i) D[i] = D[0];
-            for (ptrdiff_t i = 0; i < n; ++i)
-                for (ptrdiff_t p = 0; p < k; ++p) C[p * n + i] = A[i * k + p];
-            while (next_call()) {
-                const real *a, *lanes, *b, *s;
-                real *c, *work, *rows;
-                if (!KERNELS->gemm) {
-                    if (KERNELS->lanes || KERNELS->lanes_times_column)
-                        fail("lanes without products");
-                    continue;
-                }
-                a = GIVE(A, n * k);
-                lanes = GIVE(C, n * k);
-                b = GIVE(B, k);
-                s = GIVE(D, n);
-                c = TAKE(NULL, n);
-                rows = TAKE(NULL, n);
-                work = TAKE(NULL, FM_GEMM_WORK);
-                if (n % KERNELS->lanes) fail("%td lanes", KERNELS->lanes);
-                KERNELS->lanes_times_column(n, k, lanes, b, s[0], rectify, c);
-                KERNELS->gemm(n, 1, k, a, k, 1, b, 1, s, 1, rectify, NULL, rows, 1, work);
-                if (memcmp(c, rows, (size_t)n * sizeof(real)))
-                    fail("other bits than with rows in memory");
-            }
-        }
 }
 
 static void FN(test_calibration)(void)

@@ -8,9 +8,12 @@ MODE is plain (the default), address, undefined or sanitizers, which run driver.
 (the pool); thread, which runs the pool under the thread sanitizer; valgrind, which runs
 the driver under memcheck with every leak an error (but not the pool: stacks of idle
 workers are lost bytes to it); or all of these. MODE may also be another platform, for
-which both programs are compiled and run: musl, statically linked by musl-gcc; windows,
-compiled by mingw-w64 and run by wine. Sources and flags are those of the package; this
-needs meson and ninja.
+which both programs are compiled, linked statically, and run: musl, by musl-gcc;
+windows, compiled by mingw-w64 and run by wine; arm64, compiled by the package
+gcc-aarch64-linux-gnu of Debian or Ubuntu and run by qemu-user, but without a fork, as
+qemu 7.2 itself fails where a child of threads starts threads. --cc names another
+compiler, such as "python -m ziglang cc -target aarch64-linux-musl". Sources and flags
+are those of the package; this needs meson and ninja.
 """
 
 import argparse
@@ -40,21 +43,29 @@ MODES = {
     "valgrind": [],
 }
 # Other platforms: the compiler, its archiver, what the cross file of meson says of the
-# machine, options, and what runs the programs (the first that there is; none: directly)
+# machine, what runs the programs (the first that there is; none: directly), and what
+# they are told
 PLATFORMS = {
     "musl": {
         "cc": "musl-gcc",
         "ar": "ar",
         "machine": ("linux", "x86_64"),
-        "options": ["-Dc_link_args=-static", "-Doptimization=3"],
         "runners": [],
+        "arguments": [],
     },
     "windows": {
         "cc": "x86_64-w64-mingw32-gcc",
         "ar": "x86_64-w64-mingw32-ar",
         "machine": ("windows", "x86_64"),
-        "options": ["-Dc_link_args=-static", "-Doptimization=3"],
         "runners": ["wine64", "wine", "/usr/lib/wine/wine64"],
+        "arguments": [],
+    },
+    "arm64": {
+        "cc": "aarch64-linux-gnu-gcc",
+        "ar": "aarch64-linux-gnu-ar",
+        "machine": ("linux", "aarch64"),
+        "runners": ["qemu-aarch64", "qemu-aarch64-static"],
+        "arguments": ["nofork"],
     },
 }
 PROGRAMS = {"thread": ["threads"], "valgrind": ["driver"]}
@@ -86,7 +97,7 @@ def build(mode, cc, folder):
     # Clang: the run-time library of a sanitizer is linked to programs only
     options += ["-Db_lundef=false"]
     if mode in PLATFORMS:
-        options += PLATFORMS[mode]["options"]
+        options += ["-Dc_link_args=-static", "-Doptimization=3"]
         options += ["--cross-file", cross_file(PLATFORMS[mode], cc, folder)]
     else:
         options += MODES[mode]
@@ -121,13 +132,13 @@ def runner(mode):
 
 def run(mode, cc, extent):
     """Build in a folder of its own and run; 0 if everything is right."""
-    tool = runner(mode)
+    tool, arguments = runner(mode), PLATFORMS.get(mode, {}).get("arguments", [])
     with tempfile.TemporaryDirectory() as folder:
         programs = build(mode, cc, folder)
         for program in programs:
             print(f"== {mode}, {' '.join(cc)}: {program.name}", flush=True)
             environment = {**OPTIONS, **os.environ}
-            command = [*tool, program, extent]
+            command = [*tool, program, extent, *arguments]
             code = subprocess.run(command, env=environment, timeout=3600).returncode
             if code:
                 print(f"{mode}: exit code {code}")
