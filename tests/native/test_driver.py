@@ -61,6 +61,19 @@ def test_under(mode, cc):
     run_driver(mode, "--cc", cc)
 
 
+@needs_sources
+@pytest.mark.parametrize("mode", ["musl", "windows"])
+def test_a_missing_compiler_is_told(mode):
+    done = subprocess.run(
+        [sys.executable, str(DRIVER / "run.py"), mode],
+        env={**os.environ, "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "name another compiler with --cc" in done.stderr
+
+
 @pytest.mark.long
 @needs_sources
 def test_arm64():
