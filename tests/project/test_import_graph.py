@@ -24,6 +24,7 @@ FLOORS = (
     "_inspection",
     "_mlp",
     "_tabular",
+    "dask",
     "export",
     "_cli",
     "__main__",

@@ -20,7 +20,10 @@ def listed(directive, text):
 
 def test_every_public_name_is_in_the_reference():
     text = (DOCS / "reference/index.md").read_text("utf-8")
-    names = listed(r"\.\. autosummary::", text)
+    names = set(listed(r"\.\. autosummary::", text))
+    of_dask = {"DaskMLPClassifier", "DaskMLPRegressor"}  # of an extra
+    assert of_dask <= names
+    names -= of_dask
     expected = [n for n in fastmlp.__all__ if n != "__version__"]
     assert sorted(names) == sorted([*expected, *fastmlp.runtime.__all__])
     assert "`fastmlp.__version__`" in text
