@@ -64,7 +64,7 @@ def step_objectives(objective, scale, is_cold):
     )
 
 
-def statistics(values, weight, name, fit_intercept):
+def statistics(values, weight, name, fit_intercept, gather=None):
     """Mean and scale of the columns of X or y over rows with weights.
 
     Parameters
@@ -74,12 +74,19 @@ def statistics(values, weight, name, fit_intercept):
     name : {"X", "y"}
     fit_intercept : bool
         Whether the network has intercepts, which undo a shift.
+    gather : callable or None
+        Where the rows are those of several processes: gives the list of what each of
+        them called it with.
 
     Returns
     -------
     dict with the arrays "mean" and "scale"
     """
     centred = fit_intercept and not issparse(values)
+    if gather is not None:
+        parts = gather(_two_rows(values, weight))
+        values = np.concatenate([rows for rows, _ in parts])
+        weight = np.repeat([total / 2 for _, total in parts], 2)
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = StandardScaler(with_mean=centred).fit(values, sample_weight=weight)
     if not (np.isfinite(scaler.scale_).all() and (scaler.scale_ > 0).all()):
@@ -89,6 +96,17 @@ def statistics(values, weight, name, fit_intercept):
         )
     mean = scaler.mean_ if centred else np.zeros(values.shape[1])
     return {"mean": np.asarray(mean, np.float64), "scale": scaler.scale_}
+
+
+def _two_rows(values, weight):
+    """Two rows with mean and variance of these, for each half of the total weight."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaler = StandardScaler(with_mean=not issparse(values))
+        scaler.fit(values, sample_weight=weight)
+        deviation = np.sqrt(scaler.var_)
+        rows = np.stack([scaler.mean_ - deviation, scaler.mean_ + deviation])
+    total = values.shape[0] if weight is None else weight.sum(dtype=np.float64)
+    return rows, float(total)
 
 
 class Scaling:

@@ -46,6 +46,30 @@ from fastmlp._training.regularization import smoothed
 from fastmlp._training.task import Task
 
 
+class Trainer:
+    """What a fit does differently where other processes train the same model.
+
+    This one is alone; each process sees rows of its own where a subclass is not.
+
+    Attributes
+    ----------
+    knows_classes : bool
+        Whether the estimator has ``classes_``, which the rows here need not hold all.
+    """
+
+    knows_classes = False
+    statistics = staticmethod(statistics)
+    validation = staticmethod(validation_of)
+    task = Task
+
+    def check(self, samples, units):
+        """Raise ValueError for data that do not go with those of the others."""
+
+    def train(self, task):
+        """Train; returns optimizer, epoch and order where there are epochs."""
+        return (fit_stochastic if task.plan.is_stochastic else fit_lbfgs)(task)
+
+
 @dataclass
 class FitOptions:
     """The arguments of one call of ``fit`` or ``partial_fit`` besides the data."""
@@ -61,6 +85,7 @@ class FitOptions:
     callback: Any = None
     context: Any = None
     checkpoint: Any = None
+    trainer: Any = field(default_factory=Trainer)
     started: float = field(default_factory=perf_counter)
 
     @property
@@ -94,16 +119,20 @@ def fit(estimator, X, y, sample_weight, options):
     with restored_on_error(estimator):
         estimator._validate_params()
         hidden, incremental = parameters.hidden_sizes(estimator), options.incremental
+        trainer = options.trainer
         goes_on = hasattr(estimator, "coefs_") and (estimator.warm_start or incremental)
         activations = estimator._take_activations(len(hidden), not goes_on)
         dtype = estimator._training_dtype(not goes_on)
         check_target_names(y, options.y_val)
-        X, y = estimator._validate_input(X, y, incremental, not goes_on, dtype)
+        knows = incremental or trainer.knows_classes
+        exact = not trainer.knows_classes
+        X, y = estimator._validate_input(X, y, knows, not goes_on, dtype, exact)
         samples = Samples(X, y, estimator._row_weights(y, sample_weight, X.dtype))
         _take_random_state(estimator, goes_on)
         targets = estimator._targets()
         estimator.n_outputs_ = targets.n_outputs(y)
         units = (X.shape[1], *hidden, estimator.n_outputs_)
+        trainer.check(samples, units)
         objective = estimator._wanted_objective()
         network = estimator._network(units, activations, objective, trains=True)
         plan = plan_of(estimator, options, len(units) - 1)
@@ -117,11 +146,11 @@ def fit(estimator, X, y, sample_weight, options):
         if options.checkpoint is not None:
             identity = identity_of(estimator, samples, units)
             options.checkpoint.begin(identity, estimator._random_state)
-        validation = validation_of(estimator, samples, options, targets)
+        validation = trainer.validation(estimator, samples, options, targets)
         task = _task(
             estimator, plan, network, params, samples, validation, options, not goes_on
         )
-        machinery = (fit_stochastic if plan.is_stochastic else fit_lbfgs)(task)
+        machinery = trainer.train(task)
         _take_over(estimator, task)
         estimator._stream = None
         # a first call draws weights before the order of the rows, later ones do not
@@ -146,7 +175,8 @@ def _task(estimator, plan, network, params, samples, validation, options, is_col
     rows = None
     if validation is not None and validation.split is not None:
         rows = validation.split.train
-    scaling = _scaling(estimator, network, samples, rows, is_cold)
+    trainer = options.trainer
+    scaling = _scaling(estimator, network, samples, rows, is_cold, trainer.statistics)
     if scaling is not None:
         if options.gives_weights or not is_cold:
             scaling.unfold(params)
@@ -158,7 +188,7 @@ def _task(estimator, plan, network, params, samples, validation, options, is_col
     checkpoint = options.checkpoint
     if checkpoint is not None:
         checkpoint.identity["validation"] = fingerprint_of_validation(validation)
-    return Task(
+    return trainer.task(
         plan,
         network,
         params,
@@ -178,7 +208,7 @@ def _task(estimator, plan, network, params, samples, validation, options, is_col
     )
 
 
-def _scaling(estimator, network, samples, rows, is_cold):
+def _scaling(estimator, network, samples, rows, is_cold, statistics):
     """The standardisation that an estimator asks for, or None.
 
     The statistics are those of the first fit of the model, over its training rows and

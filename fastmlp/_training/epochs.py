@@ -16,15 +16,27 @@ from fastmlp._utils.warnings import warn
 
 def fit_stochastic(task):
     """Train by batches; returns the optimizer, the epoch and the order of rows."""
+    optimizer, epoch, order = begin_epochs(task)
+    run_epochs(task, optimizer, epoch, order)
+    return optimizer, epoch, order.current
+
+
+def begin_epochs(task, kind=Epoch):
+    """What the epochs of a task need: the optimizer, the epoch, the order of rows.
+
+    Parameters
+    ----------
+    task : Task
+    kind : callable
+        Makes the epoch, from the arguments of Epoch.
+    """
     random_state = task.random_state
     order = ShuffledOrder(task.order(), random_state if task.plan.shuffle else None)
     optimizer = _optimizer(task)
     if task.plan.regularization.is_random and optimizer.noise_seed is None:
         optimizer.noise_seed = drawn_seed(random_state)
     task.averaging = begin_averaging(task, optimizer)
-    epoch = _epoch(task, optimizer)
-    run_epochs(task, optimizer, epoch, order)
-    return optimizer, epoch, order.current
+    return optimizer, _epoch(task, optimizer, kind), order
 
 
 def run_epochs(task, optimizer, epoch, order):
@@ -64,10 +76,10 @@ def run_epochs(task, optimizer, epoch, order):
     monitor.finish(limit)
 
 
-def _epoch(task, optimizer):
+def _epoch(task, optimizer, kind):
     """The epoch of the core over the data of the task."""
     batch_size, regularization = task.batch_size(), task.plan.regularization
-    epoch = Epoch(
+    epoch = kind(
         task.network,
         task.data,
         task.params,

@@ -28,11 +28,18 @@ EPSILON = float(np.finfo(float).eps)
 FLAT = 1e7 * EPSILON  # relative fall of the loss at which training ends
 
 
-def fit_lbfgs(task):
-    """Train by L-BFGS."""
+def fit_lbfgs(task, kind=None):
+    """Train by L-BFGS.
+
+    Parameters
+    ----------
+    task : Task
+    kind : callable or None
+        Makes the objective, from the arguments of Objective, which None takes.
+    """
     plan, record, checkpoint = task.plan, task.record, task.checkpoint
     monitor = Monitor(task)
-    objective = _Objective(task, monitor.deadline)
+    objective = (kind or Objective)(task, monitor.deadline)
     course = Course(len(objective.x))
     state = LbfgsState(monitor, objective, course)
     if checkpoint is not None:
@@ -243,8 +250,15 @@ def _largest(values):
     return float(max(values.max(), -values.min()))
 
 
-class _Objective:
-    """The loss over the training rows, and the best weights that it saw."""
+class Objective:
+    """The loss over the training rows, and the best weights that it saw.
+
+    Parameters
+    ----------
+    task : Task
+    deadline : float
+        On the clock of ``perf_counter``.
+    """
 
     def __init__(self, task, deadline):
         part = task.samples.part(task.rows)
@@ -257,8 +271,8 @@ class _Objective:
             task.network,
             task.data if task.rows is None else Data(*part),
             task.params,
-            task.n_train,
-            task.threads(task.n_train),
+            len(part.y),
+            task.threads(len(part.y)),
             smoothing=task.plan.regularization.smoothing,
         )
         trained = slice(task.network.n_trainable)
@@ -271,10 +285,14 @@ class _Objective:
     def __call__(self):
         deadline = self.deadline if np.isfinite(self.best_loss) else np.inf
         self.put(self.x)
-        self.loss = self.batch.loss_gradient(self.alpha, deadline)
+        self.loss = self.loss_gradient(deadline)
         self.grad[:] = self.gradient
         if self.loss < self.best_loss:
             self.best_loss, self.best_x[:] = self.loss, self.x
+
+    def loss_gradient(self, deadline):
+        """The loss at the weights of the network; puts its gradient in place."""
+        return self.batch.loss_gradient(self.alpha, deadline)
 
     def put(self, x):
         """Let the network have these weights."""

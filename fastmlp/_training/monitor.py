@@ -237,7 +237,7 @@ class Monitor:
         """
         if not self.has_ended or self.is_interrupted or self.divergence.has_warned:
             return None
-        if self.plan.is_scheduled:
+        if self.plan.is_scheduled or not self.task.has_all_rows:
             return None
         if self.plan.is_incremental or not np.isfinite(self.task.params).all():
             return None

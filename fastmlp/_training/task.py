@@ -45,7 +45,14 @@ class Task:
         State of the solver to go on with.
     started : float
         When the fit began, on the clock of ``perf_counter``.
+
+    Attributes
+    ----------
+    has_all_rows : bool
+        Whether no other process trains the same model on rows of its own.
     """
+
+    has_all_rows = True
 
     def __init__(
         self,
