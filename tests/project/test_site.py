@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import fastmlp
+import fastmlp.distributed
 import fastmlp.runtime
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -22,7 +23,8 @@ def test_every_public_name_is_in_the_reference():
     text = (DOCS / "reference/index.md").read_text("utf-8")
     names = listed(r"\.\. autosummary::", text)
     expected = [n for n in fastmlp.__all__ if n != "__version__"]
-    assert sorted(names) == sorted([*expected, *fastmlp.runtime.__all__])
+    expected += [*fastmlp.runtime.__all__, *fastmlp.distributed.__all__]
+    assert sorted(names) == sorted(expected)
     assert "`fastmlp.__version__`" in text
 
 
