@@ -32,6 +32,17 @@ def identity_of(estimator, samples, units):
     return identity(estimator, free, samples, units)
 
 
+def identity_of_data(estimator, digest, dtype, units, also_free):
+    """The same where only a hash of the data and their precision are known.
+
+    ``also_free`` names further parameters that may differ.
+    """
+    free = {*_FREE_PARAMETERS, *also_free}
+    if _is_planned(estimator):
+        free.remove("max_iter")
+    return _identity(estimator, free, digest, dtype, units)
+
+
 def identity(estimator, free, samples, units):
     """The same of any estimator.
 
@@ -43,11 +54,17 @@ def identity(estimator, free, samples, units):
     samples : Samples
     units : sequence of int
     """
+    digest = fingerprint(*samples)
+    return _identity(estimator, free, digest, samples.X.dtype, units)
+
+
+def _identity(estimator, free, digest, dtype, units):
+    """The parts of an identity."""
     return {
         "class": type(estimator).__name__,
         "params": _parameters(estimator, free),
-        "data": fingerprint(*samples),
-        "dtype": str(samples.X.dtype),
+        "data": digest,
+        "dtype": str(dtype),
         "units": list(units),
     }
 

@@ -25,6 +25,7 @@ FLOORS = (
     "_mlp",
     "distributed",
     "_tabular",
+    "dask",
     "export",
     "_cli",
     "__main__",

@@ -1,0 +1,93 @@
+"""The cluster as a fit sees it: results in spite of dead workers, or a clear error."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from importlib.metadata import version
+
+from distributed import Client, KilledWorker, default_client
+from distributed.comm import CommClosedError
+
+MOST_DEATHS = 10  # beyond those that Dask allows a task
+
+
+def client_of(client):
+    """The client that was given, or the default one, after a check."""
+    if client is None:
+        try:
+            client = default_client()
+        except ValueError:
+            raise ValueError(
+                "there is no client of Dask: make one with "
+                "client = distributed.Client(...), or pass client=..."
+            ) from None
+    if not isinstance(client, Client):
+        raise TypeError(
+            f"client must be a distributed.Client or None, got {client!r:.80}. An "
+            "asynchronous one cannot be waited for."
+        )
+    if client.status != "running":
+        raise ValueError(
+            f"the client of Dask is {client.status}: make a new one, and pass it by "
+            "set_params(client=...)."
+        )
+    if client.asynchronous:
+        raise ValueError(
+            "the client of Dask is asynchronous: make one with asynchronous=False."
+        )
+    return client
+
+
+def _own_version():
+    """The version of this package on a worker."""
+    return version("fastmlp")
+
+
+def check_versions(client):
+    """Raise RuntimeError where a worker has another version, or none."""
+    own, found = version("fastmlp"), client.run(_own_version, on_error="return")
+    for worker, of_worker in found.items():
+        if of_worker != own:
+            what = "no fastmlp" if isinstance(of_worker, Exception) else of_worker
+            raise RuntimeError(
+                f"fastmlp is {own} here, but the worker {worker} has {what}. Install "
+                "the same version on the client and on all workers."
+            )
+
+
+def result_of(client, future, others, what):
+    """Wait for a future; ask again where workers died of no fault of its own.
+
+    Parameters
+    ----------
+    client : Client
+    future : Future or list of Future
+    others : list of Future
+        Those that it depends on. With it they are cancelled where the wait ends by an
+        error or Ctrl-C.
+    what : str
+        In words, for errors.
+    """
+    futures = [*(future if isinstance(future, list) else [future]), *others]
+    n_deaths = 0
+    try:
+        while True:
+            try:
+                return client.gather(future)
+            except KilledWorker as error:
+                n_deaths += 1
+                if n_deaths > MOST_DEATHS:
+                    raise RuntimeError(
+                        f"{what}: workers died again and again, the last one in the "
+                        f"task {error.task}. If they ran out of memory, make the "
+                        "partitions smaller (X.repartition, X.rechunk)."
+                    ) from error
+                client.retry([f for f in futures if f.status == "error"])
+    except (CancelledError, CommClosedError, TimeoutError) as error:
+        raise RuntimeError(
+            f"{what}: the scheduler was lost, or its tasks were cancelled ({error}). "
+            "Start a cluster, and go on from the last checkpoint by fit(resume=...)."
+        ) from error
+    except BaseException:
+        client.cancel(futures)
+        raise

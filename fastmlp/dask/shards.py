@@ -1,0 +1,431 @@
+"""What the workers do: pure functions of a shard.
+
+Dask may run a lost task again anywhere, so none of them changes its arguments.
+"""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from distributed import get_worker
+from scipy.sparse import issparse, vstack
+from sklearn.base import is_classifier
+from sklearn.utils import check_random_state
+
+from fastmlp._core.batch import BatchSum
+from fastmlp._core.network import Data, Network
+from fastmlp._core.permutation import shuffle
+from fastmlp._core.prediction import predict
+from fastmlp._core.solvers import Epoch
+from fastmlp._data.scaling import statistics
+from fastmlp._data.split import Samples, fraction_split
+from fastmlp._data.validation import as_array, fit_binarizer
+from fastmlp._mlp.input_checks import check_fit_data
+from fastmlp._training.checkpoint.file import fingerprint
+from fastmlp._training.regularization import smoothed
+from fastmlp._utils.threads import allowed_threads
+
+
+class Facts(NamedTuple):
+    """What the client knows of a shard before it is prepared.
+
+    Attributes
+    ----------
+    n_rows, n_features : int
+    names : tuple of str or None
+        Of the features.
+    dtype : dtype
+    classes, counts : ndarray or None
+        The labels, and how often each one is there.
+    y_type : str or None
+    is_sparse : bool
+    """
+
+    n_rows: int
+    n_features: int
+    names: tuple | None = None
+    dtype: Any = None
+    classes: Any = None
+    counts: Any = None
+    y_type: str | None = None
+    is_sparse: bool = False
+
+
+class Setting(NamedTuple):
+    """What all tasks of a fit share.
+
+    Attributes
+    ----------
+    network : tuple
+        The arguments of Network.
+    regularization : Regularization
+    batch_size : int or None
+    alpha : float
+    n_threads : int or None
+    """
+
+    network: tuple
+    regularization: Any
+    batch_size: int | None
+    alpha: float
+    n_threads: int | None
+
+
+class Sums(NamedTuple):
+    """What a shard tells of its part of a round."""
+
+    loss: float
+    rows_counted: int
+    rows_done: int
+    t: int
+    last_rate: float
+    velocity_rate: float
+    momentum_product: float
+    n_averaged: int
+
+
+@contextmanager
+def at(shard, round_number=None):
+    """Name shard and round in an error."""
+    try:
+        yield
+    except Exception as error:
+        where = f"shard {shard}"
+        if round_number is not None:
+            where += f" in round {round_number}"
+        error.add_note(f"This happened on {where} of the fit.")
+        raise
+
+
+def n_rows_of(X):
+    """The rows of a piece."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def facts_of(scout, X, y, dtype, shard):
+    """The facts of a shard; scout: an estimator without weights."""
+    n_rows = n_rows_of(X)
+    if n_rows == 0:
+        return Facts(0, X.shape[1] if getattr(X, "ndim", 0) == 2 else 0)
+    with at(shard):
+        scout = copy.copy(scout)
+        is_new = not hasattr(scout, "n_features_in_")
+        labels = is_classifier(scout)
+        X, y = check_fit_data(scout, X, y, is_new, dtype, not labels)
+        names = getattr(scout, "feature_names_in_", None)
+        facts = Facts(
+            n_rows,
+            X.shape[1],
+            None if names is None else tuple(names),
+            X.dtype,
+            is_sparse=issparse(X),
+        )
+        if not labels:
+            return facts
+        binarizer = fit_binarizer(y)
+        counts = None
+        if not binarizer.y_type_.startswith("multilabel"):
+            counts = np.unique(y, return_counts=True)[1]
+        return facts._replace(
+            classes=binarizer.classes_, counts=counts, y_type=binarizer.y_type_
+        )
+
+
+def prepared(scout, X, y, sample_weight, dtype, shard):
+    """The samples of a shard in the form of the core, or None without rows."""
+    if n_rows_of(X) == 0:
+        return None
+    with at(shard):
+        scout = copy.copy(scout)
+        X, y = scout._validate_input(X, y, True, False, dtype, exact=False)
+        weight = sample_weight
+        return Samples(X, y, scout._row_weights(y, weight, X.dtype))
+
+
+def digest_of(samples):
+    """A hash of a shard."""
+    return None if samples is None else fingerprint(*samples)
+
+
+def generator_of(start, shard):
+    """The generator of a shard: the first one goes on with that of the estimator."""
+    state, seed = start
+    if shard == 0:
+        generator = np.random.RandomState()
+        generator.set_state(state)
+        return generator
+    sequence = np.random.SeedSequence([seed, shard])
+    return check_random_state(np.random.RandomState(np.random.MT19937(sequence)))
+
+
+def split_of(samples, targets, fraction, name, start, shard):
+    """The training rows and the held-out ones, and the state of the generator."""
+    generator = generator_of(start, shard)
+    if samples is None:
+        return None, None, generator.get_state()
+    if fraction is None:
+        return np.arange(len(samples.y), dtype=np.intp), None, generator.get_state()
+    with at(shard):
+        labels = targets.stratify(samples.y)
+        split = fraction_split(len(samples.y), name, fraction, labels, generator)
+        split.check(samples.weight)
+        return split.train, split.held_out, generator.get_state()
+
+
+def sizes_of(split):
+    """How many rows train and judge, and the state of the generator."""
+    train, held_out, state = split
+    return (*(0 if rows is None else len(rows) for rows in (train, held_out)), state)
+
+
+def held_out_of(samples, split, with_features):
+    """The held-out rows of a shard, without features unless these are asked for."""
+    if samples is None:
+        return None
+    rows = split[1]
+    X = as_array(samples.X[rows]) if with_features else None
+    weight = None if samples.weight is None else samples.weight[rows]
+    return Samples(X, samples.y[rows], weight)
+
+
+def joined(pieces):
+    """Samples one after the other."""
+    pieces = [piece for piece in pieces if piece is not None]
+    X = [piece.X for piece in pieces]
+    if X[0] is None:
+        X = None
+    else:
+        X = vstack(X, format="csr") if issparse(X[0]) else np.concatenate(X)
+    weight = None
+    if any(piece.weight is not None for piece in pieces):
+        weight = np.concatenate([piece.weight for piece in pieces])
+    return Samples(X, np.concatenate([piece.y for piece in pieces]), weight)
+
+
+def statistics_of(samples, split, name, fit_intercept, is_alone, shard):
+    """Mean and scale of the columns of X or y over the training rows.
+
+    Where the shard is not alone: two rows with their mean and variance, and the weight.
+    """
+    if samples is None:
+        return None
+    with at(shard):
+        part, caught = samples.part(split[0]), []
+
+        def gather(mine):
+            caught.append(mine)
+            return caught
+
+        values = as_array(part.X) if name == "X" else part.y
+        gather = None if is_alone else gather
+        found = statistics(values, part.weight, name, fit_intercept, gather)
+        return found if is_alone else caught[0]
+
+
+def in_units_of_training(samples, scaling, loss, smoothing):
+    """A shard as training sees it."""
+    if samples is None:
+        return None
+    if scaling is not None:
+        samples = scaling.samples(samples)
+    return samples._replace(y=smoothed(samples.y, loss, smoothing))
+
+
+def magnitudes_of(samples):
+    """The largest magnitudes of X and y."""
+    if samples is None:
+        return 0.0, 0.0
+    X = samples.X.data if issparse(samples.X) else as_array(samples.X)
+    return tuple(float(np.nanmax(np.abs(of), initial=0)) for of in (X, samples.y))
+
+
+def first_order(split, state):
+    """The order of the rows before any epoch, and the generator that shuffles it."""
+    return split[0], split[2] if state is None else state
+
+
+def all_held_out(samples):
+    """A split without training rows."""
+    if samples is None:
+        return None, None, None
+    return None, np.arange(len(samples.y), dtype=np.intp), None
+
+
+def next_order(order, n_epochs):
+    """The order some epochs later."""
+    rows, state = order
+    if rows is None:
+        return order
+    rows, generator = rows.copy(), np.random.RandomState()
+    generator.set_state(state)
+    for _ in range(n_epochs):
+        shuffle(rows, generator)
+    return rows, generator.get_state()
+
+
+def state_of(order):
+    """The state of the generator of an order."""
+    return order[1]
+
+
+def threads_of(n_threads):
+    """Threads of a task: never more than its worker has."""
+    try:
+        most = get_worker().state.nthreads
+    except ValueError:  # no worker
+        most = 1
+    return min(allowed_threads(n_threads), most)
+
+
+def batch_size_of(setting, n_rows):
+    """Rows of a batch of a shard."""
+    return min(setting.batch_size or 200, n_rows)
+
+
+def trained(
+    setting, samples, order, vectors, n_moments, step, span, seed, seconds, where
+):
+    """Train on some batches of an epoch.
+
+    Parameters
+    ----------
+    setting : Setting
+    samples : Samples
+    order : tuple
+        Of ``next_order``.
+    vectors : tuple of (list of ndarray, dict or None)
+        Weights, moments, and the moving average where there is one; its settings.
+    n_moments : int
+        Those that are not among the vectors start from 0.
+    step : tuple
+        The arguments of ``Epoch.use``, and its keywords.
+    span : (int, int) or None
+        First batch and number of batches; None for all.
+    seed : list of int or None
+    seconds : float
+        Time that is left.
+    where : (int, int)
+        Shard and round.
+
+    Returns
+    -------
+    list of ndarray, Sums
+    """
+    started, (shard, round_number) = perf_counter(), where
+    with at(shard, round_number):
+        (params, *rest), average = vectors
+        params, rest = params.copy(), [vector.copy() for vector in rest]
+        moments = rest if average is None else rest[:-1]
+        moments = moments or [np.zeros_like(params) for _ in range(n_moments)]
+        rows = order[0]
+        batch_size = batch_size_of(setting, len(rows))
+        if span is not None:
+            first, n_batches = span
+            rows = rows[first * batch_size : (first + n_batches) * batch_size]
+        epoch = Epoch(
+            Network(*setting.network),
+            Data(*samples),
+            params,
+            moments,
+            batch_size,
+            setting.alpha,
+            threads_of(setting.n_threads),
+            **setting.regularization.of_rows(),
+        )
+        epoch.regularize(**setting.regularization.of_weights())
+        arguments, keywords = step
+        epoch.use(*arguments, **keywords)
+        if seed is not None:
+            epoch.seed((seed[0], (seed[1] + shard) % 2**32))
+        if average is not None:
+            epoch.average_into(rest[-1], average["decay"], average["n_averaged"])
+        epoch.run(rows, len(rows), started + seconds)
+        sums = Sums(
+            epoch.loss,
+            epoch.rows_counted,
+            epoch.rows_done,
+            epoch.t,
+            epoch.last_rate,
+            epoch.velocity_rate,
+            epoch.momentum_product,
+            epoch.n_averaged,
+        )
+        return [params, *rest], sums
+
+
+def averaged(results):
+    """The mean of the weights of the shards, by rows, in their order in float64."""
+    total = sum(sums.rows_counted for _, sums in results)
+    counted = [result for result in results if result[1].rows_counted]
+    if not counted:
+        return results[0]
+    shares = [sums.rows_counted / total for _, sums in counted]
+    vectors = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for of_shards in zip(*(vectors for vectors, _ in counted)):
+            mean = shares[0] * of_shards[0].astype(np.float64)
+            for share, vector in zip(shares[1:], of_shards[1:]):
+                mean += share * vector
+            vectors.append(mean.astype(of_shards[0].dtype))
+
+    def mean_of(name):
+        values = [share * getattr(s, name) for share, (_, s) in zip(shares, counted)]
+        return sum(values[1:], start=values[0])
+
+    most = max((sums for _, sums in counted), key=lambda sums: sums.t)
+    return vectors, most._replace(
+        loss=mean_of("loss"),
+        rows_counted=total,
+        rows_done=sum(sums.rows_done for _, sums in results),
+        velocity_rate=mean_of("velocity_rate"),
+    )
+
+
+def gradient_of(setting, samples, split, params, alpha, where):
+    """Loss and gradient over the training rows of a shard, and their weight."""
+    shard, round_number = where
+    with at(shard, round_number):
+        part = samples.part(split[0]) if split[1] is not None else samples
+        n_rows = len(part.y)
+        weight = part.weight
+        total = float(n_rows) if weight is None else weight.sum(dtype=np.float64)
+        if total == 0:
+            return 0.0, None, 0.0
+        batch = BatchSum(
+            Network(*setting.network),
+            Data(*part),
+            params,
+            n_rows,
+            threads_of(setting.n_threads),
+            smoothing=setting.regularization.smoothing,
+        )
+        return batch.loss_gradient(alpha), batch.grad, float(total)
+
+
+def summed(results):
+    """The mean loss and gradient over the shards, in their order in float64."""
+    counted = [result for result in results if result[2]]
+    total = sum(weight for _, _, weight in counted)
+    loss, gradient = 0.0, 0.0
+    for of_shard, grad, weight in counted:
+        share = weight / total
+        loss = loss + share * of_shard
+        gradient = gradient + share * grad.astype(np.float64)
+    return loss, gradient
+
+
+def raw_outputs_of(setting, samples, split, params, shard):
+    """Outputs before their activation for the held-out rows."""
+    if samples is None:
+        return None
+    with at(shard):
+        network = Network(*setting.network)
+        layers, data = network.layers(params), Data(*samples)
+        n_threads = threads_of(setting.n_threads)
+        return predict(
+            network, data, layers, split[1], activated=False, n_threads=n_threads
+        )
