@@ -47,7 +47,9 @@ def check_versions(client):
     """Raise RuntimeError where a worker has another version, or none."""
     own, found = version("fastmlp"), client.run(_own_version, on_error="return")
     for worker, of_worker in found.items():
-        if of_worker != own:
+        is_gone = isinstance(of_worker, Exception)
+        is_gone = is_gone and not isinstance(of_worker, ImportError)
+        if of_worker != own and not is_gone:  # one that has died is no concern
             what = "no fastmlp" if isinstance(of_worker, Exception) else of_worker
             raise RuntimeError(
                 f"fastmlp is {own} here, but the worker {worker} has {what}. Install "

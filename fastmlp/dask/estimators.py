@@ -233,7 +233,7 @@ class DaskMLPClassifier(_DaskMLP, MLPClassifier):
     >>> import dask.array as da
     >>> from distributed import Client
     >>> from fastmlp.dask import DaskMLPClassifier
-    >>> client = Client(processes=False, dashboard_address=None)  # doctest: +SKIP
+    >>> client = Client(processes=False, dashboard_address=":0")  # doctest: +SKIP
     >>> X = da.random.default_rng(0).random((1000, 5), chunks=(250, 5))
     >>> y = (X.sum(axis=1) > 2.5).astype(int)
     >>> clf = DaskMLPClassifier(random_state=0).fit(X, y)  # doctest: +SKIP
@@ -351,7 +351,7 @@ class DaskMLPRegressor(_DaskMLP, MLPRegressor):
     >>> import dask.array as da
     >>> from distributed import Client
     >>> from fastmlp.dask import DaskMLPRegressor
-    >>> client = Client(processes=False, dashboard_address=None)  # doctest: +SKIP
+    >>> client = Client(processes=False, dashboard_address=":0")  # doctest: +SKIP
     >>> X = da.random.default_rng(0).random((1000, 5), chunks=(250, 5))
     >>> regr = DaskMLPRegressor(random_state=0).fit(X, X.sum(axis=1))  # doctest: +SKIP
     """
