@@ -23,6 +23,7 @@ FLOORS = (
     "_training",
     "_inspection",
     "_mlp",
+    "distributed",
     "_tabular",
     "dask",
     "export",

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import fastmlp
+import fastmlp.distributed
 import fastmlp.runtime
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,7 +26,8 @@ def test_every_public_name_is_in_the_reference():
     assert of_dask <= names
     names -= of_dask
     expected = [n for n in fastmlp.__all__ if n != "__version__"]
-    assert sorted(names) == sorted([*expected, *fastmlp.runtime.__all__])
+    expected += [*fastmlp.runtime.__all__, *fastmlp.distributed.__all__]
+    assert sorted(names) == sorted(expected)
     assert "`fastmlp.__version__`" in text
 
 

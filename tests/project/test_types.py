@@ -10,6 +10,7 @@ import jedi
 import pytest
 
 import fastmlp
+import fastmlp.distributed
 import fastmlp.runtime
 
 PACKAGE = Path(fastmlp.__file__).parent
@@ -134,6 +135,11 @@ def test_jedi_completes(code, expected):
 PUBLIC = [
     *sorted(fastmlp._MODULES.items()),
     *((name, "fastmlp.runtime") for name in fastmlp.runtime.__all__),
+    *(
+        (name, "fastmlp.distributed")
+        for name in fastmlp.distributed.__all__
+        if name != "Communicator"  # a protocol, with an __init__ of typing
+    ),
 ]
 
 
