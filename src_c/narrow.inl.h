@@ -17,7 +17,7 @@
  * changes no bit.  A sum costs its multiply-adds and about a third more */
 static int FN(is_narrow)(ptrdiff_t n, ptrdiff_t k)
 {
-    return n == 1 || (n <= LANES / 2 && k >= 4 * LANES && k <= NARROW_K);
+    return n == 1 || (n > 1 && n <= LANES / 2 && k >= 4 * LANES && k <= NARROW_K);
 }
 
 static inline real FN(vector_sum)(V x)
