@@ -184,10 +184,10 @@ class MLPClassifier(ClassPredictions, BaseMLP):
         Whether ``fit`` goes on from the weights of the last fit.
 
     n_threads : int or None, default=None
-        Threads that share the batches of a fit. None takes those that the processor
-        affinity, the container, ``OMP_NUM_THREADS`` and threadpoolctl allow, where the
-        batches are large enough to pay. With AVX2, AVX-512 or NEON the weights
-        are the same bits for any number.
+        Threads that share the batches of a fit. None takes one a core,
+        as far as the processor affinity, the container, ``OMP_NUM_THREADS`` and
+        threadpoolctl allow, where the batches are large enough to pay. With AVX2,
+        AVX-512 or NEON the weights are the same bits for any number.
 
     verbose : bool or int, default=False
         True prints scikit-learn's line about each epoch; the int 1 one progress line

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp._core.batch import THREAD_WORK
+from fastmlp._utils import threads
 from fastmlp._utils.threads import allowed_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -169,6 +170,21 @@ from fastmlp._utils.threads import allowed_threads
 assert allowed_threads(None) == 1
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_hyperthreads_of_a_core_count_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(threads, "TOPOLOGY", str(tmp_path / "cpu{}"))
+    for processor, siblings in enumerate(["0,2", "1,3", "0,2", "1,3"]):
+        (tmp_path / f"cpu{processor}").write_text(siblings)
+    cores = threads._cores.__wrapped__
+    assert [cores({0}), cores({0, 2}), cores({1, 2}), cores({0, 1, 2, 3})] == [
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert cores({0, 4}) is None  # the system tells nothing of the last one
+    assert cores(()) is None
 
 
 def test_allowed_threads(monkeypatch):
