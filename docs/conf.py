@@ -122,6 +122,7 @@ EXAMPLES = [
     "sparse_text",
     "stream",
     "web_service",
+    "dask",
     "exchange",
     "resume",
     "reading",
