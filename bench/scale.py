@@ -48,8 +48,8 @@ def options(argv=None):
         "--batches",
         choices=("shared", "own"),
         default="shared",
-        help="those of all shards are one of one machine, or each shard has such ones, "
-        "for the convergence",
+        help="in the convergence, the batches of all shards are together one of one "
+        "machine, or each shard's own are such ones (default shared)",
     )
     add("--rounds", type=at_least_one, default=5, help="timings in turn (default 5)")
     add("--engine", choices=("auto", "dask", "processes"), default="auto")
