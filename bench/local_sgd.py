@@ -2,7 +2,9 @@
 
 A task is a pure function of the weights, the state of the solver and its shard, which
 its process loads once. The averages are formed in the order of the shards, in float64,
-weighted by rows; weights and moments are averaged.
+weighted by rows; weights and moments are averaged. The batches of all shards together
+have as many rows as one of one machine, and the rate of adam grows by the root of the
+number of shards, as in fastmlp.dask; or each shard has batches and rate of one machine.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from fastmlp import MLPClassifier
 
 HIDDEN = (100,)
+BATCH_SIZE, FEWEST_ROWS = 200, 8  # of one machine, and of a shard at least
 
 
 @cache
@@ -27,15 +30,26 @@ def shard(folder, number, n_shards):
     return np.ascontiguousarray(X[rows]), y[rows], np.unique(y)
 
 
-def new_model(n_threads=1):
-    """The network of all runs."""
+def new_model(n_threads=1, n_shards=1):
+    """The network of all runs, as a shard of so many trains it."""
+    batch_size = max(BATCH_SIZE // n_shards, FEWEST_ROWS)
+    share = batch_size / BATCH_SIZE
     return MLPClassifier(
-        HIDDEN, random_state=0, random_stream="continue", n_threads=n_threads
+        HIDDEN,
+        alpha=0.0001 * share,
+        batch_size=batch_size,
+        learning_rate_init=0.001 * share**-0.5,
+        random_state=0,
+        random_stream="continue",
+        n_threads=n_threads,
     )
 
 
-def train(folder, number, n_shards, weights, optimizer, round_number):
+def train(folder, number, n_shards, weights, optimizer, round_number, batches):
     """One pass over a shard from common weights.
+
+    ``batches`` is "shared" where those of all shards together are one of one machine,
+    "own" where each shard has batches and rate of one machine.
 
     Returns
     -------
@@ -48,7 +62,7 @@ def train(folder, number, n_shards, weights, optimizer, round_number):
     """
     X, y, classes = shard(folder, number, n_shards)
     start = time.process_time()
-    model = new_model()
+    model = new_model(n_shards=n_shards if batches == "shared" else 1)
     if weights is not None:
         n_layers = len(weights) // 2
         model.coefs_, model.intercepts_ = weights[:n_layers], weights[n_layers:]
@@ -82,7 +96,7 @@ def averaged(results):
     return weights, {**states[0], "moments": moments}
 
 
-def one_round(run, folder, n_shards, state, number):
+def one_round(run, folder, n_shards, state, number, batches="shared"):
     """A round over all shards by ``run``, a map; the state, and seconds of each."""
     weights, optimizer = state
     tasks = range(n_shards)
@@ -95,6 +109,7 @@ def one_round(run, folder, n_shards, state, number):
             [weights] * n_shards,
             [optimizer] * n_shards,
             [number] * n_shards,
+            [batches] * n_shards,
         )
     )
     return averaged(results), [seconds for *_, seconds in results]

@@ -44,6 +44,13 @@ def options(argv=None):
     add("--rows", type=at_least_one, default=100_000, help="of the made data")
     add("--passes", type=at_least_one, default=10, help="over the data (default 10)")
     add("--shards", default="2,4,8,16", metavar="N[,...]")
+    add(
+        "--batches",
+        choices=("shared", "own"),
+        default="shared",
+        help="in the convergence, the batches of all shards are together one of one "
+        "machine, or each shard's own are such ones (default shared)",
+    )
     add("--rounds", type=at_least_one, default=5, help="timings in turn (default 5)")
     add("--engine", choices=("auto", "dask", "processes"), default="auto")
     add("--skip", default="", help="of convergence, times: what not to measure")
@@ -102,7 +109,7 @@ def workers(n, engine):
         yield client.get_executor().map
 
 
-def convergence(data, counts, passes):
+def convergence(data, counts, passes, batches="shared"):
     """Accuracy after each pass, by the number of shards; 1 is one machine."""
     X, y, X_test, y_test = data
     curves = {}
@@ -110,7 +117,7 @@ def convergence(data, counts, passes):
         for n_shards in (1, *counts):
             state, curve = (None, None), []
             for number in range(passes):
-                state, _ = one_round(map, folder, n_shards, state, number)
+                state, _ = one_round(map, folder, n_shards, state, number, batches)
                 curve.append(score(folder, state[0], X_test, y_test))
             curves[n_shards] = curve
         shard.cache_clear()
@@ -259,7 +266,7 @@ def main(argv=None):
         if largest is None or len(data[1]) > len(largest[1]):
             largest = data
         if "convergence" not in skipped:
-            curves = convergence(data, counts, chosen.passes)
+            curves = convergence(data, counts, chosen.passes, chosen.batches)
             results["sets"][name] = curves
             print(text_of_convergence(name, curves), flush=True)
     if "times" not in skipped:

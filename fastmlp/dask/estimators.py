@@ -212,6 +212,10 @@ class DaskMLPClassifier(_DaskMLP, MLPClassifier):
         starts with new ones, and sends less.
     client : distributed.Client or None, default=None
         None takes the default one. A pickle and ``to_local()`` hold none.
+    batch_size : int or "auto", default="auto"
+        Rows of a step of all shards together: each takes a batch of its part of them,
+        of eight or more. The rate of all solvers but sgd grows by the root of what the
+        batch shrinks by. "auto" is ``min(200, n_samples)``.
     **others
         The parameters of :class:`MLPClassifier`. ``validation_split`` and
         ``validation_fraction`` are shares of each partition.
@@ -338,6 +342,10 @@ class DaskMLPRegressor(_DaskMLP, MLPRegressor):
         Whether the moments of the solver are averaged too.
     client : distributed.Client or None, default=None
         None takes the default one.
+    batch_size : int or "auto", default="auto"
+        Rows of a step of all shards together: each takes a batch of its part of them,
+        of eight or more. The rate of all solvers but sgd grows by the root of what the
+        batch shrinks by. "auto" is ``min(200, n_samples)``.
     **others
         The parameters of :class:`MLPRegressor`.
 

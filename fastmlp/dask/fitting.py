@@ -37,7 +37,7 @@ from fastmlp._training.epochs import run_epochs
 from fastmlp._training.lbfgs import fit_lbfgs
 from fastmlp._training.optimizers import OPTIMIZERS, restored_optimizer
 from fastmlp._training.regularization import drawn_seed
-from fastmlp.dask import shards, table
+from fastmlp.dask import batches, shards, table
 from fastmlp.dask.cluster import check_versions, client_of
 from fastmlp.dask.rounds import (
     Cluster,
@@ -190,6 +190,8 @@ def _task(
     setting = setting._replace(network=_arguments(estimator, network))
     if scaling is not None and (options.gives_weights or not is_cold):
         scaling.unfold(params)
+    if plan.is_stochastic:
+        setting = batches.of_shards(setting, plan.solver, cluster.n_train)
     held_out = None
     if options.X_val is not None:
         held_out = _passed(cluster, estimator, options, params.dtype)

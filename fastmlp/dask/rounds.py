@@ -159,7 +159,8 @@ class ShardedEpoch:
 
     def use(self, rule, learning_rate, t, **scalars):
         """Take steps by a rule, as ``use`` of an epoch of the core."""
-        self.rule, self.rate, self.t, self.scalars = rule, learning_rate, t, scalars
+        self.rate = learning_rate * self.task.setting.rate_factor
+        self.rule, self.t, self.scalars = rule, t, scalars
         self.velocity_rate = scalars.get("velocity_rate", 0.0)
         self.momentum_product = scalars.get("momentum_product", 1.0)
 

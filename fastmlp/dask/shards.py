@@ -66,6 +66,8 @@ class Setting(NamedTuple):
     batch_size : int or None
     alpha : float
     n_threads : int or None
+    rate_factor : float, default=1.0
+        By which the learning rate of all tasks is multiplied.
     """
 
     network: tuple
@@ -73,6 +75,7 @@ class Setting(NamedTuple):
     batch_size: int | None
     alpha: float
     n_threads: int | None
+    rate_factor: float = 1.0
 
 
 class Sums(NamedTuple):

@@ -67,6 +67,21 @@ def test_one_shard_of_a_regressor(client, data):
     )
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_averaged_after_each_step_is_the_local_fit(client, data, momentum):
+    X, y = data
+    params = {
+        **SHORT, "solver": "sgd", "batch_size": 60, "alpha": 3.0, "shuffle": False,
+        "learning_rate_init": 0.1, "momentum": momentum, "weight_decay": 0.1,
+    }  # fmt: skip
+    found = DaskMLPClassifier(**params, sync_every=1).fit(*chunked(X, y, 200))
+    together = np.arange(600).reshape(3, 10, 20).swapaxes(0, 1).ravel()
+    local = MLPClassifier(**params).fit(X[together], y[together])
+    for left, right in zip(arrays(found), arrays(local)):
+        np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.loss_curve_, local.loss_curve_, rtol=1e-9)
+
+
 def test_lbfgs_of_shards_is_the_local_fit_up_to_rounding(client, data):
     params = {**SHORT, "solver": "lbfgs", "max_iter": 5}
     found = DaskMLPClassifier(**params).fit(*chunked(*data, 200))

@@ -58,7 +58,7 @@ def test_thirty_kills(data):
 
 def test_a_task_that_raises(client, data):
     def forward(z):
-        if len(z) == 150:  # a batch, not the trial that comes before all
+        if len(z) == 150:  # a batch of a shard, not the trial that comes before all
             raise RuntimeError("broken on purpose")
         return z.copy()
 
@@ -67,7 +67,7 @@ def test_a_task_that_raises(client, data):
 
     X, y = da.from_array(data[0], chunks=(200, 5)), da.from_array(data[1], chunks=200)
     own = Activation(forward, derivative)
-    model = DaskMLPClassifier(activation=own, max_iter=2, batch_size=150)
+    model = DaskMLPClassifier(activation=own, max_iter=2, batch_size=450)
     with pytest.raises(Exception, match="broken on purpose") as found:
         model.fit(X, y)
     assert "in round 1" in " ".join(found.value.__notes__)

@@ -36,6 +36,14 @@ def test_one_shard_is_partial_fit():
     np.testing.assert_array_equal(state[0][0], alone.coefs_[0])
 
 
+def test_batches_of_a_shard():
+    assert new_model().get_params()["batch_size"] == 200
+    model = new_model(n_shards=8)
+    assert model.batch_size == 25
+    assert model.learning_rate_init == pytest.approx(0.001 * 8**0.5)
+    assert new_model(n_shards=100).batch_size == 8
+
+
 def test_the_model_of_more_workers():
     figures = {"busy_1": 0.5, "c": 0.01, "bandwidth": 8e6}
     model = scale.modelled(figures, 1000)
