@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from math import ceil
 from time import perf_counter
 
 import numpy as np
+from distributed.client import ClosedClientError
 
 from fastmlp._core.batch import DeadlineError
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.lbfgs import Objective
 from fastmlp._training.task import Task
 from fastmlp.dask import shards
-from fastmlp.dask.cluster import result_of
+from fastmlp.dask.cluster import lost, result_of
 from fastmlp.dask.partitions import given, large_graphs
 
 
@@ -42,8 +44,17 @@ class Cluster:
         """A task."""
         self.n_submitted += 1
         name = f"fastmlp-{function.__name__}-{self.token}-{self.n_submitted}"
-        with large_graphs():
+        with self._message():
             return self.client.submit(function, *arguments, key=name, pure=False)
+
+    @contextmanager
+    def _message(self):
+        """Send tasks, with large values on purpose."""
+        try:
+            with large_graphs():
+                yield
+        except ClosedClientError as error:
+            raise lost(error, "The fit") from error
 
     def map(self, function, *columns, last=()):
         """A task for each shard, which gets the number of the shard at the end."""
@@ -82,7 +93,7 @@ class Cluster:
         if last is not None:
             names.append(start.replace("start", "last"))
             graph[names[-1]] = (last, names[:-1])
-        with large_graphs():
+        with self._message():
             first, *futures = self.client.get(graph, [start, *names], sync=False)
         if last is None:
             return futures, [first]
