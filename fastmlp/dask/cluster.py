@@ -6,12 +6,11 @@ from concurrent.futures import CancelledError
 from importlib.metadata import version
 
 from distributed import Client, KilledWorker, default_client, wait
-from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 
 MOST_DEATHS = 2  # of a task, in multiples of those that Dask allows
 PATIENCE = 30.0  # seconds after which a wait looks at the workers
-LOSSES = (CancelledError, CommClosedError, ClosedClientError, TimeoutError)
+LOSSES = (CancelledError, CommClosedError, TimeoutError)
 
 
 def client_of(client):
@@ -79,7 +78,7 @@ def _watch(client, future, what):
             wait(future, timeout=PATIENCE)
             return
         except TimeoutError:
-            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+            workers = client.scheduler_info()["workers"].values()
         is_full = workers and all(of["status"] == "paused" for of in workers)
         n_looks = n_looks + 1 if is_full else 0
     raise MemoryError(

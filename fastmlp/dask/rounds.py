@@ -8,7 +8,6 @@ from math import ceil
 from time import perf_counter
 
 import numpy as np
-from distributed.client import ClosedClientError
 
 from fastmlp._core.batch import DeadlineError
 from fastmlp._training.holdout import Holdout
@@ -53,7 +52,9 @@ class Cluster:
         try:
             with large_graphs():
                 yield
-        except ClosedClientError as error:
+        except Exception as error:
+            if self.client.status not in ("closed", "closing"):
+                raise
             raise lost(error, "The fit") from error
 
     def map(self, function, *columns, last=()):
