@@ -10,6 +10,9 @@ from distributed.comm import CommClosedError
 
 MOST_DEATHS = 2  # of a task, in multiples of those that Dask allows
 PATIENCE = 30.0  # seconds after which a wait looks at the workers
+MOST_LOOKS = (
+    30  # of full workers in sequence, over PATIENCE: a busy one pauses for moments
+)
 LOSSES = (CancelledError, CommClosedError, TimeoutError)
 
 
@@ -73,9 +76,9 @@ def _watch(client, future, what):
     A worker whose memory is full begins no task, so Dask alone would wait for ever.
     """
     n_looks = 0
-    while n_looks < 2:
+    while n_looks < MOST_LOOKS:
         try:
-            wait(future, timeout=PATIENCE)
+            wait(future, timeout=PATIENCE / MOST_LOOKS if n_looks else PATIENCE)
             return
         except TimeoutError:
             workers = client.scheduler_info()["workers"].values()

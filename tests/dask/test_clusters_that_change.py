@@ -124,7 +124,7 @@ def test_a_task_that_raises_names_shard_and_round(data):
 
 
 def test_paused_workers_end_the_fit(data, monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with in_threads(1) as made, Client(made) as client:
 
         def pause(record):
