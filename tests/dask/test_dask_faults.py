@@ -51,7 +51,7 @@ def killed(pid):
 def filled_up(cluster, client):
     """Wait until both workers are there; replace those whose nanny gave up."""
     try:
-        client.wait_for_workers(2, timeout=120)
+        client.wait_for_workers(2, timeout=30)
     except TimeoutError:
         cluster.scale(0)
         cluster.scale(2)
