@@ -128,7 +128,7 @@ def fit(estimator, X, y, sample_weight, options):
         exact = not trainer.knows_classes
         X, y = estimator._validate_input(X, y, knows, not goes_on, dtype, exact)
         samples = Samples(X, y, estimator._row_weights(y, sample_weight, X.dtype))
-        _take_random_state(estimator, goes_on)
+        take_random_state(estimator, goes_on)
         targets = estimator._targets()
         estimator.n_outputs_ = targets.n_outputs(y)
         units = (X.shape[1], *hidden, estimator.n_outputs_)
@@ -151,7 +151,7 @@ def fit(estimator, X, y, sample_weight, options):
             estimator, plan, network, params, samples, validation, options, not goes_on
         )
         machinery = trainer.train(task)
-        _take_over(estimator, task)
+        take_over(estimator, task)
         estimator._stream = None
         # a first call draws weights before the order of the rows, later ones do not
         may_repeat = goes_on or not restarts(estimator)
@@ -160,7 +160,7 @@ def fit(estimator, X, y, sample_weight, options):
     return task.error
 
 
-def _take_random_state(estimator, goes_on):
+def take_random_state(estimator, goes_on):
     """Restart the random generator, unless its stream continues."""
     continues = estimator.random_stream == "continue" and goes_on
     if not (continues and hasattr(estimator, "_random_state")):
@@ -176,7 +176,7 @@ def _task(estimator, plan, network, params, samples, validation, options, is_col
     if validation is not None and validation.split is not None:
         rows = validation.split.train
     trainer = options.trainer
-    scaling = _scaling(estimator, network, samples, rows, is_cold, trainer.statistics)
+    scaling = scaling_of(estimator, network, samples, rows, is_cold, trainer.statistics)
     if scaling is not None:
         if options.gives_weights or not is_cold:
             scaling.unfold(params)
@@ -201,14 +201,14 @@ def _task(estimator, plan, network, params, samples, validation, options, is_col
         scaling=scaling,
         listener=listener_of(estimator, options),
         checkpoint=checkpoint,
-        optimizer_state=_known_optimizer_state(estimator)
+        optimizer_state=known_optimizer_state(estimator)
         if options.incremental
         else None,
         started=options.started,
     )
 
 
-def _scaling(estimator, network, samples, rows, is_cold, statistics):
+def scaling_of(estimator, network, samples, rows, is_cold, statistics):
     """The standardisation that an estimator asks for, or None.
 
     The statistics are those of the first fit of the model, over its training rows and
@@ -252,7 +252,7 @@ def _holdout(validation, scaling, data):
     return Holdout(None if rows is None else data, rows, samples, validation.score)
 
 
-def _known_optimizer_state(estimator):
+def known_optimizer_state(estimator):
     """The state of the solver to go on with, or None.
 
     It holds the weights in training beside their average, with a hash of the average:
@@ -285,7 +285,7 @@ def _may_stream(estimator, task):
     )
 
 
-def _take_over(estimator, task):
+def take_over(estimator, task):
     """Take over weights and record of a task that has ended."""
     task.check_finite()
     if task.scaling is not None:

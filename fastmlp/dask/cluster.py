@@ -5,10 +5,15 @@ from __future__ import annotations
 from concurrent.futures import CancelledError
 from importlib.metadata import version
 
-from distributed import Client, KilledWorker, default_client
+from distributed import Client, KilledWorker, default_client, wait
 from distributed.comm import CommClosedError
 
-MOST_DEATHS = 10  # beyond those that Dask allows a task
+MOST_DEATHS = 2  # of a task, in multiples of those that Dask allows
+PATIENCE = 30.0  # seconds after which a wait looks at the workers
+MOST_LOOKS = (
+    30  # of full workers in sequence, over PATIENCE: a busy one pauses for moments
+)
+LOSSES = (CancelledError, CommClosedError, TimeoutError)
 
 
 def client_of(client):
@@ -57,6 +62,35 @@ def check_versions(client):
             )
 
 
+def lost(error, what):
+    """The error of a fit whose scheduler is gone."""
+    return RuntimeError(
+        f"{what}: the scheduler was lost, or its tasks were cancelled ({error}). "
+        "Start a cluster, and go on from the last checkpoint by fit(resume=...)."
+    )
+
+
+def _watch(client, future, what):
+    """Wait for a future; raise MemoryError if all workers stay paused meanwhile.
+
+    A worker whose memory is full begins no task, so Dask alone would wait for ever.
+    """
+    n_looks = 0
+    while n_looks < MOST_LOOKS:
+        try:
+            wait(future, timeout=PATIENCE / MOST_LOOKS if n_looks else PATIENCE)
+            return
+        except TimeoutError:
+            workers = client.scheduler_info()["workers"].values()
+        is_full = workers and all(of["status"] == "paused" for of in workers)
+        n_looks = n_looks + 1 if is_full else 0
+    raise MemoryError(
+        f"{what}: the memory of all {len(workers)} worker(s) is full, so they begin no "
+        "task. Give them more (memory_limit), start more workers, or make the "
+        "partitions smaller (X.repartition, X.rechunk)."
+    )
+
+
 def result_of(client, future, others, what):
     """Wait for a future; ask again where workers died of no fault of its own.
 
@@ -75,6 +109,7 @@ def result_of(client, future, others, what):
     try:
         while True:
             try:
+                _watch(client, future, what)
                 return client.gather(future)
             except KilledWorker as error:
                 n_deaths += 1
@@ -85,11 +120,8 @@ def result_of(client, future, others, what):
                         "partitions smaller (X.repartition, X.rechunk)."
                     ) from error
                 client.retry([f for f in futures if f.status == "error"])
-    except (CancelledError, CommClosedError, TimeoutError) as error:
-        raise RuntimeError(
-            f"{what}: the scheduler was lost, or its tasks were cancelled ({error}). "
-            "Start a cluster, and go on from the last checkpoint by fit(resume=...)."
-        ) from error
+    except LOSSES as error:
+        raise lost(error, what) from error
     except BaseException:
         client.cancel(futures)
         raise

@@ -18,10 +18,10 @@ from fastmlp._mlp.activations import initial_activations
 from fastmlp._mlp.callbacks import listener_of
 from fastmlp._mlp.checkpoints import identity_of_data
 from fastmlp._mlp.fitting import (
-    _known_optimizer_state,
-    _scaling,
-    _take_over,
-    _take_random_state,
+    known_optimizer_state,
+    scaling_of,
+    take_over,
+    take_random_state,
 )
 from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.planning import plan_of
@@ -82,7 +82,7 @@ def fit(estimator, data, options):
                 vars(estimator).pop(name, None)
         exact = bool(estimator.warm_start) and goes_on and not incremental
         samples, facts, dtype = table.prepare(cluster, estimator, data, dtype, exact)
-        _take_random_state(estimator, goes_on)
+        take_random_state(estimator, goes_on)
         targets = estimator._targets()
         estimator.n_outputs_ = _n_outputs(cluster, targets, samples)
         units = (estimator.n_features_in_, *hidden, estimator.n_outputs_)
@@ -103,7 +103,7 @@ def fit(estimator, data, options):
             facts, targets,
         )  # fmt: skip
         _train(task)
-        _take_over(estimator, task)
+        take_over(estimator, task)
         estimator._stream = None
     return task.error
 
@@ -179,7 +179,7 @@ def _task(
         plan.alpha,
         plan.n_threads,
     )
-    scaling = _scaling(
+    scaling = scaling_of(
         estimator,
         network,
         _NOWHERE,
@@ -221,7 +221,7 @@ def _task(
         scaling=scaling,
         listener=listener_of(estimator, options),
         checkpoint=options.checkpoint,
-        optimizer_state=_known_optimizer_state(estimator)
+        optimizer_state=known_optimizer_state(estimator)
         if options.incremental
         else None,
         started=options.started,

@@ -99,7 +99,9 @@ def _pieces(data, name, lengths):
             data = data.rechunk({1: -1})
         return data.to_delayed().ravel().tolist()
     if is_frame(data):
-        return data.to_delayed()
+        # Full optimization joins partitions of Parquet by the columns that are read,
+        # so that X and y of one frame would no longer go together.
+        return data.simplify().to_delayed(optimize_graph=False)
     if is_list_of_pieces(data):
         return list(data)
     if is_dask_collection(data):

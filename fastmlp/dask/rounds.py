@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from functools import partial
 from math import ceil
 from time import perf_counter
 
@@ -12,7 +14,7 @@ from fastmlp._training.holdout import Holdout
 from fastmlp._training.lbfgs import Objective
 from fastmlp._training.task import Task
 from fastmlp.dask import shards
-from fastmlp.dask.cluster import result_of
+from fastmlp.dask.cluster import lost, result_of
 from fastmlp.dask.partitions import given, large_graphs
 
 
@@ -41,8 +43,19 @@ class Cluster:
         """A task."""
         self.n_submitted += 1
         name = f"fastmlp-{function.__name__}-{self.token}-{self.n_submitted}"
-        with large_graphs():
+        with self._message():
             return self.client.submit(function, *arguments, key=name, pure=False)
+
+    @contextmanager
+    def _message(self):
+        """Send tasks, with large values on purpose."""
+        try:
+            with large_graphs():
+                yield
+        except Exception as error:
+            if self.client.status not in ("closed", "closing"):
+                raise
+            raise lost(error, "The fit") from error
 
     def map(self, function, *columns, last=()):
         """A task for each shard, which gets the number of the shard at the end."""
@@ -50,6 +63,42 @@ class Cluster:
             self.submit(function, *row, *last, shard)
             for shard, row in enumerate(zip(*columns))
         ]
+
+    def spread(self, shared, parts, last=None):
+        """Tasks that travel to the scheduler in one message.
+
+        Parameters
+        ----------
+        shared : object
+            A value for all parts.
+        parts : list of (callable, list of Future)
+            Called with the values of the futures, and the shared one.
+        last : callable, default=None
+            Called with the list of what the parts return.
+
+        Returns
+        -------
+        future : Future or list of Future
+            Of the last task; without one, of all parts.
+        others : list of Future
+        """
+        self.n_submitted += 1
+        start, *names = (
+            f"fastmlp-{name}-{self.token}-{self.n_submitted}"
+            for name in ("start", *map(str, range(len(parts))))
+        )
+        # A partial hides its arguments from the search for keys in a graph.
+        graph = {start: (partial(given, shared),)}
+        for name, (function, futures) in zip(names, parts):
+            graph[name] = (function, *futures, start)
+        if last is not None:
+            names.append(start.replace("start", "last"))
+            graph[names[-1]] = (last, names[:-1])
+        with self._message():
+            first, *futures = self.client.get(graph, [start, *names], sync=False)
+        if last is None:
+            return futures, [first]
+        return futures[-1], [first, *futures[:-1]]
 
     def result(self, future, others, what):
         """Wait for a future, or a list."""
@@ -120,21 +169,15 @@ class ShardedOrder:
         self.n_drawn = 0
 
     def next(self):
-        """Draw the orders of the next epoch."""
-        n_epochs = self.task.record.n_iter + 1 - self.n_drawn
+        """Go on to the order of the next epoch."""
         if self.task.plan.shuffle:
-            cluster = self.task.cluster
-            self.orders = [
-                cluster.submit(shards.next_order, order, n_epochs)
-                for order in self.orders
-            ]
-        self.n_drawn += n_epochs
+            self.n_drawn = self.task.record.n_iter + 1
         return self.orders
 
     def final_state(self):
         """The state of the generator of the first shard."""
         cluster = self.task.cluster
-        future = cluster.submit(shards.state_of, self.orders[0])
+        future = cluster.submit(shards.state_of, self.orders[0], self.n_drawn)
         return cluster.result(future, [], "The order of the rows")
 
 
@@ -155,7 +198,6 @@ class ShardedEpoch:
         self.loss, self.last_rate = np.inf, 0.0
         self.velocity_rate, self.momentum_product = 0.0, 1.0
         self.key = self.average = self.mean = None
-        self.n_rounds = 0
 
     def use(self, rule, learning_rate, t, **scalars):
         """Take steps by a rule, as ``use`` of an epoch of the core."""
@@ -178,7 +220,7 @@ class ShardedEpoch:
         self.rows_done = self.rows_counted = 0
         self.loss, losses = np.inf, []
         for spans in self._spans():
-            sums = self._round(self.order.orders, spans, deadline)
+            sums = self._round(spans, deadline)
             self.rows_done += sums.rows_done
             self.rows_counted += sums.rows_counted
             losses.append((sums.loss, sums.rows_counted))
@@ -225,7 +267,7 @@ class ShardedEpoch:
             key = ((key[0] + self.t) % 2**32, key[1])
         return ((self.rule, self.rate, 0), scalars), key
 
-    def _round(self, orders, spans, deadline):
+    def _round(self, spans, deadline):
         """Train all shards from the same weights, and take over the mean."""
         cluster, task = self.cluster, self.task
         number = task.record.n_iter + 1
@@ -236,19 +278,19 @@ class ShardedEpoch:
         vectors = self._vectors()
         n_moments = len(self.optimizer.moments)
         step, key = self._step()
-        start = cluster.submit(given, (vectors, average))
-        setting = self.setting
-        seconds = deadline - perf_counter()
-        trained = [
-            cluster.submit(
-                shards.trained, setting, cluster.samples[shard], orders[shard], start,
-                n_moments, step, span, key, seconds, (shard, number),
+        orders, n_drawn = self.order.orders, self.order.n_drawn
+        parts = [
+            (
+                partial(
+                    shards.trained, n_drawn, n_moments, step, span, key, (shard, number)
+                ),
+                [self.setting, cluster.samples[shard], orders[shard]],
             )
             for shard, span in spans.items()
-        ]  # fmt: skip
-        mean = cluster.submit(shards.averaged, trained)
-        found, sums = cluster.result(mean, [start, *trained], what)
-        self.n_rounds += 1
+        ]
+        shared = (vectors, average, deadline - perf_counter())
+        mean, others = cluster.spread(shared, parts, shards.averaged)
+        found, sums = cluster.result(mean, others, what)
         for vector, new in zip(vectors, found):
             vector[:] = new
         taken = sums.t if self.task.averages_moments else self.t + sums.t
@@ -284,16 +326,15 @@ class ShardedObjective(Objective):
         """The loss at the weights of the network; puts its gradient in place."""
         cluster, task = self.cluster, self.task
         number = task.record.n_iter + 1
-        params = cluster.submit(given, task.params)
         parts = [
-            cluster.submit(
-                shards.gradient_of, task.setting, cluster.samples[shard],
-                cluster.splits[shard], params, self.alpha, (shard, number),
+            (
+                partial(shards.gradient_of, task.setting, self.alpha, (shard, number)),
+                [cluster.samples[shard], cluster.splits[shard]],
             )
             for shard in cluster.filled
-        ]  # fmt: skip
-        total = cluster.submit(shards.summed, parts)
-        loss, gradient = cluster.result(total, [params, *parts], f"Iteration {number}")
+        ]
+        total, others = cluster.spread(task.params, parts, shards.summed)
+        loss, gradient = cluster.result(total, others, f"Iteration {number}")
         if perf_counter() > deadline:
             raise DeadlineError
         if np.isscalar(gradient):
@@ -323,12 +364,10 @@ class ShardedHoldout(Holdout):
     def raw_outputs(self, task):
         """Outputs for the validation rows, before their activation."""
         cluster = self.cluster
-        params = cluster.submit(given, task.current_params)
         parts = [
-            cluster.submit(
-                shards.raw_outputs_of, self.setting, samples, split, params, shard
-            )
-            for shard, (samples, split) in enumerate(self.pieces)
+            (partial(shards.raw_outputs_of, self.setting, shard), of_shard)
+            for shard, of_shard in enumerate(self.pieces)
         ]
-        found = cluster.result(parts, [params], "The validation")
+        parts, others = cluster.spread(task.current_params, parts)
+        found = cluster.result(parts, others, "The validation")
         return np.concatenate([z for z in found if z is not None])

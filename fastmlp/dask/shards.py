@@ -29,6 +29,8 @@ from fastmlp._training.checkpoint.file import fingerprint
 from fastmlp._training.regularization import smoothed
 from fastmlp._utils.threads import allowed_threads
 
+_BLOCK = 16_384  # values
+
 
 class Facts(NamedTuple):
     """What the client knows of a shard before it is prepared.
@@ -246,9 +248,38 @@ def magnitudes_of(samples):
     return tuple(float(np.nanmax(np.abs(of), initial=0)) for of in (X, samples.y))
 
 
+class Order:
+    """The order of the rows of a shard in each epoch, which follows from the first.
+
+    It keeps the last one that it was asked for, so that the next one is one shuffle.
+
+    Parameters
+    ----------
+    rows : ndarray of intp or None
+        Before any epoch.
+    state : tuple
+        Of the generator that shuffles them.
+    """
+
+    def __init__(self, rows, state):
+        self._first = self._last = (0, rows, state)
+
+    def after(self, n_epochs):
+        """The rows after so many shuffles, and the state of the generator."""
+        n, rows, state = self._last if self._last[0] <= n_epochs else self._first
+        if rows is not None and n < n_epochs:
+            rows, generator = rows.copy(), np.random.RandomState()
+            generator.set_state(state)
+            for _ in range(n_epochs - n):
+                shuffle(rows, generator)
+            state = generator.get_state()
+            self._last = (n_epochs, rows, state)
+        return rows, state
+
+
 def first_order(split, state):
-    """The order of the rows before any epoch, and the generator that shuffles it."""
-    return split[0], split[2] if state is None else state
+    """The orders of a shard."""
+    return Order(split[0], split[2] if state is None else state)
 
 
 def all_held_out(samples):
@@ -258,21 +289,9 @@ def all_held_out(samples):
     return None, np.arange(len(samples.y), dtype=np.intp), None
 
 
-def next_order(order, n_epochs):
-    """The order some epochs later."""
-    rows, state = order
-    if rows is None:
-        return order
-    rows, generator = rows.copy(), np.random.RandomState()
-    generator.set_state(state)
-    for _ in range(n_epochs):
-        shuffle(rows, generator)
-    return rows, generator.get_state()
-
-
-def state_of(order):
+def state_of(order, n_epochs):
     """The state of the generator of an order."""
-    return order[1]
+    return order.after(n_epochs)[1]
 
 
 def threads_of(n_threads):
@@ -289,19 +308,13 @@ def batch_size_of(setting, n_rows):
     return min(setting.batch_size or 200, n_rows)
 
 
-def trained(
-    setting, samples, order, vectors, n_moments, step, span, seed, seconds, where
-):
+def trained(n_epochs, n_moments, step, span, seed, where, *of_workers):
     """Train on some batches of an epoch.
 
     Parameters
     ----------
-    setting : Setting
-    samples : Samples
-    order : tuple
-        Of ``next_order``.
-    vectors : tuple of (list of ndarray, dict or None)
-        Weights, moments, and the moving average where there is one; its settings.
+    n_epochs : int
+        Shuffles of the rows.
     n_moments : int
         Those that are not among the vectors start from 0.
     step : tuple
@@ -309,22 +322,23 @@ def trained(
     span : (int, int) or None
         First batch and number of batches; None for all.
     seed : list of int or None
-    seconds : float
-        Time that is left.
     where : (int, int)
         Shard and round.
+    *of_workers : Setting, Samples, Order and tuple
+        What is on the workers. In the tuple: weights, moments, and the moving average
+        where there is one; the settings of the average; the seconds that are left.
 
     Returns
     -------
     list of ndarray, Sums
     """
     started, (shard, round_number) = perf_counter(), where
+    setting, samples, order, ((params, *rest), average, seconds) = of_workers
     with at(shard, round_number):
-        (params, *rest), average = vectors
         params, rest = params.copy(), [vector.copy() for vector in rest]
         moments = rest if average is None else rest[:-1]
         moments = moments or [np.zeros_like(params) for _ in range(n_moments)]
-        rows = order[0]
+        rows, _ = order.after(n_epochs)
         batch_size = batch_size_of(setting, len(rows))
         if span is not None:
             first, n_batches = span
@@ -360,6 +374,21 @@ def trained(
         return [params, *rest], sums
 
 
+def _mean(of_shards, shares):
+    """The mean of vectors, in blocks that stay in the cache."""
+    first, *others = of_shards
+    mean = np.empty_like(first)
+    total = np.empty(_BLOCK)
+    for at in range(0, len(mean), _BLOCK):
+        block = slice(at, at + _BLOCK)
+        of_block = total[: len(mean[block])]
+        np.multiply(first[block], shares[0], out=of_block, dtype=np.float64)
+        for share, vector in zip(shares[1:], others):
+            of_block += share * vector[block]
+        mean[block] = of_block
+    return mean
+
+
 def averaged(results):
     """The mean of the weights of the shards, by rows, in their order in float64."""
     total = sum(sums.rows_counted for _, sums in results)
@@ -367,13 +396,9 @@ def averaged(results):
     if not counted:
         return results[0]
     shares = [sums.rows_counted / total for _, sums in counted]
-    vectors = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for of_shards in zip(*(vectors for vectors, _ in counted)):
-            mean = shares[0] * of_shards[0].astype(np.float64)
-            for share, vector in zip(shares[1:], of_shards[1:]):
-                mean += share * vector
-            vectors.append(mean.astype(of_shards[0].dtype))
+        columns = zip(*(vectors for vectors, _ in counted))
+        vectors = [_mean(of_shards, shares) for of_shards in columns]
 
     def mean_of(name):
         values = [share * getattr(s, name) for share, (_, s) in zip(shares, counted)]
@@ -388,7 +413,7 @@ def averaged(results):
     )
 
 
-def gradient_of(setting, samples, split, params, alpha, where):
+def gradient_of(setting, alpha, where, samples, split, params):
     """Loss and gradient over the training rows of a shard, and their weight."""
     shard, round_number = where
     with at(shard, round_number):
@@ -421,7 +446,7 @@ def summed(results):
     return loss, gradient
 
 
-def raw_outputs_of(setting, samples, split, params, shard):
+def raw_outputs_of(setting, shard, samples, split, params):
     """Outputs before their activation for the held-out rows."""
     if samples is None:
         return None

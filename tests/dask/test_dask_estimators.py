@@ -179,3 +179,14 @@ def test_package_does_not_import_dask():
         [sys.executable, "-c", script], capture_output=True, text=True
     )
     assert 'pip install "fastmlp[dask]"' in found.stderr
+
+
+def test_partitions_of_parquet_stay_together(client, data, tmp_path):
+    X, y = data
+    names = [f"x{i}" for i in range(5)]
+    frame = pd.DataFrame(X, columns=names).assign(y=y)
+    for at in (0, 200, 400):
+        frame[at : at + 200].to_parquet(tmp_path / f"{at}.parquet")
+    frame = dd.read_parquet(tmp_path)
+    found = DaskMLPClassifier(**SHORT).fit(frame[names], frame["y"])
+    assert_same(found, DaskMLPClassifier(**SHORT).fit(*chunked(X, y, 200)))
