@@ -26,7 +26,7 @@ client = Client(LocalCluster(n_workers=2, **options))
 X = da.random.default_rng(0).normal(size=(8000, 10), chunks=(2000, 10))
 y = (X[:, 0] * X[:, 1] + X[:, 2] > 0).astype(int)
 settings = {"hidden_layer_sizes": (32,), "tol": 1e-3, "random_state": 0}
-model = DaskMLPClassifier(**settings, learning_rate_init=0.004)
+model = DaskMLPClassifier(**settings)
 model.fit(X, y)
 print(f"accuracy over the partitions: {model.score(X, y):.3f}")
 
@@ -41,8 +41,8 @@ same = np.array_equal(labels[:2000].compute(), local.predict(X[:2000].compute())
 print("the local model predicts the same:", same)
 
 # %%
-# The same passes on one machine. Four shards take a quarter of the steps in a pass, which
-# is why the rate above is four times the default.
+# The same on one machine. A batch counts the rows of a step of all shards together, so that
+# both take as many steps in a pass.
 
 alone = MLPClassifier(**settings)
 alone.fit(X.compute(), y.compute())

@@ -117,7 +117,8 @@ def test_a_task_that_raises_names_shard_and_round(data):
 
         own = Activation(forward, lambda z, a: np.ones_like(z))
         X = da.from_array(X[:290], chunks=((100, 100, 90), 5))
-        model = DaskMLPClassifier(activation=own, max_iter=2)
+        # a step of all shards takes all rows
+        model = DaskMLPClassifier(activation=own, max_iter=2, batch_size=290)
         with pytest.raises(RuntimeError, match="broken on purpose") as found:
             model.fit(X, da.from_array(y[:290], chunks=((100, 100, 90),)))
     assert "shard 2 in round 1" in " ".join(found.value.__notes__)
