@@ -2,9 +2,9 @@
 A cluster of Dask
 =================
 
-:class:`fastmlp.dask.DaskMLPClassifier` trains on data that are spread over the workers of a
-cluster. Here the cluster is two workers within this process, so that the example runs
-anywhere; on a real one only the address in ``Client`` differs.
+:class:`fastmlp.dask.DaskMLPClassifier` trains on data that are spread over the workers
+of a cluster. Here the cluster is two workers within this process, so that the example
+runs anywhere; on a real one only the address in ``Client`` differs.
 """
 
 import dask.array as da
@@ -31,8 +31,8 @@ model.fit(X, y)
 print(f"accuracy over the partitions: {model.score(X, y):.3f}")
 
 # %%
-# Predictions are lazy arrays with the chunks of X. ``to_local`` gives the model that needs
-# no cluster, with the same predictions.
+# Predictions are lazy arrays with the chunks of X. ``to_local`` gives the model that
+# needs no cluster, with the same predictions.
 
 labels = model.predict(X)
 print(labels)
@@ -41,8 +41,8 @@ same = np.array_equal(labels[:2000].compute(), local.predict(X[:2000].compute())
 print("the local model predicts the same:", same)
 
 # %%
-# The same on one machine. A batch counts the rows of a step of all shards together, so that
-# both take as many steps in a pass.
+# The same on one machine. A batch counts the rows of a step of all shards together, so
+# that both take as many steps in a pass.
 
 alone = MLPClassifier(**settings)
 alone.fit(X.compute(), y.compute())
