@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 
-import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -140,28 +139,6 @@ def _pause(dask_worker):
     """Make the worker see its memory as full."""
     dask_worker.memory_manager.memory_pause_fraction = 1e-6
     time.sleep(0.5)
-
-
-@pytest.mark.long
-def test_workers_that_memory_kills(data):
-    options = {"n_workers": 1, "memory_limit": "400MB", "processes": True}
-    options |= {"threads_per_worker": 1, "dashboard_address": ":0"}
-    config = {
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.worker.memory.monitor-interval": "10ms",
-    }
-    with dask.config.set(config), LocalCluster(**options) as made, Client(made):
-
-        def forward(z):
-            taken = []
-            while len(z) > 50:
-                taken.append(np.ones(1_000_000))
-                time.sleep(0.01)
-            return z.copy()
-
-        own = Activation(forward, lambda z, a: np.ones_like(z))
-        with pytest.raises(RuntimeError, match="died again and again"):
-            fitted(data, activation=own)
 
 
 CLIENT = """
