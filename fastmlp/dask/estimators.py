@@ -109,6 +109,8 @@ class _DaskMLP:
         RuntimeError
             If the scheduler is lost, if workers die again and again, or if they have
             another version of fastmlp.
+        MemoryError
+            If the workers pause for about a minute because their memory is full.
         """
         parameters.check_callback(callback)
         options = local_fitting.FitOptions(
