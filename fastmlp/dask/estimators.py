@@ -219,13 +219,13 @@ class DaskMLPClassifier(_DaskMLP, MLPClassifier):
         of eight or more. The rate of all solvers but sgd grows by the root of what the
         batch shrinks by. "auto" is ``min(200, n_samples)``.
     **others
-        The parameters of :class:`MLPClassifier`. ``validation_split`` and
+        The parameters of :class:`~fastmlp.MLPClassifier`. ``validation_split`` and
         ``validation_fraction`` are shares of each partition.
 
     Attributes
     ----------
     coefs_, intercepts_, classes_, loss_curve_ and others
-        Those of :class:`MLPClassifier`.
+        Those of :class:`~fastmlp.MLPClassifier`.
 
     References
     ----------
@@ -349,12 +349,12 @@ class DaskMLPRegressor(_DaskMLP, MLPRegressor):
         of eight or more. The rate of all solvers but sgd grows by the root of what the
         batch shrinks by. "auto" is ``min(200, n_samples)``.
     **others
-        The parameters of :class:`MLPRegressor`.
+        The parameters of :class:`~fastmlp.MLPRegressor`.
 
     Attributes
     ----------
     coefs_, intercepts_, loss_curve_ and others
-        Those of :class:`MLPRegressor`.
+        Those of :class:`~fastmlp.MLPRegressor`.
 
     Examples
     --------
