@@ -21,14 +21,14 @@ def fit_stochastic(task):
     return optimizer, epoch, order.current
 
 
-def begin_epochs(task, kind=Epoch):
+def begin_epochs(task, kind=None):
     """What the epochs of a task need: the optimizer, the epoch, the order of rows.
 
     Parameters
     ----------
     task : Task
-    kind : callable
-        Makes the epoch, from the arguments of Epoch.
+    kind : callable or None
+        Makes the epoch, from the arguments of Epoch; None for Epoch itself.
     """
     random_state = task.random_state
     order = ShuffledOrder(task.order(), random_state if task.plan.shuffle else None)
@@ -36,7 +36,7 @@ def begin_epochs(task, kind=Epoch):
     if task.plan.regularization.is_random and optimizer.noise_seed is None:
         optimizer.noise_seed = drawn_seed(random_state)
     task.averaging = begin_averaging(task, optimizer)
-    return optimizer, _epoch(task, optimizer, kind), order
+    return optimizer, _epoch(task, optimizer, kind or Epoch), order
 
 
 def run_epochs(task, optimizer, epoch, order):
