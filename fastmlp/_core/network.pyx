@@ -26,6 +26,25 @@ from fastmlp._core.kernels import (
     parametric_activations,
 )
 
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #include <stdint.h>
+    #if defined(__unix__) || defined(__APPLE__)
+    #include <sys/mman.h>
+    #include <unistd.h>
+    /* Asks the system to read pages from disk in the background, where they are there */
+    static void fm_ask_for(size_t address, size_t size)
+    {
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE), start = address / page * page;
+        posix_madvise((void *)start, address + size - start, POSIX_MADV_WILLNEED);
+    }
+    #else
+    static void fm_ask_for(size_t address, size_t size) { (void)address, (void)size; }
+    #endif
+    """
+    void fm_ask_for(size_t address, size_t size) nogil
+
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which few rows share the cache
 MIN_BLOCK, MAX_BLOCK = 512, 1024  # rows
@@ -314,6 +333,15 @@ cdef class Data:
             if sample_weight.shape != (self.n_samples,):
                 raise ValueError("one weight per row is needed")
             self.c.w = <const void *> address_of(sample_weight, self.dtype)
+
+    def ask_for(self, Py_ssize_t first, Py_ssize_t stop):
+        """Let the system read dense rows that may be on disk, while others are used."""
+        cdef Py_ssize_t size
+        if not 0 <= first <= stop <= self.n_samples:
+            raise ValueError(f"there are no rows {first} to {stop}")
+        if not self.c.is_sparse:
+            size = self.c.n_features * self.values.itemsize
+            fm_ask_for(<size_t> self.c.x + first * size, (stop - first) * size)
 
     def work_per_row(self, units):
         """Floating-point operations that training on one row takes, about."""

@@ -73,6 +73,7 @@ cdef class Epoch:
     cdef step_values_t values
     cdef const double *dropout          # the rates where they are constant
     cdef object owners, mean, arrays    # of what the addresses lead to
+    cdef object ask
 
     def __init__(
         self, Network net, Data data, params, moments, batch_size, alpha, n_threads=1,
@@ -231,6 +232,16 @@ cdef class Epoch:
         self.average.decay, self.average.n = decay, n_averaged
         self.mean = mean
 
+    def read_ahead(self, ask):
+        """Have somebody ask for rows that may be on disk, as runs go through the order.
+
+        Parameters
+        ----------
+        ask : callable
+            Called by a run now and then with the number of rows that are done.
+        """
+        self.ask = ask
+
     @property
     def n_averaged(self):
         """Steps that are in the moving average."""
@@ -284,6 +295,8 @@ cdef class Epoch:
         begin_batch(batch, 0, min(self.batch_size, self.n_rows))
         read_weights(batch)
         while self.rows_done < self.n_rows:
+            if self.ask is not None:
+                self.ask(self.rows_done)
             with nogil:
                 before = kernels.flush_denormals()
                 for _i in range(self.blocks_per_call):

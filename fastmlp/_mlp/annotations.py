@@ -29,6 +29,7 @@ HiddenActivations: TypeAlias = HiddenActivation | list[Any]
 Solver: TypeAlias = Literal[
     "lbfgs", "sgd", "adam", "nadam", "rmsprop", "adagrad", "lion"
 ]
+Shuffle: TypeAlias = bool | Literal["blocks"]
 BatchSize: TypeAlias = int | Literal["auto"]
 Schedule: TypeAlias = Literal[
     "constant",

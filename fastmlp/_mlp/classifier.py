@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         RandomSource,
         RandomStream,
         Scoring,
+        Shuffle,
         Solver,
         ValidationSplit,
         WeightAveraging,
@@ -119,8 +120,10 @@ class MLPClassifier(ClassPredictions, BaseMLP):
     batch_size : int or "auto", default="auto"
         Rows per step of sgd and adam; "auto" is ``min(200, n_samples)``.
 
-    shuffle : bool, default=True
+    shuffle : bool or "blocks", default=True
         Whether sgd and adam go through the rows in a new random order each epoch.
+        "blocks" takes blocks of neighbouring rows (2 ** 17 values each) in random order
+        and mixes the rows of 64 at a time: for X on disk that is larger than memory.
 
     learning_rate : str, (str, float) or callable, default="constant"
         Schedules of all stochastic solvers but adam: "constant" keeps
@@ -460,7 +463,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
-        shuffle: bool = True,
+        shuffle: Shuffle = True,
         random_state: RandomSource = None,
         tol: float = 1e-4,
         verbose: bool | int = False,

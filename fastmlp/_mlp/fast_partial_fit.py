@@ -24,7 +24,7 @@ from fastmlp._mlp.callbacks import listener_of
 from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.records import go_on, publish
 from fastmlp._training.epochs import run_epochs
-from fastmlp._training.order import RepeatedOrder, ShuffledOrder
+from fastmlp._training.order import RepeatedOrder, order_of
 from fastmlp._training.task import Task
 
 # Attributes that must be the same objects as after the call before.
@@ -155,11 +155,7 @@ class Stream:
         n_epochs = [len(entries) for entries in lists]
         self.epoch.use_data(task.data)
         try:
-            if self.repeats:
-                order = RepeatedOrder(self.order)
-            else:
-                generator = task.random_state if plan.shuffle else None
-                order = ShuffledOrder(task.order(), generator)
+            order = RepeatedOrder(self.order) if self.repeats else order_of(task)
             run_epochs(task, self.optimizer, self.epoch, order)
             task.check_finite()
         except BaseException:

@@ -120,7 +120,7 @@ RULES = {
     "learning_rate_init": [_POSITIVE],
     "power_t": [_NOT_NEGATIVE],
     "max_iter": [_AT_LEAST_ONE],
-    "shuffle": [BOOLEAN],
+    "shuffle": [BOOLEAN, one_of(("blocks",))],
     "random_state": [
         interval(Integral, 0, 2**32 - 1, "[]"),
         Rule(

@@ -39,6 +39,7 @@ def plan_of(estimator, options, n_layers):
         If parameters do not go together.
     """
     n_planned, batch_size = int(estimator.max_iter), estimator.batch_size
+    shuffle = estimator.shuffle
     return Plan(
         solver=estimator.solver,
         steps=step_settings(estimator),
@@ -46,7 +47,7 @@ def plan_of(estimator, options, n_layers):
         alpha=float(estimator.alpha),
         averaging=averaging_of(estimator),
         batch_size=None if batch_size == "auto" else int(batch_size),
-        shuffle=bool(estimator.shuffle),
+        shuffle=shuffle if shuffle == "blocks" else bool(shuffle),
         n_threads=estimator.n_threads,
         n_epochs=options.n_epochs if options.incremental else n_planned,
         n_planned=n_planned,

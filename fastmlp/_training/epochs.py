@@ -8,7 +8,7 @@ from fastmlp._training.averaging import begin_averaging
 from fastmlp._training.checkpoint.solver_states import StochasticState
 from fastmlp._training.monitor import Monitor
 from fastmlp._training.optimizers import OPTIMIZERS, restored_optimizer
-from fastmlp._training.order import ShuffledOrder
+from fastmlp._training.order import BlockOrder, order_of
 from fastmlp._training.regularization import drawn_seed
 from fastmlp._training.task import INTERRUPTED
 from fastmlp._utils.warnings import warn
@@ -31,7 +31,7 @@ def begin_epochs(task, kind=None):
         Makes the epoch, from the arguments of Epoch; None for Epoch itself.
     """
     random_state = task.random_state
-    order = ShuffledOrder(task.order(), random_state if task.plan.shuffle else None)
+    order = order_of(task)
     optimizer = _optimizer(task)
     if task.plan.regularization.is_random and optimizer.noise_seed is None:
         optimizer.noise_seed = drawn_seed(random_state)
@@ -46,6 +46,8 @@ def run_epochs(task, optimizer, epoch, order):
     if checkpoint is not None:
         state = StochasticState(monitor, order)
         checkpoint.restore(monitor, state)
+    if isinstance(order, BlockOrder):
+        epoch.read_ahead(order.ask)
     limit = None
     in_order = not plan.shuffle and task.rows is None
     try:

@@ -56,7 +56,7 @@ class Plan:
         ("ema", decay) or ("swa", start).
     batch_size : int or None
         None for at most 200 rows.
-    shuffle : bool
+    shuffle : bool or "blocks"
     n_threads : int or None
     n_epochs : int
         The most epochs, or iterations of lbfgs, of this fit.
@@ -100,7 +100,7 @@ class Plan:
     alpha: float
     averaging: tuple | None
     batch_size: int | None
-    shuffle: bool
+    shuffle: bool | str
     n_threads: int | None
     n_epochs: int
     n_planned: int

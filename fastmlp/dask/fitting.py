@@ -117,6 +117,11 @@ def _check_options(estimator, options):
             f"is taken of each partition, got {split!r:.80}. Pass X_val and y_val for "
             "rows of your choice."
         )
+    if estimator.shuffle == "blocks":
+        raise ValueError(
+            "shuffle must be a bool on Dask, where each worker holds the rows of its "
+            "partitions in memory, got 'blocks'. Pass shuffle=True."
+        )
     if (options.X_val is None) != (options.y_val is None):
         raise ValueError("X_val and y_val must be passed together.")
     if options.X_val is None and options.sample_weight_val is not None:

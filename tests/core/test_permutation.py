@@ -5,8 +5,11 @@ import pytest
 
 from fastmlp._core.permutation import shuffle
 
+# among them those around a whole number of lots of draws
+SIZES = [0, 1, 2, 3, 16, 17, 127, 128, 129, 130, 257, 1000, 65536, 65537]
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 16, 17, 1000, 65536, 65537])
+
+@pytest.mark.parametrize("n", SIZES)
 def test_shuffle_is_that_of_random_state(n):
     ours, theirs = np.random.RandomState(7), np.random.RandomState(7)
     order = np.arange(n, dtype=np.intp)[::-1].copy()

@@ -166,6 +166,8 @@ def test_parameters_and_pickles(client, data):
         model.set_params(sync_every=0).fit(X, y)
     with pytest.raises(ValueError, match="X_val and y_val for"):
         DaskMLPClassifier(validation_split=[1, 2]).fit(X, y)
+    with pytest.raises(ValueError, match="shuffle must be a bool on Dask"):
+        DaskMLPClassifier(shuffle="blocks").fit(X, y)
 
 
 def test_package_does_not_import_dask():

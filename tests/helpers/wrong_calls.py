@@ -121,7 +121,7 @@ PARAMETERS = {
     "learning_rate_init": _rule(POSITIVE, None, *NO_NUMBER),
     "power_t": _rule(NOT_NEGATIVE, None, *NO_NUMBER),
     "max_iter": _rule(AT_LEAST_ONE, None, *NO_INT),
-    "shuffle": ("a bool", NO_SWITCH),
+    "shuffle": ("a bool or a str among {'blocks'}", NO_SWITCH),
     "random_state": (
         "in the range [0, 4294967295] or a numpy RandomState instance or None",
         [-1, 2**32, 0.5, "seed", NAN, [0], THING, np.random.default_rng(0)],

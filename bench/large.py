@@ -1,0 +1,249 @@
+"""Large tables: what a row costs by their size, on disk, and with 100,000 columns.
+
+    python bench/large.py                           # 10^4 to 10^7 rows
+    python bench/large.py --mapped /var/tmp --limit 1   # X on disk, memory limited
+    python bench/large.py --one-hot                 # sparse, beside scikit-learn
+
+A time is marginal: a fit of more epochs less one of a single epoch, divided by the rows
+in between, and the least of some rounds.  Seconds are those of the processor; with X on
+disk those of a clock, as waiting counts there.  One thread on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from machine import machine, usable_cores
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+import fastmlp
+
+N_FEATURES, HIDDEN, BATCH = 50, (64, 64), 256
+SIZES = (10**4, 10**5, 10**6, 4 * 10**6, 10**7)
+SHUFFLES = (False, True, "blocks")
+ROWS_TIMED = 10**7  # in all epochs of a measurement
+PIECE = 2**18  # rows that are drawn at a time
+CATEGORIES, COLUMNS, ONE_HOT_ROWS = 10_000, 10, 10_000
+GROUPS = Path("/sys/fs/cgroup")
+
+
+def pieces(n_rows):
+    """Standard normal rows in float32, some at a time."""
+    rng = np.random.default_rng(0)
+    for start in range(0, n_rows, PIECE):
+        shape = min(PIECE, n_rows - start), N_FEATURES
+        yield rng.standard_normal(shape, dtype=np.float32)
+
+
+def table(n_rows):
+    """X and two classes."""
+    X = np.empty((n_rows, N_FEATURES), dtype=np.float32)
+    start = 0
+    for piece in pieces(n_rows):
+        X[start : start + len(piece)] = piece
+        start += len(piece)
+    return X, X[:, 0] > X[:, 1]
+
+
+def marginal(kind, X, y, n_epochs, clock, n_rounds, **params):
+    """Seconds of an epoch."""
+    seconds = {1: [], 1 + n_epochs: []}
+    for _ in range(n_rounds):
+        for max_iter, found in seconds.items():
+            model = kind(max_iter=max_iter, n_iter_no_change=10**9, tol=0, **params)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                start = clock()
+                model.fit(X, y)
+                found.append(clock() - start)
+    short, long = map(min, seconds.values())
+    return (long - short) / n_epochs
+
+
+def row_time(X, y, shuffle, n_epochs, clock, n_rounds):
+    """Nanoseconds that training on a row takes."""
+    seconds = marginal(
+        fastmlp.MLPClassifier,
+        X,
+        y,
+        n_epochs,
+        clock,
+        n_rounds,
+        hidden_layer_sizes=HIDDEN,
+        batch_size=BATCH,
+        n_threads=1,
+        random_state=0,
+        shuffle=shuffle,
+    )
+    return 1e9 * seconds / len(y)
+
+
+def print_sizes(sizes, n_rounds):
+    """The table of times by the number of rows."""
+    X, y = table(max(sizes))
+    head = " | ".join(f"shuffle={shuffle!r}" for shuffle in SHUFFLES)
+    print(f"\nns a row and epoch\n\n| rows | {head} |\n|---|{'---|' * len(SHUFFLES)}")
+    for n in sizes:
+        n_epochs = max(1, ROWS_TIMED // n)
+        figures = [
+            row_time(X[:n], y[:n], shuffle, n_epochs, time.process_time, n_rounds)
+            for shuffle in SHUFFLES
+        ]
+        print(f"| {n:,} | {' | '.join(f'{ns:.0f}' for ns in figures)} |", flush=True)
+
+
+def limited_group(limit):
+    """A new control group with so many bytes of memory, files in cache included."""
+    has_v1 = (GROUPS / "memory").is_dir()
+    group = (GROUPS / "memory" if has_v1 else GROUPS) / f"fastmlp-{os.getpid()}"
+    group.mkdir()
+    name = "memory.limit_in_bytes" if has_v1 else "memory.max"
+    (group / name).write_text(str(limit))
+    return group
+
+
+def forget(path):
+    """Let the system drop the pages of a file that it has in memory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
+
+
+def fit_mapped(path, shuffle, n_rounds):
+    """What the process with little memory does: print the time of a row as JSON."""
+    X = np.load(path, mmap_mode="r")
+    y = np.resize([True, False], len(X))
+    ns = row_time(X, y, shuffle, 1, time.perf_counter, n_rounds)
+    print(json.dumps(ns))
+
+
+def print_mapped(folder, limit, n_rounds):
+    """Times with X in memory, and mapped and twice as large as memory."""
+    n_rows = 2 * limit // (4 * N_FEATURES)
+    group = limited_group(limit)
+    print(
+        f"\n{n_rows:,} rows, {limit / 1e9:.2g} GB for process and file cache; ns a row"
+    )
+    print("\n| shuffle | in memory | on disk |\n|---|---|---|")
+    with tempfile.TemporaryDirectory(dir=folder) as inside:
+        path = Path(inside, "X.npy")
+        X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, N_FEATURES))
+        start = 0
+        for piece in pieces(n_rows):
+            X[start : start + len(piece)] = piece
+            start += len(piece)
+        X.flush()
+        in_memory = np.array(X)
+        del X
+        y = np.resize([True, False], n_rows)
+        for shuffle in (False, "blocks"):
+            clock = time.perf_counter
+            there = row_time(in_memory, y, shuffle, 1, clock, n_rounds)
+            forget(path)
+            inner = [sys.executable, __file__, "--child", str(path), repr(shuffle)]
+            enter = f'echo $$ > {group}/cgroup.procs; exec "$@"'
+            process = subprocess.Popen(
+                ["sh", "-c", enter, "sh", *inner],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            text, _ = process.communicate()
+            if process.returncode:
+                raise SystemExit(f"the process with little memory ended: {text}")
+            print(f"| {shuffle!r} | {there:.0f} | {json.loads(text):.0f} |", flush=True)
+    group.rmdir()
+
+
+def one_hot(n_rows):
+    """Rows of ten columns of 10,000 categories each, the first ones frequent."""
+    rng = np.random.default_rng(0)
+    codes = (rng.random((n_rows, COLUMNS)) ** 3 * CATEGORIES).astype(np.intp)
+    codes += np.arange(COLUMNS) * CATEGORIES
+    effects = rng.normal(size=COLUMNS * CATEGORIES)
+    starts = np.arange(0, codes.size + 1, COLUMNS)
+    values = np.ones(codes.size, dtype=np.float32)
+    X = sparse.csr_matrix(
+        (values, codes.ravel(), starts), shape=(n_rows, COLUMNS * CATEGORIES)
+    )
+    return X, effects[codes].sum(axis=1) > 0
+
+
+def print_one_hot(n_rounds):
+    """Milliseconds of a step on sparse rows, beside scikit-learn."""
+    from sklearn.neural_network import MLPClassifier
+
+    X, y = one_hot(ONE_HOT_ROWS)
+    ms = {}
+    for name, kind in (
+        ("scikit-learn", MLPClassifier),
+        ("fastmlp", fastmlp.MLPClassifier),
+    ):
+        seconds = marginal(
+            kind,
+            X,
+            y,
+            2,
+            time.process_time,
+            n_rounds,
+            hidden_layer_sizes=(64,),
+            batch_size=200,
+            random_state=0,
+        )
+        ms[name] = 1e3 * seconds / (len(y) / 200)
+    print(f"\n{X.shape[1]:,} one-hot columns, 64 units, batch 200, float32; ms a step:")
+    print(", ".join(f"{name} {value:.2f}" for name, value in ms.items()))
+    print(f"ratio {ms['scikit-learn'] / ms['fastmlp']:.1f}")
+
+
+def options(argv):
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--rows", default=",".join(map(str, SIZES)), help="sizes; default %(default)s")
+    add("--rounds", type=int, default=3, help="default 3")
+    add("--mapped", type=Path, metavar="FOLDER", help="X on disk, in this folder")
+    add("--limit", type=float, default=1.0, help="GB of memory there; default 1")
+    add("--one-hot", action="store_true", help="100,000 sparse columns")
+    add("--child", nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Measure and print."""
+    chosen = options(argv)
+    if chosen.child:
+        path, shuffle = chosen.child
+        fit_mapped(path, False if shuffle == "False" else "blocks", 1)
+        return
+    for name, fact in machine().items():
+        print(f"{name:>16}: {fact}")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, usable_cores()[-1:])
+    with threadpool_limits(1):
+        run(chosen)
+
+
+def run(chosen):
+    """Measure what was chosen."""
+    if chosen.mapped:
+        print_mapped(chosen.mapped, int(chosen.limit * 1e9), chosen.rounds)
+    elif chosen.one_hot:
+        print_one_hot(chosen.rounds)
+    else:
+        sizes = [int(float(size)) for size in chosen.rows.split(",")]
+        print_sizes(sizes, chosen.rounds)
+
+
+if __name__ == "__main__":
+    main()
