@@ -1,5 +1,7 @@
 """shuffle="blocks": blocks of neighbouring rows in random order, for X on disk."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -180,12 +182,10 @@ def test_partial_fit_and_files(small_blocks, tmp_path, random_stream):
         first.partial_fit(X, y)
     for _ in range(3):
         second.partial_fit(X, y)
-        save_model(second, tmp_path / "m.safetensors")
-        second = load_model(tmp_path / "m.safetensors")  # anew each time
-        assert second.shuffle == "blocks"
-    if random_stream == "restart":
-        np.testing.assert_array_equal(weights(first), weights(second))
-    assert np.isfinite(weights(second)).all()
+        second = pickle.loads(pickle.dumps(second))  # anew each time
+    np.testing.assert_array_equal(weights(first), weights(second))
+    save_model(first, tmp_path / "m.safetensors")
+    assert load_model(tmp_path / "m.safetensors").shuffle == "blocks"
 
 
 def test_ranks_order_their_own_rows(small_blocks):
