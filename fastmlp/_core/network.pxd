@@ -62,6 +62,7 @@ cdef class Data:
     cdef readonly object dtype, targets
     cdef object values                  # dense rows, or the stored values of CSR
     cdef tuple owners
+    cdef advise(self, Py_ssize_t first, Py_ssize_t stop, int advice)
 
 
 cdef class Layers:

@@ -33,17 +33,28 @@ cdef extern from *:
     #if defined(__unix__) || defined(__APPLE__)
     #include <sys/mman.h>
     #include <unistd.h>
-    /* Asks the system to read pages from disk in the background, where they are there */
-    static void fm_ask_for(size_t address, size_t size)
+    #define FM_NORMAL POSIX_MADV_NORMAL
+    #define FM_RANDOM POSIX_MADV_RANDOM
+    #define FM_WILLNEED POSIX_MADV_WILLNEED
+    /* Tells the system what comes of the pages of some bytes, which may be on disk */
+    static void fm_advise(size_t address, size_t size, int advice)
     {
         const size_t page = (size_t)sysconf(_SC_PAGESIZE), start = address / page * page;
-        posix_madvise((void *)start, address + size - start, POSIX_MADV_WILLNEED);
+        posix_madvise((void *)start, address + size - start, advice);
     }
     #else
-    static void fm_ask_for(size_t address, size_t size) { (void)address, (void)size; }
+    enum { FM_NORMAL, FM_RANDOM, FM_WILLNEED };
+    static void fm_advise(size_t address, size_t size, int advice)
+    {
+        (void)address, (void)size, (void)advice;
+    }
     #endif
     """
-    void fm_ask_for(size_t address, size_t size) nogil
+    enum:
+        FM_NORMAL
+        FM_RANDOM
+        FM_WILLNEED
+    void fm_advise(size_t address, size_t size, int advice) nogil
 
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which few rows share the cache
@@ -336,12 +347,23 @@ cdef class Data:
 
     def ask_for(self, Py_ssize_t first, Py_ssize_t stop):
         """Let the system read dense rows that may be on disk, while others are used."""
-        cdef Py_ssize_t size
         if not 0 <= first <= stop <= self.n_samples:
             raise ValueError(f"there are no rows {first} to {stop}")
+        self.advise(first, stop, FM_WILLNEED)
+
+    def expect(self, bint is_random):
+        """Say whether rows that were not asked for come alone or with their neighbours.
+
+        In place of the few that are missing the system would read megabytes around them.
+        """
+        self.advise(0, self.n_samples, FM_RANDOM if is_random else FM_NORMAL)
+
+    cdef advise(self, Py_ssize_t first, Py_ssize_t stop, int advice):
+        """What the system is told of dense rows."""
+        cdef Py_ssize_t size
         if not self.c.is_sparse:
             size = self.c.n_features * self.values.itemsize
-            fm_ask_for(<size_t> self.c.x + first * size, (stop - first) * size)
+            fm_advise(<size_t> self.c.x + first * size, (stop - first) * size, advice)
 
     def work_per_row(self, units):
         """Floating-point operations that training on one row takes, about."""

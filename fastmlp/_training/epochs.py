@@ -41,13 +41,24 @@ def begin_epochs(task, kind=None):
 
 def run_epochs(task, optimizer, epoch, order):
     """Train for at most the epochs of the plan."""
+    if not isinstance(order, BlockOrder):
+        _run(task, optimizer, epoch, order)
+        return
+    epoch.read_ahead(order.ask)
+    try:
+        with order.reading():
+            _run(task, optimizer, epoch, order)
+    finally:
+        epoch.read_ahead(None)
+
+
+def _run(task, optimizer, epoch, order):
+    """Train epoch by epoch, and finish the record."""
     monitor = Monitor(task, optimizer)
     plan, record, checkpoint = task.plan, task.record, task.checkpoint
     if checkpoint is not None:
         state = StochasticState(monitor, order)
         checkpoint.restore(monitor, state)
-    if isinstance(order, BlockOrder):
-        epoch.read_ahead(order.ask)
     limit = None
     in_order = not plan.shuffle and task.rows is None
     try:

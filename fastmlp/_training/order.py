@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from fastmlp._core.permutation import shuffle
@@ -78,6 +80,15 @@ class BlockOrder:
                 stop += len(rows)
             shuffle(self.current[start:stop], self.random_state)
         return self.current
+
+    @contextmanager
+    def reading(self):
+        """Let the system read no more of X than it is asked for."""
+        self.data.expect(is_random=True)
+        try:
+            yield
+        finally:
+            self.data.expect(is_random=False)
 
     def ask(self, rows_done):
         """Ask for the blocks that are mixed now and next."""

@@ -116,8 +116,10 @@ def test_a_fit_asks_for_every_block(small_blocks, monkeypatch):
 def test_rows_to_ask_for_are_checked():
     X, y = make_data(20)
     data = Data(X, y.astype(np.float32)[:, None])
-    data.ask_for(0, 20)
-    Data(sparse.csr_matrix(X)).ask_for(0, 20)
+    for rows in (data, Data(sparse.csr_matrix(X))):
+        rows.expect(is_random=True)
+        rows.ask_for(0, 20)
+        rows.expect(is_random=False)
     with pytest.raises(ValueError, match="no rows 3 to 21"):
         data.ask_for(3, 21)
 
