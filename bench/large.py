@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 import fastmlp
 
 N_FEATURES, HIDDEN, BATCH = 50, (64, 64), 256
+MAPPED_FEATURES, MAPPED_HIDDEN = 200, (256, 256)  # enough work a byte for a disk
 SIZES = (10**4, 10**5, 10**6, 4 * 10**6, 10**7)
 SHUFFLES = (False, True, "blocks")
 ROWS_TIMED = 10**7  # in all epochs of a measurement
@@ -37,11 +38,11 @@ CATEGORIES, COLUMNS, ONE_HOT_ROWS = 10_000, 10, 10_000
 GROUPS = Path("/sys/fs/cgroup")
 
 
-def pieces(n_rows):
+def pieces(n_rows, n_features):
     """Standard normal rows in float32, some at a time."""
     rng = np.random.default_rng(0)
     for start in range(0, n_rows, PIECE):
-        shape = min(PIECE, n_rows - start), N_FEATURES
+        shape = min(PIECE, n_rows - start), n_features
         yield rng.standard_normal(shape, dtype=np.float32)
 
 
@@ -49,7 +50,7 @@ def table(n_rows):
     """X and two classes."""
     X = np.empty((n_rows, N_FEATURES), dtype=np.float32)
     start = 0
-    for piece in pieces(n_rows):
+    for piece in pieces(n_rows, N_FEATURES):
         X[start : start + len(piece)] = piece
         start += len(piece)
     return X, X[:, 0] > X[:, 1]
@@ -70,7 +71,7 @@ def marginal(kind, X, y, n_epochs, clock, n_rounds, **params):
     return (long - short) / n_epochs
 
 
-def row_time(X, y, shuffle, n_epochs, clock, n_rounds):
+def row_time(X, y, shuffle, n_epochs, clock, n_rounds, hidden=HIDDEN):
     """Nanoseconds that training on a row takes."""
     seconds = marginal(
         fastmlp.MLPClassifier,
@@ -79,7 +80,7 @@ def row_time(X, y, shuffle, n_epochs, clock, n_rounds):
         n_epochs,
         clock,
         n_rounds,
-        hidden_layer_sizes=HIDDEN,
+        hidden_layer_sizes=hidden,
         batch_size=BATCH,
         n_threads=1,
         random_state=0,
@@ -124,13 +125,13 @@ def fit_mapped(path, shuffle, n_rounds):
     """What the process with little memory does: print the time of a row as JSON."""
     X = np.load(path, mmap_mode="r")
     y = np.resize([True, False], len(X))
-    ns = row_time(X, y, shuffle, 1, time.perf_counter, n_rounds)
+    ns = row_time(X, y, shuffle, 1, time.perf_counter, n_rounds, MAPPED_HIDDEN)
     print(json.dumps(ns))
 
 
 def print_mapped(folder, limit, n_rounds):
     """Times with X in memory, and mapped and twice as large as memory."""
-    n_rows = 2 * limit // (4 * N_FEATURES)
+    n_rows = 2 * limit // (4 * MAPPED_FEATURES)
     group = limited_group(limit)
     print(
         f"\n{n_rows:,} rows, {limit / 1e9:.2g} GB for process and file cache; ns a row"
@@ -138,9 +139,9 @@ def print_mapped(folder, limit, n_rounds):
     print("\n| shuffle | in memory | on disk |\n|---|---|---|")
     with tempfile.TemporaryDirectory(dir=folder) as inside:
         path = Path(inside, "X.npy")
-        X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, N_FEATURES))
+        X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, MAPPED_FEATURES))
         start = 0
-        for piece in pieces(n_rows):
+        for piece in pieces(n_rows, MAPPED_FEATURES):
             X[start : start + len(piece)] = piece
             start += len(piece)
         X.flush()
@@ -149,7 +150,7 @@ def print_mapped(folder, limit, n_rounds):
         y = np.resize([True, False], n_rows)
         for shuffle in (False, "blocks"):
             clock = time.perf_counter
-            there = row_time(in_memory, y, shuffle, 1, clock, n_rounds)
+            there = row_time(in_memory, y, shuffle, 1, clock, n_rounds, MAPPED_HIDDEN)
             forget(path)
             inner = [sys.executable, __file__, "--child", str(path), repr(shuffle)]
             enter = f'echo $$ > {group}/cgroup.procs; exec "$@"'
