@@ -6,7 +6,7 @@
 
 A time is marginal: a fit of more epochs less one of a single epoch, divided by the rows
 in between, and the least of some rounds.  Seconds are those of the processor; with X on
-disk those of a clock, as waiting counts there.  One thread on one core.
+disk those of a clock stand before them, as waiting counts there.  One thread, one core.
 """
 
 from __future__ import annotations
@@ -56,29 +56,33 @@ def table(n_rows):
     return X, X[:, 0] > X[:, 1]
 
 
-def marginal(kind, X, y, n_epochs, clock, n_rounds, **params):
-    """Seconds of an epoch."""
+def now():
+    """Seconds of a clock and of the processor."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def marginal(kind, X, y, n_epochs, n_rounds, **params):
+    """Seconds of an epoch, by a clock and of the processor."""
     seconds = {1: [], 1 + n_epochs: []}
     for _ in range(n_rounds):
         for max_iter, found in seconds.items():
             model = kind(max_iter=max_iter, n_iter_no_change=10**9, tol=0, **params)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                start = clock()
+                start = now()
                 model.fit(X, y)
-                found.append(clock() - start)
-    short, long = map(min, seconds.values())
+                found.append(now() - start)
+    short, long = (np.min(found, axis=0) for found in seconds.values())
     return (long - short) / n_epochs
 
 
-def row_time(X, y, shuffle, n_epochs, clock, n_rounds, hidden=HIDDEN):
-    """Nanoseconds that training on a row takes."""
+def row_time(X, y, shuffle, n_epochs, n_rounds, hidden=HIDDEN):
+    """Nanoseconds that training on a row takes, by a clock and of the processor."""
     seconds = marginal(
         fastmlp.MLPClassifier,
         X,
         y,
         n_epochs,
-        clock,
         n_rounds,
         hidden_layer_sizes=hidden,
         batch_size=BATCH,
@@ -97,7 +101,7 @@ def print_sizes(sizes, n_rounds):
     for n in sizes:
         n_epochs = max(1, ROWS_TIMED // n)
         figures = [
-            row_time(X[:n], y[:n], shuffle, n_epochs, time.process_time, n_rounds)
+            row_time(X[:n], y[:n], shuffle, n_epochs, n_rounds)[1]
             for shuffle in SHUFFLES
         ]
         print(f"| {n:,} | {' | '.join(f'{ns:.0f}' for ns in figures)} |", flush=True)
@@ -125,14 +129,22 @@ def fit_mapped(path, shuffle, n_rounds):
     """What the process with little memory does: print the time of a row as JSON."""
     X = np.load(path, mmap_mode="r")
     y = np.resize([True, False], len(X))
-    ns = row_time(X, y, shuffle, 1, time.perf_counter, n_rounds, MAPPED_HIDDEN)
-    print(json.dumps(ns))
+    ns = row_time(X, y, shuffle, 1, n_rounds, MAPPED_HIDDEN)
+    print(json.dumps(ns.tolist()))
 
 
 def print_mapped(folder, limit, n_rounds):
     """Times with X in memory, and mapped and twice as large as memory."""
-    n_rows = 2 * limit // (4 * MAPPED_FEATURES)
     group = limited_group(limit)
+    try:
+        print_in_group(group, folder, limit, n_rounds)
+    finally:
+        group.rmdir()
+
+
+def print_in_group(group, folder, limit, n_rounds):
+    """The table of `print_mapped`: of a clock, and of the processor in brackets."""
+    n_rows = 2 * limit // (4 * MAPPED_FEATURES)
     print(
         f"\n{n_rows:,} rows, {limit / 1e9:.2g} GB for process and file cache; ns a row"
     )
@@ -149,8 +161,7 @@ def print_mapped(folder, limit, n_rounds):
         del X
         y = np.resize([True, False], n_rows)
         for shuffle in (False, "blocks"):
-            clock = time.perf_counter
-            there = row_time(in_memory, y, shuffle, 1, clock, n_rounds, MAPPED_HIDDEN)
+            there = row_time(in_memory, y, shuffle, 1, n_rounds, MAPPED_HIDDEN)
             forget(path)
             inner = [sys.executable, __file__, "--child", str(path), repr(shuffle)]
             enter = f'echo $$ > {group}/cgroup.procs; exec "$@"'
@@ -162,8 +173,8 @@ def print_mapped(folder, limit, n_rounds):
             text, _ = process.communicate()
             if process.returncode:
                 raise SystemExit(f"the process with little memory ended: {text}")
-            print(f"| {shuffle!r} | {there:.0f} | {json.loads(text):.0f} |", flush=True)
-    group.rmdir()
+            cells = [f"{ns[0]:.0f} ({ns[1]:.0f})" for ns in (there, json.loads(text))]
+            print(f"| {shuffle!r} | {' | '.join(cells)} |", flush=True)
 
 
 def one_hot(n_rows):
@@ -195,13 +206,12 @@ def print_one_hot(n_rounds):
             X,
             y,
             2,
-            time.process_time,
             n_rounds,
             hidden_layer_sizes=(64,),
             batch_size=200,
             random_state=0,
         )
-        ms[name] = 1e3 * seconds / (len(y) / 200)
+        ms[name] = 1e3 * seconds[1] / (len(y) / 200)
     print(f"\n{X.shape[1]:,} one-hot columns, 64 units, batch 200, float32; ms a step:")
     print(", ".join(f"{name} {value:.2f}" for name, value in ms.items()))
     print(f"ratio {ms['scikit-learn'] / ms['fastmlp']:.1f}")
