@@ -36,10 +36,11 @@ cdef extern from *:
     #define FM_NORMAL POSIX_MADV_NORMAL
     #define FM_RANDOM POSIX_MADV_RANDOM
     #define FM_WILLNEED POSIX_MADV_WILLNEED
-    /* Tells the system what comes of the pages of some bytes, which may be on disk */
+    /* Tells the system what comes of pages, which may be on disk */
     static void fm_advise(size_t address, size_t size, int advice)
     {
-        const size_t page = (size_t)sysconf(_SC_PAGESIZE), start = address / page * page;
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        const size_t start = address / page * page;
         posix_madvise((void *)start, address + size - start, advice);
     }
     #else
@@ -354,7 +355,7 @@ cdef class Data:
     def expect(self, bint is_random):
         """Say whether rows that were not asked for come alone or with their neighbours.
 
-        In place of the few that are missing the system would read megabytes around them.
+        In place of a few that are missing the system would read megabytes.
         """
         self.advise(0, self.n_samples, FM_RANDOM if is_random else FM_NORMAL)
 

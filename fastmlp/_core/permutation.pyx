@@ -5,7 +5,7 @@
 # b) To shuffle an order in place is to shuffle positions and to index the order by
 #    them: the same swaps, and no array beside it.
 # c) Draws do not depend on the order, so some come before their swaps, and the places
-#    they lead to are fetched into the cache meanwhile: an order of 10^7 rows is not there.
+#    they lead to are fetched into the cache meanwhile: 10^7 rows are not there.
 # d) The generator is called through the table of functions that NumPy offers to
 #    extensions (numpy.random, "bitgen_t"), under the generator's lock.
 
