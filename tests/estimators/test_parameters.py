@@ -59,7 +59,9 @@ def test_constraints_are_of_scikit_learns_kinds():
     )
     assert isinstance(solver, StrOptions) and "nadam" in solver.options
     assert isinstance(alpha, Interval) and alpha.left == 0 and alpha.closed == "left"
-    assert MLPClassifier._parameter_constraints["shuffle"] == ["boolean"]
+    assert MLPClassifier._parameter_constraints["warm_start"] == ["boolean"]
+    is_bool, blocks = MLPClassifier._parameter_constraints["shuffle"]
+    assert is_bool == "boolean" and blocks.options == {"blocks"}
 
 
 def test_validate_params_and_a_subclass_with_its_own():
