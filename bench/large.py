@@ -164,6 +164,7 @@ def print_in_group(group, folder, limit, n_rounds):
             there = row_time(in_memory, y, shuffle, 1, n_rounds, MAPPED_HIDDEN)
             forget(path)
             inner = [sys.executable, __file__, "--child", str(path), repr(shuffle)]
+            inner += ["--rounds", str(n_rounds)]
             enter = f'echo $$ > {group}/cgroup.procs; exec "$@"'
             process = subprocess.Popen(
                 ["sh", "-c", enter, "sh", *inner],
@@ -235,7 +236,8 @@ def main(argv=None):
     chosen = options(argv)
     if chosen.child:
         path, shuffle = chosen.child
-        fit_mapped(path, False if shuffle == "False" else "blocks", 1)
+        is_plain = shuffle == repr(False)
+        fit_mapped(path, False if is_plain else "blocks", chosen.rounds)
         return
     for name, fact in machine().items():
         print(f"{name:>16}: {fact}")
