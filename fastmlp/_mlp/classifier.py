@@ -446,6 +446,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
 
     _parameter_rules = parameters.CLASSIFIER_RULES | parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
+    _total = None  # sums arrays over the processes of a fit, as that begins
 
     @suggests_keywords
     def __init__(
@@ -557,6 +558,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
                 self._label_binarizer.y_type_.startswith("multilabel"),
                 y,
                 sample_weight,
+                self._total,
             )
         return super()._row_weights(y, sample_weight, dtype)
 

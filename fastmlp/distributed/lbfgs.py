@@ -10,12 +10,13 @@ import numpy as np
 
 from fastmlp._core.batch import DeadlineError
 from fastmlp._training.lbfgs import Objective, fit_lbfgs
+from fastmlp.distributed.holdout import answers
 
 
 class SharedObjective(Objective):
     """The loss over the rows of all ranks.
 
-    Rank 0 evaluates it, the others ``follow``.
+    Rank 0 calls it, which lets the others ``evaluate`` their parts.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class SharedObjective(Objective):
         self.group = group
         if not group.is_leader:
             self.alpha = 0.0  # the penalty counts once
-        weight = task.samples.weight
+        weight = task.samples.part(task.rows).weight
         self.weight = task.n_rows[task.rank]
         if weight is not None:
             self.weight = float(weight.sum(dtype=np.float64))
@@ -38,16 +39,10 @@ class SharedObjective(Objective):
         """The loss over all ranks, as rank 0; puts its gradient in place."""
         if perf_counter() > deadline:
             raise DeadlineError
-        self.group.share(())
-        return self._evaluate()
+        self.group.share(("evaluate",))
+        return self.evaluate()
 
-    def follow(self):
-        """Evaluate as rank 0 says; returns its last word, which is no command."""
-        while isinstance(command := self.group.share()[0], tuple):
-            self._evaluate()
-        return command
-
-    def _evaluate(self):
+    def evaluate(self):
         """Add up the means of all ranks, each times its weight."""
         group, gradient = self.group, self.gradient
         group.take_from_leader(self.weights)
@@ -68,4 +63,5 @@ def lead_lbfgs(task, group):
 
 def follow_lbfgs(task, group):
     """Train by L-BFGS as another rank; returns the last word of rank 0."""
-    return SharedObjective(group, task).follow()
+    evaluate = SharedObjective(group, task).evaluate
+    return group.follow({"evaluate": evaluate, **answers(task)})
