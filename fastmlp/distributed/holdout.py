@@ -69,12 +69,21 @@ class SharedHoldout(Holdout):
         """Outputs for the rows of all ranks, as rank 0; the others ``answer``."""
         params = task.current_params
         self.group.share(("judge", params))
-        return np.concatenate(self.answer(task.network, params))
+        outputs = self.answer(task.network, params)
+        if any(z is None for z in outputs):
+            raise KeyboardInterrupt
+        return np.concatenate(outputs)
 
     def answer(self, network, params):
-        """The outputs of each rank for its rows, before their activation."""
+        """The outputs of each rank for its rows, before their activation.
+
+        Those of a rank that Ctrl-C has interrupted are None: rank 0 then ends the fit.
+        """
         layers = network.layers(params)
-        z = predict(network, self.data, layers, self.rows, activated=False)
+        try:
+            z = predict(network, self.data, layers, self.rows, activated=False)
+        except KeyboardInterrupt:
+            z = None
         return self.group.share(z)
 
 

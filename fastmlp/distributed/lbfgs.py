@@ -43,17 +43,28 @@ class SharedObjective(Objective):
         return self.evaluate()
 
     def evaluate(self):
-        """Add up the means of all ranks, each times its weight."""
+        """Add up the means of all ranks, each times its weight.
+
+        Ctrl-C on any rank is one on rank 0.
+        """
         group, gradient = self.group, self.gradient
+        if group.size == 1:
+            return self.batch.loss_gradient(self.alpha)
         group.take_from_leader(self.weights)
         with group.summing(len(gradient), np.float64):
-            loss = self.batch.loss_gradient(self.alpha)
-            if group.size > 1:
+            try:
+                loss = self.batch.loss_gradient(self.alpha)
+            except KeyboardInterrupt:
+                sums = group.sum_over_ranks(is_interrupted=True)
+            else:
                 scaled = gradient * np.float64(self.weight)
                 sums = group.sum_over_ranks(scaled, self.weight, loss * self.weight)
-                gradient[:] = sums.gradient / sums.weight
-                loss = sums.loss / sums.weight
-        return loss
+        if sums.is_interrupted:
+            if group.is_leader:
+                raise KeyboardInterrupt
+            return None
+        gradient[:] = sums.gradient / sums.weight
+        return sums.loss / sums.weight
 
 
 def lead_lbfgs(task, group):

@@ -109,21 +109,6 @@ def test_more_batches_than_rows_of_a_rank():
     assert models[0].t_ == 3 * len(X)
 
 
-def test_early_stopping_follows_rank_0():
-    X, y, _ = make_data()
-    model = MLPClassifier(
-        (8,), random_state=0, early_stopping=True, n_iter_no_change=3, max_iter=100
-    )
-    seen = []
-    models = fit_ranks(
-        model, X, y, parts_of(len(X), 2), X_val=X, y_val=y, callback=seen.append
-    )
-    assert models[0].stop_reason_ == models[1].stop_reason_ == "early_stopping"
-    assert len(seen) == models[1].n_iter_
-    assert models[1].validation_scores_ == models[0].validation_scores_
-    np.testing.assert_array_equal(flat(models[0]), flat(models[1]))
-
-
 def test_divergence_goes_back_on_all_ranks():
     X, _, y = make_data()
     model = MLPRegressor(
@@ -137,15 +122,6 @@ def test_divergence_goes_back_on_all_ranks():
     models = fit_ranks(model, X, y, parts_of(len(X), 2))
     assert np.isfinite(flat(models[0])).all()
     np.testing.assert_array_equal(flat(models[0]), flat(models[1]))
-
-
-def test_max_time_stops_all_ranks():
-    X, y, _ = make_data()
-    model = MLPClassifier(
-        (8,), random_state=0, max_iter=10**6, max_time=0.3, n_iter_no_change=10**9
-    )
-    models = fit_ranks(model, X, y, parts_of(len(X), 2))
-    assert models[1].stop_reason_ == "max_time"
 
 
 def test_warm_start_goes_on():
