@@ -30,9 +30,7 @@ def positive_weights(weights, n_labels, is_multilabel):
     return tuple(float(weight) for weight in weights)
 
 
-def expanded(
-    class_weight, classes, is_multilabel, codes, sample_weight, total=None
-):
+def expanded(class_weight, classes, is_multilabel, codes, sample_weight, total=None):
     """The weights of the rows times those of their classes, in float64.
 
     Parameters

@@ -36,7 +36,10 @@ def joined(parts):
     if any(part.weight is not None for part in parts):
         ones = (np.ones(len(part.y), y.dtype) for part in parts)
         weight = np.concatenate(
-            [one if part.weight is None else part.weight for one, part in zip(ones, parts)]
+            [
+                one if part.weight is None else part.weight
+                for one, part in zip(ones, parts)
+            ]
         )
     return Samples(X, y, weight)
 

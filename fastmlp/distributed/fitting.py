@@ -118,9 +118,9 @@ def fit_distributed(
     take the statistics of the rows of all ranks, ``class_weight="balanced"`` their
     counts of the classes.
 
-    With ``early_stopping`` or ``validation_split`` each rank holds out that share of its
-    rows (or, of an array or a splitter, those rows), and the score is that of all of
-    them. Each rank predicts its own; targets and outputs are gathered, and features
+    With ``early_stopping`` or ``validation_split`` each rank holds out that share of
+    its rows (or, of an array or a splitter, those rows), and the score is that of all
+    of them. Each rank predicts its own; targets and outputs are gathered, and features
     where another ``scoring`` needs them.
 
     Examples

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fastmlp import Loss, MLPClassifier, MLPRegressor, TabularMLPRegressor
+from fastmlp import Loss, MLPRegressor, TabularMLPRegressor
 from fastmlp.distributed import RankError, fit_distributed, holdout, run_loopback
 
 SIZE, FAULTY = 3, 1

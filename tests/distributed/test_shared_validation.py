@@ -136,9 +136,7 @@ def test_ranks_hold_out_rows_of_their_own_draw():
 def test_passed_data_take_the_place_of_a_split():
     X, y, _ = make_data()
     model = MLPClassifier((8,), random_state=0, early_stopping=True, max_iter=5)
-    models = fit_ranks(
-        model, X, y, parts_of(len(X), 2), X_val=X[:50], y_val=y[:50]
-    )
+    models = fit_ranks(model, X, y, parts_of(len(X), 2), X_val=X[:50], y_val=y[:50])
     assert models[1].t_ == 5 * len(X)
 
 
