@@ -88,6 +88,6 @@ class SharedHoldout(Holdout):
 
 
 def answers(task):
-    """What another rank than 0 does when rank 0 judges, by the name of the command."""
+    """The action of another rank than 0 when rank 0 judges, by its command."""
     holdout = task.holdout
     return {} if holdout is None else {"judge": partial(holdout.answer, task.network)}

@@ -35,7 +35,7 @@ class RefusedError(Exception):
 
 
 class UnknownFunctionError(RefusedError):
-    """What was done to the outputs of a layer is no activation."""
+    """The function on the outputs of a layer is no activation."""
 
 
 class Affine(NamedTuple):
@@ -76,7 +76,7 @@ class _Layer(NamedTuple):
 
 
 class Signal:
-    """What the rows of the input have become.
+    """The rows of the input, as the nodes so far have changed them.
 
     Parameters
     ----------
