@@ -248,8 +248,8 @@ def text_of_times(figures, found, model):
     return "\n".join(lines)
 
 
-def picture(model, path):
-    """Draw the speed-up of the model."""
+def picture(figures, model, path):
+    """Draw the speed-up of the model, and that of two workers as it was measured."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -259,8 +259,12 @@ def picture(model, path):
     n = list(model)
     ax.plot(n, n, color="0.7", label="ideal")
     ax.plot(n, [model[1] / model[k] for k in n], "o--", label="model, not measured")
+    speed_ups = [1, figures["wall_1"] / figures["wall_2"]]
+    ax.plot([1, 2], speed_ups, "s", color="black", label="measured")
     ax.set_xscale("log", base=2)
     ax.set_yscale("log", base=2)
+    ax.set_xticks(n, n)
+    ax.set_yticks(n, n)
     ax.set_xlabel("workers")
     ax.set_ylabel("speed-up of a pass")
     ax.legend()
@@ -297,7 +301,7 @@ def main(argv=None):
         print(text_of_times(figures, found, model))
         results.update(times=figures, crossover=found, model=model)
         if chosen.plot and importlib.util.find_spec("matplotlib") is not None:
-            picture(model, chosen.plot)
+            picture(figures, model, chosen.plot)
     if chosen.results:
         chosen.results.write_text(json.dumps(results, indent=1))
     return 0

@@ -97,5 +97,5 @@ def test_text_and_picture(tmp_path):
     model = scale.modelled(figures, 10_000)
     text = scale.text_of_times(figures, {1000: {"threads": 1, "workers": 2}}, model)
     assert "efficiency 0.83" in text and "not measured" in text
-    scale.picture(model, tmp_path / "a.png")
+    scale.picture(figures, model, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
