@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from cells import IRIS
+from front_end import Judge
 from limit import epoch_flops, epoch_limit, step_limit
 from machine import usable_cores
 from opponents import CHECKED_ITERATIONS, REFERENCE, SUBJECT, competes
@@ -91,7 +92,7 @@ class Contest:
 
     def __init__(self, names, threads, rounds, target):
         self.rounds, self.target = rounds, target
-        self.processes, self.facts = {}, {}
+        self.processes, self.facts, self.judge = {}, {}, Judge()
         for name, n in ((name, n) for name in names for n in threads):
             process = Process(name, n)
             try:
@@ -117,7 +118,9 @@ class Contest:
 
     def calibrate(self):
         """The constants of the machine, in the process of the subject."""
-        return self.subject().ask("calibrate")
+        constants = self.subject().ask("calibrate")
+        self.judge.is_shared([constants["front_end"]])  # the first of its rates
+        return constants
 
     def run(self, cell, dtype, constants):
         """Time a cell; its facts as they go to JSON."""
@@ -151,7 +154,7 @@ class Contest:
         try:
             facts = self.processes[name, threads].ask("prepare", cell, dtype)
         except ContestantError as error:
-            return {**entry, "error": str(error), "loss": None, "ms": []}
+            return {**entry, "error": str(error), "loss": None, "ms": [], "shared": []}
         seconds = facts["seconds_per_epoch"]
         more, repeats = math.ceil(self.target / seconds), 1
         few = 1 if facts["has_fixed_cost"] else 0
@@ -169,16 +172,19 @@ class Contest:
                 few, many = entry["epochs"]
                 process = self.processes[entry["contestant"], entry["threads"]]
                 try:
-                    pair = {"few": {"seconds": 0.0, "cpu": 0.0}}
+                    pair = {"few": {"seconds": 0.0, "cpu": 0.0, "front_end": []}}
                     if few:
                         pair["few"] = process.ask("train", few, entry["repeats"])
                     pair["many"] = process.ask("train", many, entry["repeats"])
                 except ContestantError as error:
                     entry["error"] = str(error)
                     continue
+                rates = pair["few"]["front_end"] + pair["many"]["front_end"]
+                pair["shared"] = self.judge.is_shared(rates)
                 entry["rounds"].append(pair)
         for entry in entries:
             few, many = entry["epochs"]
+            entry["shared"] = [pair["shared"] for pair in entry["rounds"]]
             for kind, key in (("ms", "seconds"), ("cpu_ms", "cpu")):
                 entry[kind] = [
                     1e3 * (pair["many"][key] - pair["few"][key]) / (many - few)
@@ -226,17 +232,35 @@ def import_seconds(rounds):
     return [float(run.stdout) for run in runs][1:]
 
 
-def median_ms(entry):
-    """The median over the rounds, or infinity where there are none."""
-    return median(entry["ms"]) if entry["ms"] else math.inf
+def ms_of(entry, shared=None):
+    """The times of the rounds that were alone, or shared; None for all."""
+    return [
+        ms
+        for ms, was_shared in zip(entry["ms"], entry["shared"], strict=True)
+        if shared is None or was_shared == shared
+    ]
 
 
-def ratio_of_rounds(theirs, ours):
+def median_ms(entry, shared=None):
+    """The median over these rounds, or infinity where there are none."""
+    return median(ms_of(entry, shared) or [math.inf])
+
+
+def ratio_of_rounds(theirs, ours, shared):
     """The time of an entry over that of another: the median of those of the rounds.
 
-    Where a round is lost in the noise, it is that of the medians.
+    Of the rounds in which both were alone, or both shared; None without any. Where one
+    of them is lost in the noise, it is that of the medians.
     """
-    pairs = list(zip(theirs["ms"], ours["ms"], strict=True))
+    pairs = [
+        (a, b)
+        for a, b, *were_shared in zip(
+            theirs["ms"], ours["ms"], theirs["shared"], ours["shared"], strict=True
+        )
+        if were_shared == [shared, shared]
+    ]
+    if not pairs:
+        return None
     if min(map(min, pairs)) <= 0:
-        return median_ms(theirs) / median_ms(ours)
+        return median_ms(theirs, shared) / median_ms(ours, shared)
     return median(a / b for a, b in pairs)

@@ -9,19 +9,21 @@ MARKS = "osD^v"
 def plot(rows, rivals, path):
     """Write a PNG: how many times as long as fastmlp each opponent takes.
 
-    A panel for each precision and number of threads; red marks where fastmlp loses.
+    A panel for each precision and number of threads, alone and shared; red marks where
+    fastmlp loses.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = sorted({(row.threads, row.dtype) for row in rows})
+    panels = sorted({(row.shared, row.threads, row.dtype) for row in rows})
     names = list(dict.fromkeys(row.name for row in rows))
     height = 1.5 + 0.3 * len(names)
     figure = Figure(figsize=(1 + 5 * len(panels), height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for ax, (threads, dtype) in zip(axes, panels):
-        part = [r for r in rows if (r.threads, r.dtype) == (threads, dtype)]
+    for ax, panel in zip(axes, panels):
+        shared, threads, dtype = panel
+        part = [r for r in rows if (r.shared, r.threads, r.dtype) == panel]
         ax.axvline(1, color="black", linewidth=1)
         for i, rival in enumerate(rivals):
             points = [
@@ -38,7 +40,8 @@ def plot(rows, rivals, path):
             if row.void:
                 ax.text(1, names.index(row.name), " void", color=SLOWER, va="center")
         ax.set_xscale("log")
-        ax.set_title(f"{dtype}, {threads} thread" + "s" * (threads > 1))
+        title = f"{dtype}, {threads} thread" + "s" * (threads > 1)
+        ax.set_title(title + ", core shared" * shared)
         ax.set_xlabel("time of the opponent / time of fastmlp")
         ax.grid(axis="x", which="both", alpha=0.3)
     axes[0].set_yticks(range(len(names)), names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from bars import MEANS
 from opponents import RIVALS
 from summary import mean_and_worst
@@ -10,6 +12,7 @@ COLUMNS = [
     ("cell", 13), ("dtype", 8), ("thr", 4), ("ms/epoch", 10), ("us/step", 10),
     ("GF/s", 7), ("limit us", 10), ("% lim", 6), ("over us", 9),
 ]  # fmt: skip
+SHARED = "s"  # beside the threads: the core was shared
 
 
 def header(rivals):
@@ -27,13 +30,13 @@ def line(row, rivals):
     fields = [
         row.name,
         row.dtype,
-        f"x{row.threads}",
+        f"x{row.threads}{SHARED if row.shared else ''}",
         f"{row.ms:.4g}",
         f"{row.us_per_step:.2f}",
         f"{row.gflops:.1f}",
         f"{row.limit_us:.2f}",
-        f"{100 * row.efficiency:.0f}",
-        f"{row.overhead_us:.2f}",
+        "-" if row.shared else f"{100 * row.efficiency:.0f}",
+        "-" if row.shared else f"{row.overhead_us:.2f}",
     ]
     text = "".join(
         f"{field:{'<' if i < 2 else '>'}{width}}"
@@ -79,18 +82,23 @@ def warm_ups(results):
 def means(rows):
     """Geometric means and worst cells, per precision, threads and opponent."""
     lines = ["geometric mean of the ratios, and the worst cell:"]
-    for threads in sorted({row.threads for row in rows}):
-        for dtype in MEANS:
-            part = [r for r in rows if r.threads == threads and r.dtype == dtype]
-            for rival in (*RIVALS, None):
-                found = mean_and_worst(part, rival)
-                if found is None:
-                    continue
-                mean, (low, row), n = found
-                lines.append(
-                    f"  {dtype} x{threads} against {rival or 'the best of each':16}"
-                    f"{mean:8.2f}   worst {low:.2f} ({row.name}), {n} cells"
-                )
+    kinds = sorted({(row.shared, row.threads) for row in rows})
+    for (shared, threads), dtype in product(kinds, MEANS):
+        part = [
+            row
+            for row in rows
+            if (row.shared, row.threads, row.dtype) == (shared, threads, dtype)
+        ]
+        where = ", core shared" if shared else ""
+        for rival in (*RIVALS, None):
+            found = mean_and_worst(part, rival)
+            if found is None:
+                continue
+            mean, (low, row), n = found
+            lines.append(
+                f"  {dtype} x{threads} against {rival or 'the best of each':16}"
+                f"{mean:8.2f}   worst {low:.2f} ({row.name}), {n} cells{where}"
+            )
     slower = [row for row in rows if row.best and row.ratios[row.best] < 1]
     valid = [row for row in rows if row.best]
     lines.append(f"slower than the best opponent: {len(slower)} of {len(valid)} rows")
@@ -121,6 +129,8 @@ def constants(calibration):
         f"read bandwidth, GB/s: {speeds} (caches of {sizes}; memory)",
         f"permutation: {calibration['shuffle']:.1f} ns per row, not in the limit",
     ]
+    if calibration["front_end"] is not None:
+        lines.append(f"front end: {calibration['front_end']:.1f} instructions a cycle")
     for dtype, ours in calibration["by_dtype"].items():
         parts = [f"{dtype}: {ours['peak']:.1f} GF/s in {ours['lanes']} lanes; ns of"]
         for kind, unit in (
@@ -139,3 +149,14 @@ def drift(before, after):
         change = after["by_dtype"][dtype]["peak"] / ours["peak"] - 1
         lines.append(f"peak at the end, {dtype}: {100 * change:+.1f} %")
     return lines
+
+
+def sharing(rows):
+    """How many rows are of shared cores, and what that means."""
+    n_shared = sum(1 for row in rows if row.shared)
+    if not n_shared:
+        return ["no slice was shared with a busy hyperthread"]
+    return [
+        f"{n_shared} of {len(rows)} rows (marked {SHARED}) are of slices in which a "
+        "busy hyperthread shared the core; they have no share of the limit",
+    ]

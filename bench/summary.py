@@ -46,7 +46,8 @@ class Row(NamedTuple):
 
     ``ratios`` has the rivals that are valid: their time over that of the subject.
     Each may use fewer threads where that is faster for it.  ``speed_up`` is the time of
-    the subject with one thread over that with these, or None.
+    the subject with one thread over that with these, or None.  ``shared`` rows are of
+    rounds in which a busy hyperthread shared the core; they have no share of the limit.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Row(NamedTuple):
     overhead_us: float
     ratios: dict[str, float]
     speed_up: float | None = None
+    shared: bool = False
 
     @property
     def is_step(self):
@@ -74,40 +76,46 @@ class Row(NamedTuple):
 
 
 def rows_of(result):
-    """The rows of a judged cell, one for each number of threads."""
+    """The rows of a judged cell: for each number of threads, alone and shared."""
     entries = {(e["contestant"], e["threads"]): e for e in result["entries"]}
     counts = sorted(n for name, n in entries if name == SUBJECT)
-    rows = []
-    for threads in counts:
-        ours = entries[SUBJECT, threads]
-        ms = median_ms(ours) if not ours["error"] else math.nan
-        step_us = 1e3 * ms / result["steps"]
-        limit_us = result["epoch_limit_us"] / result["steps"] / threads
-        ratios = {}
-        for (name, n), entry in entries.items():
-            if name == SUBJECT or n > threads or entry["void"] or ours["void"]:
-                continue
-            ratio = ratio_of_rounds(entry, ours)
+    return [
+        _row(result, entries, threads, shared)
+        for threads in counts
+        for shared in sorted(set(entries[SUBJECT, threads]["shared"]) or {False})
+    ]
+
+
+def _row(result, entries, threads, shared):
+    """The figures of the subject, of its rounds alone or shared."""
+    ours = entries[SUBJECT, threads]
+    ms = median_ms(ours, shared) if not ours["error"] else math.nan
+    step_us = 1e3 * ms / result["steps"]
+    limit_us = result["epoch_limit_us"] / result["steps"] / threads
+    ratios = {}
+    for (name, n), entry in entries.items():
+        if name == SUBJECT or n > threads or entry["void"] or ours["void"]:
+            continue
+        ratio = ratio_of_rounds(entry, ours, shared)
+        if ratio is not None:
             ratios[name] = min(ratio, ratios.get(name, ratio))
-        alone = entries.get((SUBJECT, 1))
-        is_comparable = alone is not None and not alone["void"] and not ours["void"]
-        rows.append(
-            Row(
-                result["name"],
-                result["dtype"],
-                threads,
-                ours["void"],
-                ms,
-                step_us,
-                result["flops_per_epoch"] / ms / 1e6,
-                limit_us,
-                limit_us / step_us,
-                step_us - limit_us,
-                ratios,
-                ratio_of_rounds(alone, ours) if is_comparable else None,
-            )
-        )
-    return rows
+    one = entries.get((SUBJECT, 1))
+    is_comparable = one is not None and not one["void"] and not ours["void"]
+    return Row(
+        result["name"],
+        result["dtype"],
+        threads,
+        ours["void"],
+        ms,
+        step_us,
+        result["flops_per_epoch"] / ms / 1e6,
+        limit_us,
+        math.nan if shared else limit_us / step_us,
+        math.nan if shared else step_us - limit_us,
+        ratios,
+        ratio_of_rounds(one, ours, shared) if is_comparable else None,
+        shared,
+    )
 
 
 def mean_and_worst(rows, rival=None):

@@ -74,7 +74,13 @@ class Worker:
         """The constants of the machine."""
         from calibration import calibrate
 
-        return calibrate()
+        return {**calibrate(), "front_end": self.front_end()}
+
+    def front_end(self):
+        """Empty instructions a cycle on the slowest core of this process, or None."""
+        from front_end import of_slowest_core
+
+        return of_slowest_core()
 
     def loss_cost(self, cell, dtype):
         """Nanoseconds per output of the loss of a cell."""
@@ -113,7 +119,11 @@ class Worker:
             many = 4 * many
 
     def train(self, epochs, repeats):
-        """Seconds of the clock and of the processor, the mean over repeats."""
+        """Seconds of the clock and of the processor, the mean over repeats.
+
+        The front end is probed before and after.
+        """
+        front_end = [self.front_end()]
         total, cpu = 0.0, time.process_time()
         for _ in range(repeats):
             seconds, losses = self.contestant.train(epochs)
@@ -123,6 +133,7 @@ class Worker:
             "seconds": total / repeats,
             "cpu": cpu / repeats,
             "last_loss": losses[-1],
+            "front_end": [*front_end, self.front_end()],
         }
 
 

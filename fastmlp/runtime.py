@@ -160,10 +160,9 @@ class Predictor(FrozenModel):
 
     def _values(self, X, what, out):
         """Outputs, in one dimension where there is one output."""
-        if out is None:
-            values = self._one_row(X, what, self._flat)
-            if values is not None:
-                return values
+        values = self._one_row(X, what, self._flat, out)
+        if values is not None:
+            return values
         if not self._flat:
             return self._outputs(X, what, out)
         if out is None:
@@ -175,10 +174,9 @@ class Predictor(FrozenModel):
 
     def _outputs(self, X, what, out=None):
         """Outputs in two dimensions, for any kind of X."""
-        if out is None:
-            outputs = self._one_row(X, what, False)
-            if outputs is not None:
-                return outputs
+        outputs = self._one_row(X, what, False, out)
+        if outputs is not None:
+            return outputs
         X = self._rows(X)
         width = self.n_outputs_
         if what == PROBA and width == 1:
@@ -299,10 +297,9 @@ class ClassifierPredictor(Predictor):
         if self._has_one_class:
             proba = np.ones_like(self._outputs(X, OUTPUTS))
             return proba if out is None else copied(proba, out)
-        if out is None:
-            proba = self._one_row(X, PROBA, False)
-            if proba is not None:
-                return proba
+        proba = self._one_row(X, PROBA, False, out)
+        if proba is not None:
+            return proba
         return self._outputs(X, PROBA, out)
 
     def decision_function(self, X: MatrixLike, *, out: Array | None = None) -> Array:

@@ -143,6 +143,12 @@ void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads);
 unsigned int fm_flush_denormals(void);
 void fm_restore_denormals(unsigned int before);
 
+/* Let n times 64 empty instructions pass the front end, or do as many additions, each of
+ * which waits for the one before (front_end.c); returns how many, 0 where the compiler has
+ * no such instructions. */
+ptrdiff_t fm_pass_front_end(ptrdiff_t n);
+ptrdiff_t fm_add_in_turn(ptrdiff_t n);
+
 /* Names of the lists, in the order of the enums; NULL past the last. */
 const char *fm_activation_name(int i);
 const char *fm_activation_by_input(int i);

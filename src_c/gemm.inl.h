@@ -11,10 +11,13 @@
  *    number of rows of A and the tile it falls into: even blocks of bounded depth, each
  *    from first to last (few columns: narrow.inl.h).  So a row alone gives the bits it
  *    gives among others.
- * c) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and an odd number of
- *    vectors takes a panel of three: a tile of few sums waits for the latency of each.
- * d) A panel of B is read once a tile: where its rows collide in L1, or do not fit it, it
- *    is copied first (Goto and van de Geijn 2008), and so are the rows of a transposed A.
+ * c) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and no panel has a
+ *    vector alone but of a single one: a tile of few sums waits for the latency of each.
+ *    AVX-512 has room for panels of four, whose 6 rows take 10 loads for 24 multiply-adds
+ *    where 12 rows of two take 14.
+ * d) A panel of B is read once a tile: with FM_PACKS, where its rows collide in L1, or do
+ *    not fit it, it is copied first (Goto and van de Geijn 2008), and so are the rows of
+ *    a transposed A.
  * e) The next rows are fetched, or moved into lanes, beside the sums (tiles.inl.h).
  */
 
@@ -22,21 +25,29 @@
 #define BLOCK_K_ACROSS 192 /* a line of A and one of B for each k stay in L1 together */
 #define BLOCK_M FM_GEMM_BLOCK_M
 #define BLOCK_N FM_GEMM_BLOCK_N
-#define PACK_ROWS 12             /* rows of A that pay for a copy of a panel of B */
+#define PACK_ROWS 128            /* rows of A that pay for a copy of a panel of B */
 #define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
 #define L1_BYTES 32768
 
-/* Vectors of the next panel of columns: two, but three of an odd number */
+/* Vectors of the next panel of columns; see (c) */
 static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
 {
     const ptrdiff_t vectors = (n + LANES - 1) / LANES;
+#ifdef TILE_ROWS_4
+    return vectors <= 4 ? vectors : vectors <= 6 || vectors == 9 ? 3 : 4;
+#else
     return vectors == 1 ? 1 : 2 + vectors % 2;
+#endif
 }
 
 /* How many panels n columns take */
 static inline ptrdiff_t FN(panels)(ptrdiff_t n)
 {
+#ifdef TILE_ROWS_4
+    return (n + 4 * LANES - 1) / LANES / 4;
+#else
     return n <= LANES ? 1 : (n + LANES - 1) / LANES / 2;
+#endif
 }
 
 /* out := the panels of B, (k, vectors LANES) each, in whole vectors; row by row, as B is
@@ -96,7 +107,8 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                           int rectify, FN(beside) *beside, real *c, ptrdiff_t ldc,
                           real *left)
 {
-    const int packs_a = across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
+    const int packs_a =
+        FM_PACKS && across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
     ptrdiff_t left_to_fetch = m; /* rows of k values */
     const int is_column = across && lds == 1;
@@ -108,33 +120,17 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
         if (packs_a && packed_for != vectors) {
-            const ptrdiff_t most = vectors == 3   ? TILE_ROWS_3_ACROSS
-                                   : vectors == 2 ? TILE_ROWS_2_ACROSS
-                                                  : TILE_ROWS_1_ACROSS;
+            const ptrdiff_t most = FN(tile_rows_across)[vectors - 1];
             FN(pack_rows)(m, most, k, a, stride, left);
             packed_for = vectors;
         }
-#define CALL(v, mode)                                                                  \
-    FN(panel_##v##mode)(packs_a, m, k, whole, packs_a ? left : a, stride,              \
-                        panels ? panels : b, panels ? vectors * LANES : ldb, s, lds,   \
-                        rectify, beside, n_fetched, c, ldc, last)
-#define CALL_FOR(mode)                                                                 \
-    switch (vectors) {                                                                 \
-    case 1: CALL(1, mode); break;                                                      \
-    case 2: CALL(2, mode); break;                                                      \
-    default: CALL(3, mode);                                                            \
-    }
-        if (across && beside && beside->done < beside->n) {
-            CALL_FOR(_across_moves)
-        } else if (across) {
-            CALL_FOR(_across)
-        } else if (beside) {
-            CALL_FOR(_fetches)
-        } else {
-            CALL_FOR()
-        }
-#undef CALL_FOR
-#undef CALL
+        FN(panel_call) *const *const panel_of =
+            !across ? (beside ? FN(panels_that_fetch) : FN(panels_of_rows))
+            : beside && beside->done < beside->n ? FN(panels_that_move)
+                                                 : FN(panels_across);
+        panel_of[vectors - 1](packs_a, m, k, whole, packs_a ? left : a, stride,
+                              panels ? panels : b, panels ? vectors * LANES : ldb, s,
+                              lds, rectify, beside, n_fetched, c, ldc, last);
         left_to_fetch -= n_fetched;
         n -= width;
         b += width;
@@ -150,7 +146,7 @@ static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                            const real *s, ptrdiff_t lds, int rectify,
                            FN(beside) *beside, real *c, ptrdiff_t ldc, real *work)
 {
-    const int packs_b = m >= PACK_ROWS && FN(is_crowded)(k, ldb);
+    const int packs_b = FM_PACKS && m >= PACK_ROWS && FN(is_crowded)(k, ldb);
     const int is_column = across && lds == 1;
     for (ptrdiff_t j = 0; j < n; j += BLOCK_N) {
         const ptrdiff_t columns = n - j < BLOCK_N ? n - j : BLOCK_N;

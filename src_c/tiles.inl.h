@@ -27,6 +27,11 @@
 #else
 #define TILE_SIZES(X) UP_TO_8(X)
 #endif
+#ifdef TILE_ROWS_4
+#define PANEL_SIZES(X) X(1) X(2) X(3) X(4)
+#else
+#define PANEL_SIZES(X) X(1) X(2) X(3)
+#endif
 
 /* The work of a tile beside its sums: a step of k asks for the line at x, if one begins
  * within `share` values, and goes on by these; or MOVED rows of x, from row `done` on, go
@@ -228,30 +233,44 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int do
     }
 }
 
-#define PANEL(name, vectors, across, does)                                             \
+/* Panels by their vectors, by what is done beside */
+typedef void FN(panel_call)(ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole,
+                            const real *a, ptrdiff_t stride, const real *b,
+                            ptrdiff_t ldb, const real *s, ptrdiff_t lds, int rectify,
+                            FN(beside) *beside, ptrdiff_t n_fetched, real *c,
+                            ptrdiff_t ldc, ptrdiff_t last);
+#define PANEL(name, vectors, most, across, does)                                       \
     static FM_NOINLINE void FN(name)(                                                  \
         ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
         ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
         int rectify, FN(beside) *beside, ptrdiff_t n_fetched, real *c, ptrdiff_t ldc,  \
         ptrdiff_t last)                                                                \
     {                                                                                  \
-        FN(panel)(vectors,                                                             \
-                  across ? TILE_ROWS_##vectors##_ACROSS : TILE_ROWS_##vectors, across, \
-                  FN(does), packed, m, k, whole, a, stride, b, ldb, s, lds, rectify,   \
-                  beside, n_fetched, c, ldc, last);                                    \
+        FN(panel)(vectors, most, across, FN(does), packed, m, k, whole, a, stride, b,  \
+                  ldb, s, lds, rectify, beside, n_fetched, c, ldc, last);              \
     }
-PANEL(panel_1, 1, 0, nothing)
-PANEL(panel_2, 2, 0, nothing)
-PANEL(panel_3, 3, 0, nothing)
-PANEL(panel_1_across, 1, 1, nothing)
-PANEL(panel_2_across, 2, 1, nothing)
-PANEL(panel_3_across, 3, 1, nothing)
-PANEL(panel_1_fetches, 1, 0, fetches)
-PANEL(panel_2_fetches, 2, 0, fetches)
-PANEL(panel_3_fetches, 3, 0, fetches)
-PANEL(panel_1_across_moves, 1, 1, moves)
-PANEL(panel_2_across_moves, 2, 1, moves)
-PANEL(panel_3_across_moves, 3, 1, moves)
+#define PANELS(v)                                                                      \
+    PANEL(panel_##v, v, TILE_ROWS_##v, 0, nothing)                                     \
+    PANEL(panel_##v##_fetches, v, TILE_ROWS_##v, 0, fetches)                           \
+    PANEL(panel_##v##_across, v, TILE_ROWS_##v##_ACROSS, 1, nothing)                   \
+    PANEL(panel_##v##_across_moves, v, TILE_ROWS_##v##_ACROSS, 1, moves)
+PANEL_SIZES(PANELS)
+#define NAME(v) FN(panel_##v),
+static FN(panel_call) *const FN(panels_of_rows)[] = {PANEL_SIZES(NAME)};
+#undef NAME
+#define NAME(v) FN(panel_##v##_fetches),
+static FN(panel_call) *const FN(panels_that_fetch)[] = {PANEL_SIZES(NAME)};
+#undef NAME
+#define NAME(v) FN(panel_##v##_across),
+static FN(panel_call) *const FN(panels_across)[] = {PANEL_SIZES(NAME)};
+#undef NAME
+#define NAME(v) FN(panel_##v##_across_moves),
+static FN(panel_call) *const FN(panels_that_move)[] = {PANEL_SIZES(NAME)};
+#undef NAME
+#define ROWS(v) TILE_ROWS_##v##_ACROSS,
+static const ptrdiff_t FN(tile_rows_across)[] = {PANEL_SIZES(ROWS)};
+#undef ROWS
+#undef PANELS
 #undef PANEL
 
 /* How many rows of B, from the first, may be read in whole vectors: those that end

@@ -39,7 +39,7 @@ ROW_WORK = 2e5  # floating-point operations of a row from which the GIL is relea
 cdef enum:
     FEW_ROWS = 32  # for which the workspace at hand has room
 
-cdef object new_array = np.empty
+cdef object new_array = np.empty, array_type = np.ndarray
 
 
 cdef class Forward:
@@ -80,7 +80,7 @@ cdef class Forward:
         self.proba_shape = (1, max(2, self.n_outputs))
         self.flat_shape = (self.n_outputs,)
 
-    def one_row(self, X, int what, bint is_flat):
+    def one_row(self, X, int what, bint is_flat, out=None):
         """Outputs for X of one row, or None where the way of blocks must take over.
 
         Parameters
@@ -89,28 +89,36 @@ cdef class Forward:
         what : {OUTPUTS, RAW, PROBA}
         is_flat : bool
             Whether the result has one dimension.
+        out : ndarray, default=None
+            Where to write.
 
         Returns
         -------
         out : ndarray or None
-            None if X is anything else or not finite, or the workspace is in use, or a
-            function of the network is in Python.
+            None if X is anything else or not finite, if ``out`` does not fit or shares
+            memory with X, if the workspace is in use, or if a function of the network
+            is in Python.
         """
         cdef Py_buffer x
         cdef Py_buffer z
         cdef bint is_done = False
-        if not acquire_row(X, &x, self.code, self.n_features):
+        if not acquire(X, &x, PyBUF_C_CONTIGUOUS, self.code):
             return None
-        shape = self.shape
-        if what == AS_PROBA:
-            shape = self.proba_shape
-        elif is_flat:
-            shape = self.flat_shape
-        out = new_array(shape, self.dtype)
         try:
-            PyObject_GetBuffer(out, &z, PyBUF_WRITABLE)
-            is_done = self.run(x.buf, z.buf, what)
-            PyBuffer_Release(&z)
+            if not (x.ndim == 2 and x.shape[0] == 1 and x.shape[1] == self.n_features):
+                return None
+            shape = self.shape
+            if what == AS_PROBA:
+                shape = self.proba_shape
+            elif is_flat:
+                shape = self.flat_shape
+            if out is None:
+                out = new_array(shape, self.dtype)
+            elif not isinstance(out, array_type) or out.shape != shape:
+                return None
+            if acquire(out, &z, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, self.code):
+                is_done = are_apart(&x, &z) and self.run(x.buf, z.buf, what)
+                PyBuffer_Release(&z)
         finally:
             PyBuffer_Release(&x)
         return out if is_done else None
@@ -191,18 +199,21 @@ cdef class Forward:
         return True
 
 
-cdef bint acquire_row(
-    object X, Py_buffer *view, char code, Py_ssize_t n_features
-) except -1:
-    """Return whether X is one C-contiguous row of a dtype; then acquire its buffer"""
+cdef bint acquire(object array, Py_buffer *view, int flags, char code) except -1:
+    """Return whether an array has a dtype and lies so; then acquire its buffer"""
     try:
-        PyObject_GetBuffer(X, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+        PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
     except (TypeError, BufferError, ValueError):
         return False
-    if (
-        view.ndim == 2 and view.shape[0] == 1 and view.shape[1] == n_features
-        and view.format != NULL and view.format[0] == code and view.format[1] == 0
-    ):
+    if view.format != NULL and view.format[0] == code and view.format[1] == 0:
         return True
     PyBuffer_Release(view)
     return False
+
+
+cdef inline bint are_apart(const Py_buffer *one, const Py_buffer *other) noexcept:
+    """Return whether contiguous buffers share no memory"""
+    return (
+        <const char *> one.buf + one.len <= <const char *> other.buf
+        or <const char *> other.buf + other.len <= <const char *> one.buf
+    )

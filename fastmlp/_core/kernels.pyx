@@ -53,6 +53,16 @@ def use_isa(name):
 use_isa(os.environ.get("FASTMLP_ISA") or available_isas[0])
 
 
+def pass_front_end(Py_ssize_t n):
+    """Let 64 n empty instructions pass the front end; how many, 0 where none can."""
+    return fm_pass_front_end(n)
+
+
+def add_in_turn(Py_ssize_t n):
+    """Do 64 n additions, each on the sum before; how many, 0 where none can."""
+    return fm_add_in_turn(n)
+
+
 cdef void parallel(
     fm_task task, void *context, Py_ssize_t n_items, int n_threads
 ) noexcept nogil:

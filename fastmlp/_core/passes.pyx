@@ -18,6 +18,7 @@ from fastmlp._core.workspace cimport workspace_t
 cdef enum:
     STRIP_BYTES = 131072
     STRIP_ROWS = 256
+    FEW_UNITS = 4  # above, whose weights are read in no time: a strip stays in L1
 
 
 cdef inline Py_ssize_t strip_rows(
@@ -186,6 +187,8 @@ cdef void backward(
         above = <const floating *> work.delta[layer + 1] + at * stride[layer + 1]
         delta = <floating *> work.delta[layer] + at * stride[layer]
         strip = layer_strip(net, layer, n_rows, sizeof(floating))
+        if fan_out <= FEW_UNITS and layer > 0 and net.function[layer - 1] == 0:
+            strip = min(strip, <Py_ssize_t> SUM_ROWS)
         first = 0
         while first < n_rows:
             n = min(strip, n_rows - first)

@@ -83,6 +83,8 @@ cdef extern from "fastmlp.h" nogil:
     void fm_parallel(fm_task, void *, ptrdiff_t, int)
     unsigned int fm_flush_denormals()
     void fm_restore_denormals(unsigned int)
+    ptrdiff_t fm_pass_front_end(ptrdiff_t)
+    ptrdiff_t fm_add_in_turn(ptrdiff_t)
     const char *fm_isa_name(int)
     const char *fm_activation_name(int)
     const char *fm_activation_by_input(int)

@@ -167,6 +167,22 @@ def test_out_that_overlaps_X(dtype):
     memory[:40] = X
     predictor.predict(memory[:40], out=memory[40:80])  # beside it
     np.testing.assert_array_equal(memory[40:80], expected)
+    flat = memory.reshape(-1)
+    row, after = memory[10:11], 11 * N_FEATURES
+    for start in (after - N_FEATURES, after - 1, after - 2 * N_FEATURES + 1):
+        out = flat[start : start + N_FEATURES].reshape(1, -1)
+        with pytest.raises(ValueError, match="out must not share memory with X"):
+            predictor.predict(row, out=out)
+    kept, alone = row.copy(), predictor.predict(row)
+    predictor.predict(row, out=memory[11:12])
+    predictor.predict(row, out=memory[9:10])
+    for beside in (memory[11:12], memory[9:10]):
+        np.testing.assert_array_equal(beside, alone)
+    np.testing.assert_array_equal(row, kept)
+    out = np.full_like(row, 7)
+    with pytest.raises(ValueError, match="NaN"):
+        predictor.predict(np.full_like(row, np.nan), out=out)
+    np.testing.assert_array_equal(out, 7)
     X32 = X.astype("f4")
     with pytest.raises(ValueError, match="out must not share memory with X"):
         values = np.zeros((40, N_FEATURES))

@@ -31,6 +31,7 @@ from cells import (
     make_data,
 )
 from contest import Contest, import_seconds
+from front_end import Judge, of_slowest_core
 from limit import epoch_flops, epoch_limit, flops, step_limit
 from opponents import RIVALS, SUBJECT, contestant
 from options import options
@@ -189,7 +190,7 @@ def contest_result():
 def test_a_contest(contest_result):
     for entry in contest_result["entries"]:
         assert entry["error"] == ""
-        assert len(entry["rounds"]) == len(entry["ms"]) == 2
+        assert len(entry["rounds"]) == len(entry["ms"]) == len(entry["shared"]) == 2
         assert entry["warm_up_seconds"] > 0
         assert entry["loss"] == pytest.approx(loss_by_hand(SMALL[0]), rel=1e-12)
     assert contest_result["steps"] == 5
@@ -200,6 +201,8 @@ def timed(contest_result):
     """The same with times that are known: 2 and 6 ms an epoch."""
     entries = [{**entry} for entry in contest_result["entries"]]
     entries[0]["ms"], entries[1]["ms"] = [2.0, 1.0, 9.0], [6.0, 7.0, 5.0]
+    for entry in entries:
+        entry["shared"] = [False] * 3
     return {**contest_result, "entries": entries, "flops_per_epoch": 4e6}
 
 
@@ -226,6 +229,40 @@ def test_ratios_are_those_within_a_round(timed):
     both["ms"] = [1.0, -1.0, 4.0]  # a long run that took less than a short one
     _, two = rows_of(judge({**timed, "entries": [*entries, both]}))
     assert (two.ratios["scikit-learn"], two.speed_up) == (4.0, 2.0)
+
+
+def test_rounds_alone_and_shared_have_rows_of_their_own(timed):
+    ours, theirs = [dict(entry) for entry in timed["entries"]]
+    ours |= {"ms": [2.0, 1.0, 9.0, 4.0], "shared": [False, False, True, True]}
+    theirs |= {"ms": [6.0, 8.0, 27.0, 5.0], "shared": [False, True, True, False]}
+    alone, shared = rows_of(judge({**timed, "entries": [ours, theirs]}))
+    assert (alone.shared, alone.ms, alone.ratios) == (False, 1.5, {"scikit-learn": 3.0})
+    assert (shared.shared, shared.ms) == (True, 6.5)
+    assert shared.ratios == {"scikit-learn": 3.0}
+    assert alone.efficiency > 0 and np.isnan(shared.efficiency)
+    assert report.line(shared, RIVALS).split()[2] == "x1s"
+    text = "\n".join(report.means([alone, shared]))
+    assert text.count("scikit-learn") == 2 and text.count(", core shared") == 2
+    assert "1 of 2 rows" in report.sharing([alone, shared])[0]
+    shares = [bar for bar in bars([shared]) if bar.what.startswith("share of")]
+    assert len(shares) == 2 and all(bar.met is None for bar in shares)
+
+
+def test_a_slow_front_end_is_a_shared_one():
+    judge_of = Judge()
+    assert not judge_of.is_shared([])
+    assert not judge_of.is_shared([None, None])
+    assert not judge_of.is_shared([5.7, 5.6])
+    assert judge_of.is_shared([5.7, 2.9])
+    assert judge_of.is_shared([4.2])  # below the share of the best so far
+    assert Judge().is_shared([2.9])
+
+
+def test_instructions_a_cycle():
+    found = of_slowest_core()
+    if found is None:
+        pytest.skip("this compiler has no empty instructions")
+    assert 1 < found < 20
 
 
 def with_loss(result, index, factor):
@@ -273,7 +310,7 @@ def row_of(**changes):
 
 
 def test_bars_are_met_or_missed():
-    kinds = [(100.0, 0.9), (50.0, 0.7), (5.0, 0.2)]
+    kinds = [(100.0, 0.9), (50.0, 0.75), (5.0, 0.2)]
     good = [
         row_of(name=f"{limit}", dtype=dtype, limit_us=limit, efficiency=share)
         for dtype in ("float32", "float64")
@@ -302,6 +339,16 @@ def test_one_bad_cell_misses_the_bar():
     rows = [row_of(), row_of(name="bad", ratios={"jax": 0.99, "scikit-learn": 99.0})]
     first = bars([rows[0]] * 20 + rows[1:])[0]
     assert first.met is False and "worst 0.99 (bad)" in first.figure
+
+
+def test_the_median_has_a_bar_of_its_own():
+    shares = [0.8, 0.8, 0.95]
+    rows = [row_of(efficiency=share) for share in shares]
+    (bar,) = [bar for bar in bars(rows) if bar.what.endswith("limit >= 100 us")]
+    assert not bar.met and bar.bar == ">= 78 %, median >= 88 %"
+    rows = [row_of(efficiency=share) for share in (*shares, 0.9, 0.9)]
+    (bar,) = [bar for bar in bars(rows) if bar.what.endswith("limit >= 100 us")]
+    assert bar.met
 
 
 def test_missing_opponents_are_named(monkeypatch, capsys):
