@@ -6,6 +6,7 @@ worker processes of one thread train a network of 16 hidden units on it.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import threading
@@ -131,6 +132,8 @@ def main(argv=None):
     chosen = options(argv)
     for name, fact in machine().items():
         print(f"{name}: {fact}")
+    # Arrow's own pool of memory would not give back what it has freed.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     with tempfile.TemporaryDirectory() as temporary:
         if chosen.kind == "parquet":
             folder = chosen.folder or Path(temporary)
