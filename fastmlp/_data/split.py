@@ -96,7 +96,7 @@ def chosen_split(chosen, X, labels, groups):
     chosen : splitter, ndarray, list, tuple or range
         A value of ``validation_split``.
     X, labels, groups : array-like
-        What a splitter takes.
+        The arguments of a splitter.
     """
     n_samples = len(labels)
     if hasattr(chosen, "split"):

@@ -152,7 +152,7 @@ def run_loopback(
     Returns
     -------
     results : list of object
-        What each rank returned, or the exception that it raised.
+        The result of each rank, or the exception that it raised.
 
     Examples
     --------

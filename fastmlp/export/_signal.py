@@ -90,7 +90,7 @@ class Signal:
         That whose outputs these are; None is the input.
     readings : list of _Reading
     head : {None, "softmax", "binary"}
-        What was done last and ends a network: a softmax over the columns, or both
+        The last step, which ends a network: a softmax over the columns, or both
         probabilities out of one.
     """
 
