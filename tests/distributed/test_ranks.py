@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.distributed import fit_distributed, run_loopback
+from fastmlp.distributed.group import Group
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SETTINGS = [
@@ -148,3 +149,14 @@ def test_ranks_do_not_warn_of_what_one_of_them_sees():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         fit_ranks(model, X[order], y[order], [slice(0, 120), slice(120, None)])
+
+
+def test_the_arrays_of_rank_0_arrive_bit_for_bit():
+    values = np.array([1.5, -0.0, 0.0, np.inf, np.nan, -1e-320])
+
+    def take(comm):
+        array = values.copy() if comm.rank == 0 else np.full(6, 7.0)
+        Group(comm).take_from_leader(array)
+        return array.tobytes()
+
+    assert set(run_loopback(take, 3)) == {values.tobytes()}
