@@ -1,4 +1,4 @@
-"""``python bench/large_data.py``: training on data larger than the workers' memory.
+"""``python bench/cluster_memory.py``: training on data larger than the workers' memory.
 
 Parquet of made numbers is written to a folder, or an array is drawn on the workers; two
 worker processes of one thread train a network of 16 hidden units on it.
@@ -24,7 +24,7 @@ SECONDS_BETWEEN_LOOKS = 0.2
 
 def options(argv=None):
     """The options of the command line."""
-    parser = parser_of("large_data.py", __doc__)
+    parser = parser_of("cluster_memory.py", __doc__)
     add = parser.add_argument
     add("--kind", choices=("parquet", "array"), default="parquet")
     add("--rows", type=at_least_one, default=12_500_000, help="default 12,500,000")
