@@ -110,10 +110,13 @@ static FM_NOINLINE void FN(rows_times_columns)(ptrdiff_t m, ptrdiff_t n, ptrdiff
                     V_FMA(V_LOAD_FIRST(row[r] + whole, k - whole), right, sum[r]);
             }
             FN(vector_sums)(sum, sums);
-            for (ptrdiff_t r = 0; r < rows; ++r) {
-                const real z = sums[r] + (s ? s[(i + r) * lds + j] : 0);
-                c[(i + r) * ldc + j] = rectify ? FN(relu_)(z) : z;
-            }
+            /* No branch on a sum: its sign cannot be foreseen */
+            for (ptrdiff_t r = 0; r < rows; ++r)
+                sums[r] += s ? s[(i + r) * lds + j] : 0;
+            if (rectify)
+                _Pragma("omp simd") for (int r = 0; r < ROWS; ++r) sums[r] =
+                    FN(relu_)(sums[r]);
+            for (ptrdiff_t r = 0; r < rows; ++r) c[(i + r) * ldc + j] = sums[r];
         }
     }
 }
