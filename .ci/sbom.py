@@ -26,7 +26,7 @@ def component(name, version=None, **more):
 
 
 def bill(metadata, modules):
-    """What CycloneDX says of a wheel with these metadata and compiled modules."""
+    """The CycloneDX bill of a wheel with these metadata and compiled modules."""
     license = [{"license": {"id": metadata["License-Expression"]}}]
     ours = component(metadata["Name"], metadata["Version"], licenses=license)
     compiled = {

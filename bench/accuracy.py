@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from options import at_least_one, listed
+from options import add_paths, at_least_one, listed, parser_of
 from tables import report
 from tables.comparison import Comparison
 from tables.methods import METHODS, own
@@ -37,18 +37,14 @@ def an_own(text, is_piped=False):
 
 def options(argv=None):
     """The options of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python bench/accuracy.py", description=__doc__.partition("\n\n")[2]
-    )
+    parser = parser_of("accuracy.py", __doc__)
     add = parser.add_argument
-    add(
+    add_paths(
+        parser,
         "--folder",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FOLDER",
-        help="a folder of CSV files instead of scikit-learn's tables; the target is "
-        "the last column, or what targets.json there says; several times for several",
+        "FOLDER",
+        "a folder of CSV files instead of scikit-learn's tables; the target is the "
+        "last column, or what targets.json there says; several times for several",
     )
     add("--shipped", action="store_true", help="scikit-learn's tables beside a folder")
     add("--tables", default="", metavar="SUBSTRING[,...]", help="only these")
@@ -86,13 +82,11 @@ def options(argv=None):
         metavar="FILE",
         help="file of the results; what it has is not measured again",
     )
-    add(
+    add_paths(
+        parser,
         "--also",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="a file of results of another run to compare with; several times",
+        "FILE",
+        "a file of results of another run to compare with; several times",
     )
     add(
         "--show",

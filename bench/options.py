@@ -40,6 +40,19 @@ def thread_counts(text):
     return sorted({at_least_one(part.strip()) for part in text.split(",")})
 
 
+def parser_of(script, text):
+    """A parser for a script of this folder; its docstring is the description."""
+    description = text.partition("\n\n")[2]
+    return argparse.ArgumentParser(f"python bench/{script}", description=description)
+
+
+def add_paths(parser, name, metavar, text):
+    """Let an option name a path each time that it is there."""
+    parser.add_argument(
+        name, action="append", type=Path, default=[], metavar=metavar, help=text
+    )
+
+
 def options(argv=None):
     """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python bench", description=DESCRIPTION)

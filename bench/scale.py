@@ -6,7 +6,6 @@ from which two of them are faster than two threads, and a model of more workers.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
@@ -16,30 +15,27 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from local_sgd import echo, new_model, one_round, score, shard
-from options import at_least_one
+from local_sgd import HIDDEN, RECIPE, Recipe, echo, one_pass, one_round, score, shard
+from options import add_paths, at_least_one, parser_of
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 
 
 def options(argv=None):
     """The options of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python bench/scale.py", description=__doc__.partition("\n\n")[2]
-    )
+    parser = parser_of("scale.py", __doc__)
     add = parser.add_argument
-    add(
+    add_paths(
+        parser,
         "--data",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FILE.npz",
-        help="X_train, y_train, X_test and y_test of a classification, features "
-        "scaled; several times for several (default: made data)",
+        "FILE.npz",
+        "X_train, y_train, X_test and y_test of a classification, features scaled; "
+        "several times for several (default: made data)",
     )
     add("--rows", type=at_least_one, default=100_000, help="of the made data")
     add("--passes", type=at_least_one, default=10, help="over the data (default 10)")
@@ -50,6 +46,14 @@ def options(argv=None):
         default="shared",
         help="in the convergence, the batches of all shards are together one of one "
         "machine, or each shard's own are such ones (default shared)",
+    )
+    add("--solver", choices=("adam", "sgd"), default="adam", help="of the convergence")
+    add("--rate", type=float, default=0.001, help="its learning rate (default 0.001)")
+    add(
+        "--sync-every",
+        type=at_least_one,
+        metavar="STEPS",
+        help="of a round of the convergence (default: a round is a pass)",
     )
     add("--rounds", type=at_least_one, default=5, help="timings in turn (default 5)")
     add("--engine", choices=("auto", "dask", "processes"), default="auto")
@@ -106,22 +110,29 @@ def workers(n, engine):
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield client.get_executor().map
+        # Not pure: a key that is asked for again may be on its way to be forgotten.
+        yield client.get_executor(pure=False).map
 
 
-def convergence(data, counts, passes, batches="shared"):
-    """Accuracy after each pass, by the number of shards; 1 is one machine."""
+def convergence(data, counts, passes, recipe=RECIPE):
+    """Accuracy after each pass, by the number of shards; 1 is one machine.
+
+    The other dict has the processor's seconds of a pass, all shards together.
+    """
     X, y, X_test, y_test = data
-    curves = {}
+    curves, busy = {}, {}
     with on_disk(X, y) as folder:
         for n_shards in (1, *counts):
-            state, curve = (None, None), []
+            state, curve, seconds = (None, None), [], []
             for number in range(passes):
-                state, _ = one_round(map, folder, n_shards, state, number, batches)
+                state, of_pass = one_pass(
+                    map, folder, n_shards, len(y), state, number, recipe
+                )
                 curve.append(score(folder, state[0], X_test, y_test))
-            curves[n_shards] = curve
+                seconds.append(of_pass)
+            curves[n_shards], busy[n_shards] = curve, statistics.median(seconds)
         shard.cache_clear()
-    return curves
+    return curves, busy
 
 
 def traffic(run, n_params, n_rounds):
@@ -158,7 +169,7 @@ def efficiency(folder, engine, n_rounds):
         for number in range(n_rounds + 2):
             for n, run in ((1, one), (2, two)):
                 start = time.perf_counter()
-                state, seconds = one_round(run, folder, 2, state, number)
+                state, seconds = one_round(run, folder, 2, state, (number, 0))
                 if number > 1:  # after the first rounds, in which shards are loaded
                     wall[n].append(time.perf_counter() - start)
                     busy[n].append(statistics.mean(seconds))
@@ -177,16 +188,15 @@ def crossover(X, y, engine, n_rounds):
     with workers(2, engine) as run:
         for n in sizes:
             times = {"threads": [], "workers": []}
-            model = new_model(n_threads=2).partial_fit(
-                X[:n], y[:n], classes=np.unique(y)
-            )
+            model = RECIPE.model(n_threads=2)
+            model.partial_fit(X[:n], y[:n], classes=np.unique(y))
             with on_disk(X[:n], y[:n]) as folder:
                 state = None, None
                 for number in range(n_rounds + 2):
                     start = time.perf_counter()
                     model.partial_fit(X[:n], y[:n])
                     middle = time.perf_counter()
-                    state, _ = one_round(run, folder, 2, state, number)
+                    state, _ = one_round(run, folder, 2, state, (number, 0))
                     if number > 1:
                         times["threads"].append(middle - start)
                         times["workers"].append(time.perf_counter() - middle)
@@ -204,13 +214,18 @@ def modelled(figures, n_params):
     return {n: local / n + figures["c"] + n * traffic for n in WORKERS}
 
 
-def text_of_convergence(name, curves):
+def text_of_convergence(name, curves, busy):
     """The accuracies as lines."""
     alone = curves[1][-1]
-    lines = [f"{name}: test accuracy after {len(curves[1])} passes"]
+    lines = [
+        f"{name}: test accuracy after {len(curves[1])} passes, processor's seconds of "
+        "a pass"
+    ]
     for n, curve in curves.items():
         change = 100 * (curve[-1] / alone - 1)
-        lines.append(f"  {n:3} shard(s)  {curve[-1]:.4f}  {change:+.2f} %")
+        lines.append(
+            f"  {n:3} shard(s)  {curve[-1]:.4f}  {change:+6.2f} %  {busy[n]:.2f} s"
+        )
     return "\n".join(lines)
 
 
@@ -233,8 +248,8 @@ def text_of_times(figures, found, model):
     return "\n".join(lines)
 
 
-def picture(model, path):
-    """Draw the speed-up of the model."""
+def picture(figures, model, path):
+    """Draw the speed-up of the model, and that of two workers as it was measured."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -244,8 +259,12 @@ def picture(model, path):
     n = list(model)
     ax.plot(n, n, color="0.7", label="ideal")
     ax.plot(n, [model[1] / model[k] for k in n], "o--", label="model, not measured")
+    speed_ups = [1, figures["wall_1"] / figures["wall_2"]]
+    ax.plot([1, 2], speed_ups, "s", color="black", label="measured")
     ax.set_xscale("log", base=2)
     ax.set_yscale("log", base=2)
+    ax.set_xticks(n, n)
+    ax.set_yticks(n, n)
     ax.set_xlabel("workers")
     ax.set_ylabel("speed-up of a pass")
     ax.legend()
@@ -260,28 +279,29 @@ def main(argv=None):
     if engine == "auto":
         has_dask = importlib.util.find_spec("distributed") is not None
         engine = "dask" if has_dask else "processes"
+    recipe = Recipe(chosen.solver, chosen.rate, chosen.sync_every, chosen.batches)
     skipped, results = chosen.skip.split(","), {"engine": engine, "sets": {}}
     largest = None
     for name, *data in data_sets(chosen):
         if largest is None or len(data[1]) > len(largest[1]):
             largest = data
         if "convergence" not in skipped:
-            curves = convergence(data, counts, chosen.passes, chosen.batches)
+            curves, busy = convergence(data, counts, chosen.passes, recipe)
             results["sets"][name] = curves
-            print(text_of_convergence(name, curves), flush=True)
+            print(text_of_convergence(name, curves, busy), flush=True)
     if "times" not in skipped:
         X, y, *_ = largest
         print(f"times: {len(y)} rows, {engine}, load {os.getloadavg()[0]:.1f}")
         with on_disk(X, y) as folder:
             figures = efficiency(folder, engine, chosen.rounds)
         found = crossover(X, y, engine, chosen.rounds)
-        network = new_model().partial_fit(X[:50], y[:50], classes=np.unique(y))
-        n_params = sum(a.size for a in network.coefs_ + network.intercepts_)
+        units = (X.shape[1], *HIDDEN, len(np.unique(y)))
+        n_params = sum((a + 1) * b for a, b in pairwise(units))
         model = modelled(figures, n_params)
         print(text_of_times(figures, found, model))
         results.update(times=figures, crossover=found, model=model)
         if chosen.plot and importlib.util.find_spec("matplotlib") is not None:
-            picture(model, chosen.plot)
+            picture(figures, model, chosen.plot)
     if chosen.results:
         chosen.results.write_text(json.dumps(results, indent=1))
     return 0

@@ -24,7 +24,7 @@ from machine import machine, usable_cores
 HERE = Path(__file__).parent
 NAMES = {"fastmlp": "fastmlp", "scikit-learn": "sklearn", "CatBoost": "catboost"}
 
-# What a process runs; {setup} is outside the clock.
+# The program of a process; {setup} is outside the clock.
 PROCESS = """
 import time
 import warnings

@@ -1,6 +1,6 @@
 """Draw the table of training times of the site: ``python bench/speed.py [FILE]``.
 
-The table stands in ``docs/user_guide/speed.md`` as ``python bench`` printed it; this
+The table is in ``docs/user_guide/speed.md`` as ``python bench`` printed it; this
 makes a picture of the ratios in it (default ``docs/_static/speed.png``).
 """
 

@@ -36,7 +36,7 @@ REFERENCES = {"a": "href", "link": "href", "script": "src", "img": "src"}
 
 
 class Page(HTMLParser):
-    """What a page refers to, and the anchors that it has."""
+    """The links of a page, and the anchors that it has."""
 
     def __init__(self, path):
         super().__init__()

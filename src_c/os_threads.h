@@ -1,5 +1,5 @@
-/* What the pool asks of the system: a lock, a condition, a thread, a clock.  POSIX and
- * Windows; to be included first, since it says which version of POSIX. */
+/* The services of the system that the pool uses: a lock, a condition, a thread, a clock.
+ * POSIX and Windows; to be included first, since it says which version of POSIX. */
 #ifndef FASTMLP_OS_THREADS_H
 #define FASTMLP_OS_THREADS_H
 

@@ -1,4 +1,4 @@
-"""What numpydoc leaves to do in docstrings: ours, and those of scikit-learn.
+"""Changes to docstrings that numpydoc leaves to us: ours, and scikit-learn's.
 
 a) Headings among the parameters, written as "-- Network --", are to numpydoc parameters
    without a type. They become terms with the class ``parameter-group``, which the style

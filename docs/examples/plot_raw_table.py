@@ -3,7 +3,7 @@ A raw table in two lines
 ========================
 
 A table with texts, categories, numbers of wild scales and gaps goes into
-:class:`~fastmlp.TabularMLPClassifier` as it is. Beside it stands scikit-learn's
+:class:`~fastmlp.TabularMLPClassifier` as it is. Beside it is scikit-learn's
 gradient boosting, which many take first for such a table.
 """
 

@@ -24,9 +24,9 @@ print(f"accuracy on new digits: {model.score(X_test, y_test):.3f}")
 
 # %%
 # ``hidden_activations`` gives the outputs of a layer. The classes are drawn along the
-# two main directions of each, and next to the name stands how well a straight cut in
-# these two directions alone tells the ten classes apart. From layer to layer they move
-# apart.
+# two main directions of each, and the figure next to the name says how well a straight
+# cut in these two directions alone tells the ten classes apart. From layer to layer
+# they move apart.
 
 layers = {"pixels": (X_train, X_test)}
 for layer in range(3):

@@ -3,7 +3,7 @@ A web service that answers in microseconds
 ==========================================
 
 A compiled model predicts a row in a few microseconds, without scikit-learn. Around it
-stands a service of Python's standard library, in a process of its own.
+is a service of Python's standard library, in a process of its own.
 """
 
 import json
@@ -30,7 +30,7 @@ save_model(model, folder / "wine.safetensors")
 
 # %%
 # The service reads it once and answers with probabilities. It says what it does not
-# understand. A server for many users would stand behind a proxy, but the prediction in
+# understand. A server for many users would be behind a proxy, but the prediction in
 # it would be the same two lines.
 
 SERVICE = """

@@ -13,7 +13,7 @@ knows one kind of graph, the MLP, whose backward pass is written by hand and fas
 CPU. A model can go from either side to the other, since an MLP is nothing but matrices
 and the names of its activations.
 
-The parts for PyTorch and Keras run where these are installed; what they print stands in
+The parts for PyTorch and Keras run where these are installed; their output is in
 the text.
 """
 

@@ -134,7 +134,7 @@ def kind_of(column, decimal="."):
     kind : str
         ``NUMBERS``, ``CATEGORIES`` or, for what cannot be used, words for it.
     remark : str or None
-        What is remarkable about a column that looks like numbers and holds texts.
+        A note about a column that looks like numbers and holds texts.
     """
     kind = arrow_type(column)
     if kind is not None and not is_text_type(kind):

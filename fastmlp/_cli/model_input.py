@@ -36,7 +36,7 @@ _WITH_ZERO = re.compile(r"[+-]?\d+\.0", re.ASCII)
 def read_input(model, path, options):
     """Read the columns of a table that a model needs, in its order.
 
-    What a column holds does not follow from the new cells, which may lack the one text
+    The kind of a column does not follow from the new cells, which may lack the one text
     among numbers, but from the encoders and scalers of the model.
 
     Parameters
@@ -52,8 +52,8 @@ def read_input(model, path, options):
     X : DataFrame or ndarray
         A DataFrame where the model has names of features.
     notes : list of str
-        What reading left out, and how many values of which column the model does not
-        know.
+        The cells that reading left out, and how many values of which column the model
+        does not know.
 
     Raises
     ------

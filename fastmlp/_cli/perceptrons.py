@@ -74,7 +74,7 @@ class Perceptrons:
         return TransformedTargetRegressor(mlp, transformer=StandardScaler())
 
     def facts(self):
-        """What is to be fitted, in lines."""
+        """The data and the network to fit, in lines."""
         return [
             f"{self.parts.X_train.shape[0]:,} rows to train on, "
             f"{self.parts.X_test.shape[0]:,} to test on, "

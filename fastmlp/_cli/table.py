@@ -285,7 +285,7 @@ def check_names(table, names, what="column"):
     table : Table
     names : list of str
     what : str, default="column"
-        What the names are, in words.
+        The kind of the names, in words.
     """
     columns = list(table.frame.columns)
     for name in names:

@@ -125,7 +125,7 @@ class Tabular:
         return several(model)
 
     def facts(self):
-        """What is to be fitted, in lines."""
+        """The data to fit, in lines."""
         return [
             f"{len(self.parts.y_train):,} rows to train on, "
             f"{len(self.parts.y_test):,} to test on"
@@ -148,7 +148,7 @@ class Tabular:
         return {"threads, at most": {name: self.threads[name] for name in self.models}}
 
     def conclusions(self, seconds):
-        """What the model of fastmlp found, in lines."""
+        """The findings of the model of fastmlp, in lines."""
         model = self.models[OURS]
         n_members = len(model._model.weights)
         return [

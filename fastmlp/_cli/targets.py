@@ -41,7 +41,7 @@ class Targets:
     missing : ndarray of bool of shape (n_samples,)
         The rows of which a target is missing.
     notes : list of str
-        What a user might not expect.
+        Facts that a user might not expect.
     """
 
     def __init__(self, frame, task, decimal):

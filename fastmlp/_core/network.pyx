@@ -113,7 +113,7 @@ cdef class Network:
     has_slopes : bool
         Whether each hidden unit has a learnt slope p: z + p (f(z) - z), not f(z).
     stage : InputStage or None
-        What makes the inputs of the first layer from encoded rows.
+        The maker of the inputs of the first layer from encoded rows.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ def positive_weights(weights, n_labels, is_multilabel):
     return tuple(float(weight) for weight in weights)
 
 
-def expanded(class_weight, classes, is_multilabel, codes, sample_weight):
+def expanded(class_weight, classes, is_multilabel, codes, sample_weight, total=None):
     """The weights of the rows times those of their classes, in float64.
 
     Parameters
@@ -42,13 +42,17 @@ def expanded(class_weight, classes, is_multilabel, codes, sample_weight):
     codes : ndarray of shape (n_samples, 1) or (n_samples, n_labels)
         The labels as numbers.
     sample_weight : float or array-like of shape (n_samples,) or None
+    total : callable or None
+        Where the rows are those of several processes: gives the sum of the arrays that
+        all of them call it with.
     """
     codes = codes.astype(int)
     _check(class_weight, classes, is_multilabel)
-    if is_multilabel:
+    if isinstance(class_weight, str):
+        n_codes = 2 if is_multilabel else len(classes)
+        weight = _balanced(codes, n_codes, total or np.asarray)
+    elif is_multilabel:
         weight = compute_sample_weight(class_weight, codes)
-    elif isinstance(class_weight, str):
-        weight = compute_sample_weight(class_weight, codes[:, 0])
     else:
         # From all classes, since a batch of partial_fit may lack some.
         weight = compute_class_weight(class_weight, classes=classes, y=classes)
@@ -56,6 +60,17 @@ def expanded(class_weight, classes, is_multilabel, codes, sample_weight):
     if sample_weight is None:
         return weight
     return weight * check_sample_weight(sample_weight, len(codes), np.float64)
+
+
+def _balanced(codes, n_codes, total):
+    """For each row the product over its labels of n_samples / (n_classes count)."""
+    counts = total([np.bincount(column, minlength=n_codes) for column in codes.T])
+    weight = np.ones(len(codes))
+    for column, of_column in zip(codes.T, counts):
+        n_present = np.count_nonzero(of_column)
+        with np.errstate(divide="ignore"):  # of classes without rows
+            weight *= (of_column.sum() / (n_present * of_column))[column]
+    return weight
 
 
 def _check(class_weight, classes, is_multilabel):

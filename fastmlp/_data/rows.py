@@ -192,7 +192,7 @@ def compare_names(X, names, reader):
     names : list of str or None
         Names of the features of the model.
     reader : str
-        What reads X, for the messages.
+        The reader of X, for the messages.
     """
     found = column_names(X)
     if hasattr(X, "columns") and (found is None) != (names is None):
@@ -216,7 +216,7 @@ def checked_rows(X, names, n_features, reader):
     n_features : int
         Number of features of the model.
     reader : str
-        What reads X, for the messages.
+        The reader of X, for the messages.
     """
     check_is_read(X, "X")
     X = known_frame(X)

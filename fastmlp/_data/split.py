@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse, vstack
 from sklearn.model_selection import train_test_split
 
-from fastmlp._data.validation import check_some_weight
+from fastmlp._data.validation import as_array, check_some_weight
 
 
 class Samples(NamedTuple):
@@ -22,6 +23,25 @@ class Samples(NamedTuple):
         if rows is None:
             return self
         return Samples(*(None if of is None else of[rows] for of in self))
+
+
+def joined(parts):
+    """Samples of several parts, one after the other; X may be None in all of them."""
+    X = y = weight = None
+    if parts[0].X is not None:
+        arrays = [as_array(part.X) for part in parts]
+        are_sparse = issparse(arrays[0])
+        X = vstack(arrays, format="csr") if are_sparse else np.concatenate(arrays)
+    y = np.concatenate([part.y for part in parts])
+    if any(part.weight is not None for part in parts):
+        ones = (np.ones(len(part.y), y.dtype) for part in parts)
+        weight = np.concatenate(
+            [
+                one if part.weight is None else part.weight
+                for one, part in zip(ones, parts)
+            ]
+        )
+    return Samples(X, y, weight)
 
 
 class Split(NamedTuple):
@@ -76,7 +96,7 @@ def chosen_split(chosen, X, labels, groups):
     chosen : splitter, ndarray, list, tuple or range
         A value of ``validation_split``.
     X, labels, groups : array-like
-        What a splitter takes.
+        The arguments of a splitter.
     """
     n_samples = len(labels)
     if hasattr(chosen, "split"):

@@ -65,7 +65,7 @@ class Activation(Immutable):
     name : str, default=None
         For messages; None takes that of the function.
     wrt : {"output", "input"}, default="output"
-        What a derivative of one argument is a function of.
+        The argument of a derivative that takes one.
     onnx : callable, default=None
         ``onnx(graph, z, dtype) -> name``: adds nodes to the graph and returns the name
         of the output; ``graph.node(kind, inputs, **attributes)`` and

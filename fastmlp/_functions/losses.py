@@ -41,7 +41,7 @@ class Loss(Immutable):
     name : str, default=None
         For messages; None takes that of the function.
     wrt : {"output", "input"}, default="output"
-        What the gradient is taken with respect to: the outputs a, or the values before
+        The variable of the gradient: the outputs a, or the values before
         their activation. The latter is safer where a may round to 0 or 1.
 
     Raises

@@ -65,7 +65,7 @@ def _net_input(layer: LayerTrace, number: int, j: int, nodes: list) -> GraphNode
 
 
 def _output(layer: LayerTrace, j: int, z: GraphNode) -> GraphNode:
-    """What the activation of unit j makes of its sum."""
+    """The node of the activation of unit j."""
     return GraphNode(
         _SIGNS.get(layer.activation, layer.activation),
         float(layer.outputs[j]),

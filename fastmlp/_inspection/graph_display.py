@@ -151,7 +151,7 @@ class _Layout:
 
     @staticmethod
     def _columns(nodes):
-        """Gates stand behind what enters them, given numbers before the first gate."""
+        """Gates come after their inputs, given numbers before the first gate."""
         column, first_use = {}, {}
         for node in nodes:
             column[node] = 1 + max((column[i] for i in node.inputs), default=-1)

@@ -46,7 +46,7 @@ class LayerTrace:
     activation : str
         Name of f, also of the output activation.
     inputs : ndarray of shape (fan_in,)
-        What enters the layer.
+        The inputs of the layer.
     net_inputs : ndarray
         z = inputs W + b.
     outputs : ndarray

@@ -118,7 +118,7 @@ class EpochRecord:
         Parameters
         ----------
         why : str, default=""
-            What ``verbose`` prints as the reason.
+            The reason, which ``verbose`` prints.
         """
         raise StopIteration(why)
 
@@ -166,7 +166,7 @@ class FitListener:
     def _messages_of_hook(self, record):
         """Call the hook; the message if it raised StopIteration.
 
-        What it returns does not count: that of ``lambda record: bar.update()`` is not
+        Its return value does not count: that of ``lambda record: bar.update()`` is not
         meant for us.
         """
         try:

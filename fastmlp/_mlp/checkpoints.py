@@ -11,7 +11,7 @@ from fastmlp._mlp.planning import averaging_of
 from fastmlp._training.checkpoint.file import fingerprint
 from fastmlp._utils.numbers import dtype_name
 
-# What may differ: it does not change what an epoch does.
+# Parameters that may differ: they do not change the work of an epoch.
 _FREE_PARAMETERS = (
     "max_iter",
     "max_fun",

@@ -178,7 +178,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
         same int gives the same model as scikit-learn's estimator.
 
     random_stream : {"restart", "continue"}, default="restart"
-        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
+        The meaning of an int in ``random_state`` for ``partial_fit`` and warm starts:
         "restart" draws the same numbers in each call, as scikit-learn does, so that
         batches of one size are all shuffled alike; "continue" goes on where the last
         call ended.
@@ -243,7 +243,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
         Validation score at which training stops; 1.0 is a perfect accuracy or R2.
 
     on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
-        What to do when the weights are no longer finite: "raise" an error (with
+        The remedy when the weights are no longer finite: "raise" an error (with
         ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
         best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
         go on from them at a tenth of the learning rate, at most ten times.
@@ -375,11 +375,11 @@ class MLPClassifier(ClassPredictions, BaseMLP):
         Epochs or iterations of the last fit.
 
     stop_reason_ : str
-        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
-        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
-        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
-        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
-        user-defined function, after some steps).
+        The reason why the last fit ended: "tol" (the loss fell no more),
+        "early_stopping", "learning_rate" (too small), "target_score", "max_time",
+        "max_iter", "n_epochs" (of ``partial_fit``), "max_fun", "line_search" (of lbfgs,
+        which found no lower loss), "callback", "interrupted" (by Ctrl-C), "divergence",
+        or "error" (of a user-defined function, after some steps).
 
     t_ : int
         Training samples seen; 0 for lbfgs.
@@ -449,6 +449,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
 
     _parameter_rules = parameters.CLASSIFIER_RULES | parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
+    _total = None  # sums arrays over the processes of a fit, as that begins
 
     @suggests_keywords
     def __init__(
@@ -560,6 +561,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
                 self._label_binarizer.y_type_.startswith("multilabel"),
                 y,
                 sample_weight,
+                self._total,
             )
         return super()._row_weights(y, sample_weight, dtype)
 

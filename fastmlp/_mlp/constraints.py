@@ -29,10 +29,10 @@ class Rule(NamedTuple):
     text : str
     accepts : callable
     constraint : object
-        What scikit-learn's ``_parameter_constraints`` say for it; ``...`` where
+        Its entry in scikit-learn's ``_parameter_constraints``; ``...`` where
         scikit-learn has no constraint of this kind.
     names : tuple of str
-        What a str may be.
+        The allowed texts.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""What all estimators share: parameters by name, the record of a fit, and pickles."""
+"""The base class of all estimators: parameters by name, the record, and pickles."""
 
 from __future__ import annotations
 

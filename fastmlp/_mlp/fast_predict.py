@@ -3,9 +3,9 @@
 The number of features and finiteness are checked in the core.  Whatever is not plain,
 or not sound, is left to the long way, which finds the words for the error.
 
-What the core needs of an estimator is prepared once and kept beside it, not in it, and
-used as long as the arrays in ``coefs_`` and ``intercepts_`` and the parameters are the
-very same objects.
+The arguments of the core are prepared once and kept beside the estimator, not in it,
+and used as long as the arrays in ``coefs_`` and ``intercepts_`` and the parameters are
+the very same objects.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ RULES = {
     ],
     "on_divergence": [one_of(("raise", "warn", "reduce_lr"))],
 }
-# What is resolved apart from the others, with errors of its own.
+# Parameters that are resolved apart from the others, with errors of their own.
 RESOLVED_RULES = {
     "hidden_layer_sizes": [Rule(SIZES, lambda value: _is_sizes(value))],
     "activation": [

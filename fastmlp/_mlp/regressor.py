@@ -94,8 +94,8 @@ class MLPRegressor(NumberPredictions, BaseMLP):
     -- Loss --
 
     loss : str or Loss, default="squared_error"
-        What is minimised, with r = y - prediction; the mean over the rows, and but for
-        squared_error (a mean) the sum over the targets:
+        The function of r = y - prediction to minimise; the mean over the rows, and but
+        for squared_error (a mean) the sum over the targets:
 
         - "squared_error": r**2 / 2, for the mean
         - "absolute_error": ``|r|``, for the median
@@ -200,7 +200,7 @@ class MLPRegressor(NumberPredictions, BaseMLP):
         same int gives the same model as scikit-learn's estimator.
 
     random_stream : {"restart", "continue"}, default="restart"
-        What an int in ``random_state`` means for ``partial_fit`` and warm starts:
+        The meaning of an int in ``random_state`` for ``partial_fit`` and warm starts:
         "restart" draws the same numbers in each call, as scikit-learn does, so that
         batches of one size are all shuffled alike; "continue" goes on where the last
         call ended.
@@ -264,7 +264,7 @@ class MLPRegressor(NumberPredictions, BaseMLP):
         Validation score at which training stops; 1.0 is a perfect accuracy or R2.
 
     on_divergence : {"raise", "warn", "reduce_lr"}, default="raise"
-        What to do when the weights are no longer finite: "raise" an error (with
+        The remedy when the weights are no longer finite: "raise" an error (with
         ``early_stopping`` only if no epoch had a score: else warn, stop and keep the
         best weights); "warn" and keep the weights of the best epoch; or "reduce_lr":
         go on from them at a tenth of the learning rate, at most ten times.
@@ -395,11 +395,11 @@ class MLPRegressor(NumberPredictions, BaseMLP):
         Epochs or iterations of the last fit.
 
     stop_reason_ : str
-        What ended the last fit: "tol" (the loss fell no more), "early_stopping",
-        "learning_rate" (too small), "target_score", "max_time", "max_iter", "n_epochs"
-        (of ``partial_fit``), "max_fun", "line_search" (of lbfgs, which found no lower
-        loss), "callback", "interrupted" (by Ctrl-C), "divergence", or "error" (of a
-        user-defined function, after some steps).
+        The reason why the last fit ended: "tol" (the loss fell no more),
+        "early_stopping", "learning_rate" (too small), "target_score", "max_time",
+        "max_iter", "n_epochs" (of ``partial_fit``), "max_fun", "line_search" (of lbfgs,
+        which found no lower loss), "callback", "interrupted" (by Ctrl-C), "divergence",
+        or "error" (of a user-defined function, after some steps).
 
     t_ : int
         Training samples seen; 0 for lbfgs.

@@ -95,7 +95,7 @@ class NumberTargets:
     Parameters
     ----------
     objective : Objective
-        What training minimises.
+        The function that training minimises.
     may_be_anything : bool
         Whether targets are not limited to the range of the loss.
     """

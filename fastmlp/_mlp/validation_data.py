@@ -64,10 +64,10 @@ def validation_of(estimator, samples, options, targets):
                 "y_val."
             )
         return None
-    elif splits or (estimator.early_stopping and estimator.solver != "lbfgs"):
-        split = _split(estimator, samples, options, targets)
+    elif takes_split(estimator):
+        split = split_of(estimator, samples, options, targets)
         split.check(samples.weight)
-        if estimator.scoring in (None, "loss"):  # else a scorer predicts from X
+        if not needs_features(estimator):
             samples = samples._replace(X=None)
         held_out = samples.part(split.held_out)
     elif estimator.scoring is not None or estimator.target_score is not None:
@@ -97,7 +97,18 @@ def _passed(estimator, dtype, options):
     return Samples(X, y, weight)
 
 
-def _split(estimator, samples, options, targets):
+def takes_split(estimator):
+    """Return whether ``fit`` splits validation data off, if it gets none."""
+    by_default = estimator.early_stopping and estimator.solver != "lbfgs"
+    return estimator.validation_split is not None or by_default
+
+
+def needs_features(estimator):
+    """Return whether the score predicts from the features of the validation rows."""
+    return estimator.scoring not in (None, "loss")
+
+
+def split_of(estimator, samples, options, targets):
     """The split by ``validation_split``, or by the fraction of early stopping."""
     X, y, _ = samples
     name, chosen = "validation_split", estimator.validation_split

@@ -43,7 +43,7 @@ LOCATION_LOSSES = (
     "quantile",
     "gaussian_nll",
 )
-# What the targets of a loss must be, and what to take for others.
+# The rule for the targets of a loss, and the loss to take for others.
 _TARGETS = {
     "poisson": ("y >= 0", "Use loss='squared_error'."),
     "tweedie": ("y >= 0", "Use loss='squared_error'."),

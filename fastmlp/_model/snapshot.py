@@ -172,7 +172,7 @@ class Snapshot(NamedTuple):
         Of a classifier.
     feature_names : list of str or None
     objective : Objective or None
-        What was minimised, where ``special`` says that it matters.
+        The minimised function, where ``special`` says that it matters.
     is_multilabel : bool
         Whether the model predicts several labels at once.
     """

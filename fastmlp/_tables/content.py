@@ -10,9 +10,9 @@ def read_content(content, kinds, what):
     ----------
     content : object
     kinds : dict of str to type or tuple of type
-        What each value must be; a bool is no int.
+        The type of each value; a bool is no int.
     what : str
-        What the dict describes, for the messages.
+        The thing that the dict describes, for the messages.
 
     Raises
     ------

@@ -157,7 +157,7 @@ class TableEncoder:
         X : DataFrame, Table, ndarray, or list of rows or dicts
             With the columns of ``fit``. Dicts may leave out what is missing.
         reader : str, default="the encoder"
-            What reads X, for the messages.
+            The reader of X, for the messages.
 
         Returns
         -------

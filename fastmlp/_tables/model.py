@@ -78,7 +78,7 @@ def number_parts(tensor):
     matrix : ndarray of shape (n_numbers, n_frequencies * n_periodic)
     bias : ndarray of shape (n_numbers, n_periodic)
     missing : ndarray of shape (n_numbers, n_periodic + 1)
-        What a missing number takes.
+        The values of a missing number.
     """
     ends = np.cumsum([n_frequencies] * 2 + [n_frequencies * n_periodic, n_periodic])
     return np.split(tensor, ends, axis=1)
@@ -131,7 +131,7 @@ class TabularModel:
         ----------
         X : DataFrame, Table, ndarray, or list of rows or dicts
         reader : str
-            What reads X, for messages.
+            The reader of X, for messages.
         n_threads : int
 
         Returns

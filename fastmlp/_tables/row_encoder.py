@@ -26,7 +26,7 @@ class RowEncoder:
     encoder : TableEncoder
         After its fit.
     reader : str, default="the encoder"
-        What reads the row, for the messages.
+        The reader of the row, for the messages.
 
     Attributes
     ----------

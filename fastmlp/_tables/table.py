@@ -45,7 +45,7 @@ def read_table(X, names=None):
     ----------
     X : DataFrame, Table, ndarray or list
     names : list of str or None
-        What the keys of dicts must be among; None takes them as they are.
+        The allowed keys of dicts; None takes them as they are.
 
     Raises
     ------

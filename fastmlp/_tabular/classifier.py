@@ -81,7 +81,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         embedded columns.
 
     number_embedding : "periodic" or None, default="periodic"
-        What a layer sees of a number beside its scaled value: "periodic" adds 3
+        The inputs that a number adds to its scaled value: "periodic" adds 3
         learnt functions of it, made of 16 cosines [3]_; None adds nothing, which
         takes less time and suits tables that are nearly linear.
 
@@ -190,7 +190,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         one) and "seconds" of each epoch.
 
     temperature_ : float
-        What the outputs were divided by with ``calibrate``, else 1; above 1 for a
+        The divisor of the outputs with ``calibrate``, else 1; above 1 for a
         network that was too sure of itself.
 
     feature_importances_ : ndarray of shape (`n_features_in_`,)
@@ -204,7 +204,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         Epochs of training, without those of ``refit``.
 
     stop_reason_ : str
-        What ended the training: "early_stopping", "max_iter" (all epochs),
+        The reason why training ended: "early_stopping", "max_iter" (all epochs),
         "max_time", "callback", "interrupted" (by Ctrl-C) or "divergence".
 
     t_ : int

@@ -72,7 +72,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
     -- Loss --
 
     loss : str, default="squared_error"
-        What is minimised, with r = y - prediction:
+        The function of r = y - prediction to minimise:
 
         - "squared_error": r**2 / 2, for the mean
         - "absolute_error": ``|r|``, for the median
@@ -110,7 +110,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         embedded columns.
 
     number_embedding : "periodic" or None, default="periodic"
-        What a layer sees of a number beside its scaled value: "periodic" adds 3
+        The inputs that a number adds to its scaled value: "periodic" adds 3
         learnt functions of it, made of 16 cosines [6]_; None adds nothing, which
         takes less time and suits tables that are nearly linear.
 
@@ -225,7 +225,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         Epochs of training, without those of ``refit``.
 
     stop_reason_ : str
-        What ended the training: "early_stopping", "max_iter" (all epochs),
+        The reason why training ended: "early_stopping", "max_iter" (all epochs),
         "max_time", "callback", "interrupted" (by Ctrl-C) or "divergence".
 
     t_ : int

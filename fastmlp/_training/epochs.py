@@ -22,7 +22,7 @@ def fit_stochastic(task):
 
 
 def begin_epochs(task, kind=None):
-    """What the epochs of a task need: the optimizer, the epoch, the order of rows.
+    """The optimizer, the epoch and the order of rows for the epochs of a task.
 
     Parameters
     ----------

@@ -119,7 +119,7 @@ class End(NamedTuple):
         Of SciPy, -1 for a rule of ours.
     message : str
     reason : str
-        What ``stop_reason_`` says.
+        The value of ``stop_reason_``.
     """
 
     status: int
@@ -144,7 +144,7 @@ class Course:
     n_iter, n_calls : int
         Iterations and evaluations so far.
     curvature : Curvature
-        What they have learnt.
+        Their steps and changes of the gradient.
     """
 
     def __init__(self, n):

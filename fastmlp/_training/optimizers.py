@@ -24,7 +24,7 @@ class _Optimizer:
     noise_seed : list of two int, or None
         The seed of dropout and noise, where there are any.
     averaging : dict or None
-        What the average of the weights needs to go on, where there is one.
+        The state of the average of the weights, where there is one.
     """
 
     scalars = ()  # settings that the rule takes

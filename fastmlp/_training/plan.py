@@ -91,7 +91,7 @@ class Plan:
     keeps_later : bool
         Whether early stopping keeps the last of several epochs with the best score.
     patience_growth : float
-        What each epoch up to the best one adds to ``n_iter_no_change``.
+        The addition of each epoch up to the best one to ``n_iter_no_change``.
     """
 
     solver: str

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class Communicator(Protocol):
-    """What ``fit_distributed`` needs of the ranks that train together.
+    """The ranks that train together, as ``fit_distributed`` uses them.
 
-    All ranks call the methods in the same order.
+    All ranks call the methods in the same order. A class with these attributes and
+    methods need not inherit from this one.
 
     Attributes
     ----------
@@ -48,7 +49,7 @@ class Communicator(Protocol):
         Parameters
         ----------
         value : object
-            It can be pickled.
+            It can be pickled; the others get copies.
 
         Returns
         -------
@@ -56,7 +57,7 @@ class Communicator(Protocol):
         """
 
 
-class LoopbackCommunicator:
+class LoopbackCommunicator(Communicator):
     """One of several ranks that are threads of one process, for tests.
 
     Sums are formed in the order of the ranks, so they have the same bits every time.
@@ -66,7 +67,7 @@ class LoopbackCommunicator:
     ----------
     rank : int
     shared : object
-        What the ranks have in common, from ``run_loopback``.
+        The meeting place of the ranks, from ``run_loopback``.
     """
 
     __module__ = "fastmlp.distributed"
@@ -75,26 +76,9 @@ class LoopbackCommunicator:
         self.rank, self.size, self._shared = rank, shared.size, shared
 
     def allreduce(self, array: Array) -> None:
-        """Replace an array by its sum over the ranks, in place.
-
-        Parameters
-        ----------
-        array : ndarray of shape (n,)
-        """
         array[:] = _sum(self._exchange(array.copy()))
 
     def allgather(self, value: Any) -> list[Any]:
-        """Give every rank the values of all ranks.
-
-        Parameters
-        ----------
-        value : object
-            It can be pickled; the others get copies.
-
-        Returns
-        -------
-        values : list of object
-        """
         return list(map(pickle.loads, self._exchange(pickle.dumps(value))))
 
     def _exchange(self, value):
@@ -102,7 +86,7 @@ class LoopbackCommunicator:
         return self._shared.exchange(self.rank, value)
 
 
-class MPICommunicator:
+class MPICommunicator(Communicator):
     """The ranks of a communicator of mpi4py.
 
     Parameters
@@ -136,12 +120,6 @@ class MPICommunicator:
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
 
     def allreduce(self, array: Array) -> None:
-        """Replace an array by its sum over the ranks, in place.
-
-        Parameters
-        ----------
-        array : ndarray of shape (n,)
-        """
         everything = np.empty((self.size, len(array)), dtype=array.dtype)
         if self.ordered:
             self.comm.Allgather(array, everything)
@@ -151,17 +129,6 @@ class MPICommunicator:
             array[:] = everything[0]
 
     def allgather(self, value: Any) -> list[Any]:
-        """Give every rank the values of all ranks.
-
-        Parameters
-        ----------
-        value : object
-            It can be pickled.
-
-        Returns
-        -------
-        values : list of object
-        """
         return self.comm.allgather(value)
 
 
@@ -185,7 +152,7 @@ def run_loopback(
     Returns
     -------
     results : list of object
-        What each rank returned, or the exception that it raised.
+        The result of each rank, or the exception that it raised.
 
     Examples
     --------

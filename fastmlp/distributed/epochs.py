@@ -12,6 +12,7 @@ from fastmlp._core.solvers import Epoch
 from fastmlp._training.epochs import begin_epochs, run_epochs
 from fastmlp._training.task import Task
 from fastmlp._utils.warnings import warn
+from fastmlp.distributed.holdout import answers
 
 
 class RankTask(Task):
@@ -22,7 +23,7 @@ class RankTask(Task):
     *arguments
         As of Task; the rows are those of this rank.
     n_rows : list of int
-        The rows of each rank.
+        The training rows of each rank.
     **others
         As of Task.
     """
@@ -38,8 +39,10 @@ class RankTask(Task):
         return sum(self.n_rows)
 
     def order(self):
-        """The rows of this rank, in the order of the data."""
-        return np.arange(self.n_rows[self.rank], dtype=np.intp)
+        """The training rows of this rank, in the order of the data."""
+        if self.rows is None:
+            return np.arange(self.n_rows[self.rank], dtype=np.intp)
+        return self.rows
 
     def whole_batch(self):
         """Rows of a batch, over all ranks."""
@@ -68,7 +71,7 @@ class RankTask(Task):
 class SharedEpoch(Epoch):
     """An epoch of which each rank sums up its part of every batch.
 
-    Rank 0 calls ``run`` as it would of an Epoch, the others ``follow``.
+    Rank 0 calls ``run`` as it would of an Epoch, which lets the others ``follow``.
 
     Parameters
     ----------
@@ -80,7 +83,8 @@ class SharedEpoch(Epoch):
 
     def __init__(self, group, task, network, data, params, moments, *more, **others):
         super().__init__(network, data, params, moments, *more, **others)
-        self.group, self.params, self.moments = group, params, moments
+        self.group, self.record = group, task.record
+        self.params, self.moments = params, moments
         self.bounds, self.n_coefs = task.bounds(), _n_coefs(network)
         self.rows_of_batches = np.diff(
             np.minimum(np.arange(len(self.bounds)) * task.whole_batch(), task.n_train)
@@ -124,21 +128,34 @@ class SharedEpoch(Epoch):
 
         Ctrl-C on any rank is one here.
         """
-        self.group.share((self.used, self.key, self.is_in_step))
+        number = self.record.n_iter
+        self.group.share(("train", number, self.used, self.key, self.is_in_step))
         is_interrupted = self._train(order, deadline)
         self.is_in_step = bool(np.isfinite(self.params).all())
         if is_interrupted:
             raise KeyboardInterrupt
 
-    def follow(self, order):
-        """Train as rank 0 says; returns its last word, which is no command."""
-        while isinstance(command := self.group.share()[0], tuple):
-            (arguments, scalars), key, self.is_in_step = command
-            self.use(*arguments, **scalars)
-            if key is not None:
-                self.seed(key)
-            self._train(order.next(), math.inf)
-        return command
+    def follow(self, order, number, used, key, is_in_step):
+        """Train on all batches of one epoch, as another rank than 0.
+
+        Parameters
+        ----------
+        order : CountedOrder
+        number : int
+            Epochs of the fit before this one.
+        used : tuple
+            The arguments of ``use``.
+        key : tuple of int or None
+            The argument of ``seed``.
+        is_in_step : bool
+            Whether all ranks have the weights of rank 0.
+        """
+        arguments, scalars = used
+        self.is_in_step = is_in_step
+        self.use(*arguments, **scalars)
+        if key is not None:
+            self.seed(key)
+        self._train(order.of_epoch(number), math.inf)
 
     def _train(self, order, deadline):
         """Take the steps of one epoch; returns whether Ctrl-C ended it."""
@@ -187,6 +204,27 @@ class SharedEpoch(Epoch):
             return 0.5 * self.alpha * float(coefs @ coefs)
 
 
+class CountedOrder:
+    """The orders of the epochs of another rank than 0.
+
+    A fit that is resumed draws those of the epochs before, which rank 0 alone skips.
+
+    Parameters
+    ----------
+    order : ShuffledOrder
+    """
+
+    def __init__(self, order):
+        self.order, self.n_drawn = order, 0
+
+    def of_epoch(self, number):
+        """The rows of an epoch, of those from 0 on; a later one each time."""
+        while self.n_drawn <= number:
+            rows = self.order.next()
+            self.n_drawn += 1
+        return rows
+
+
 def lead_epochs(task, group):
     """Train as rank 0 by epochs; returns what a stream needs, as ``fit_stochastic``."""
     optimizer, epoch, order = begin_epochs(task, partial(SharedEpoch, group, task))
@@ -197,7 +235,8 @@ def lead_epochs(task, group):
 def follow_epochs(task, group):
     """Train by epochs as another rank; returns the last word of rank 0."""
     _, epoch, order = begin_epochs(task, partial(SharedEpoch, group, task))
-    return epoch.follow(order)
+    train = partial(epoch.follow, CountedOrder(order))
+    return group.follow({"train": train, **answers(task)})
 
 
 def _n_coefs(network):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, TypeVar
@@ -16,33 +15,26 @@ from fastmlp._data.rows import column_names, known_frame
 from fastmlp._data.scaling import statistics
 from fastmlp._mlp import fitting, parameters
 from fastmlp._mlp.base import BaseMLP
+from fastmlp._mlp.callbacks import announced_fit, with_callbacks
 from fastmlp._mlp.input_checks import restored_on_error
-from fastmlp._mlp.validation_data import validation_of
+from fastmlp._mlp.validation_data import takes_split, validation_of
+from fastmlp._training.checkpoint.file import make_checkpoint
 from fastmlp._training.record import Record
+from fastmlp.distributed import agreement
+from fastmlp.distributed.checkpoints import SharedCheckpoint
 from fastmlp.distributed.communicators import communicator_of
 from fastmlp.distributed.epochs import RankTask, follow_epochs, lead_epochs
 from fastmlp.distributed.group import together
+from fastmlp.distributed.holdout import SharedHoldout, shared_validation
 from fastmlp.distributed.lbfgs import follow_lbfgs, lead_lbfgs
 
 if TYPE_CHECKING:
     from typing import Any
 
     from fastmlp._mlp.annotations import Callback
-    from fastmlp._utils.annotations import ArrayLike, MatrixLike, Weights
+    from fastmlp._utils.annotations import ArrayLike, FilePath, MatrixLike, Weights
 
 Model = TypeVar("Model", bound=BaseMLP)
-
-# Parameters that may differ from rank to rank: only rank 0 uses them, or each its own.
-OF_A_RANK = (
-    "random_state",
-    "n_threads",
-    "verbose",
-    "max_time",
-    "scoring",
-    "target_score",
-    "validation_fraction",
-    "early_stopping",
-)
 
 
 def fit_distributed(
@@ -56,6 +48,9 @@ def fit_distributed(
     y_val: ArrayLike | None = None,
     sample_weight_val: Weights = None,
     callback: Callback | None = None,
+    checkpoint: FilePath | None = None,
+    checkpoint_every: int = 1,
+    resume: FilePath | None = None,
 ) -> Model:
     """Fit one model to the rows of several ranks, which take every step together.
 
@@ -66,8 +61,9 @@ def fit_distributed(
     the batch is the whole data.
 
     Rank 0 judges the epochs and decides, by the loss over all ranks and by the
-    validation data, which it alone needs. At the end all ranks have its model, bit
-    for bit. If a rank fails, the fit ends on all of them.
+    validation data: those that it was passed, or rows that every rank holds out. At
+    the end all ranks have its model, bit for bit. If a rank fails, the fit ends on all
+    of them.
 
     Parameters
     ----------
@@ -84,14 +80,24 @@ def fit_distributed(
         The ranks; None is ``MPI.COMM_WORLD``.
     X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
             default=None
-        Validation data on rank 0; other ranks ignore theirs. ``early_stopping`` needs
-        them.
+        Validation data on rank 0, which then take the place of rows held out; other
+        ranks ignore theirs.
     y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
         Targets of the validation data.
     sample_weight_val : float or array-like of shape (n_val,), default=None
         Weights of the validation rows.
     callback : callable, default=None
-        Called on rank 0 at the end of each epoch, as in ``fit``.
+        Called on rank 0 at the end of each epoch, as in ``fit``; if it stops training,
+        all ranks stop.
+    checkpoint : str or path-like, default=None
+        File for the state of the fit, which rank 0 writes after each
+        ``checkpoint_every`` epochs; other ranks ignore theirs.
+    checkpoint_every : int, default=1
+        Epochs (iterations of lbfgs) between two writes; needs ``checkpoint``.
+    resume : str or path-like, default=None
+        File of ``checkpoint`` to go on from, which rank 0 reads. As many ranks with
+        the same rows and parameters as before get the model of a fit without
+        interruption, bit for bit.
 
     Returns
     -------
@@ -109,8 +115,13 @@ def fit_distributed(
     -----
     Each rank shuffles its own rows and draws its own dropout and noise, so with these
     the model depends on the number of ranks. ``standardize_X`` and ``standardize_y``
-    take the statistics of the rows of all ranks. Checkpoints are not written; a
-    callback may save ``record.fitted_estimator()``.
+    take the statistics of the rows of all ranks, ``class_weight="balanced"`` their
+    counts of the classes.
+
+    With ``early_stopping`` or ``validation_split`` each rank holds out that share of
+    its rows (or, of an array or a splitter, those rows), and the score is that of all
+    of them. Each rank predicts its own; targets and outputs are gathered, and features
+    where another ``scoring`` needs them.
 
     Examples
     --------
@@ -130,15 +141,26 @@ def fit_distributed(
     """
     _check_estimator(estimator)
     with together(communicator_of(comm)) as group, restored_on_error(estimator):
-        trainer = DistributedTrainer(group, estimator)
-        trainer.begin(X, y)
         parameters.check_callback(callback)
+        trainer = DistributedTrainer(group, estimator)
         options = fitting.FitOptions(trainer=trainer)
         if group.is_leader:
             options.X_val, options.y_val = X_val, y_val
             options.sample_weight_val, options.callback = sample_weight_val, callback
-        fitting.fit(estimator, X, y, sample_weight, options)
+            made = make_checkpoint(checkpoint, checkpoint_every, resume)
+            options.checkpoint = made
+        trainer.begin(X, y, options)
+        fit = _announced if group.is_leader else fitting.fit
+        fit(estimator, X, y, sample_weight, options)
     return estimator
+
+
+@with_callbacks
+def _announced(estimator, X, y, sample_weight, options):
+    """Fit, and tell the callbacks that scikit-learn has set."""
+    announcement = announced_fit(estimator, X, y, sample_weight, estimator.max_iter)
+    with announcement as options.context:
+        return fitting.fit(estimator, X, y, sample_weight, options)
 
 
 @dataclass
@@ -163,19 +185,30 @@ class DistributedTrainer(fitting.Trainer):
 
     def __init__(self, group, estimator):
         self.group, self.estimator, self.n_rows = group, estimator, None
-        self.names = None
+        self.names = self.takes_split = None
 
-    def begin(self, X, y):
+    def begin(self, X, y, options):
         """Compare parameters and rows of the ranks, and learn all classes."""
+        group, estimator = self.group, self.estimator
         self.names = column_names(known_frame(X))
-        mine = (_num_samples(X), _plain(self.estimator.get_params(deep=False)))
-        shared = self.group.share(mine)
-        self.n_rows = [n_rows for n_rows, _ in shared]
-        self.group.check(_fault_of_parameters([known for _, known in shared]))
-        self.group.check(_fault_of_rows(self.n_rows))
-        self.group.check(_fault_of_settings(self.estimator, self.group.size))
-        if is_classifier(self.estimator):
+        passed = options.X_val, options.y_val, options.sample_weight_val
+        of_leader = all(of is None for of in passed), options.checkpoint is not None
+        known = agreement.plain(estimator.get_params(deep=False))
+        shared = group.share((_num_samples(X), known, of_leader))
+        self.n_rows, params, (of_leader, *_) = zip(*shared)
+        group.check(agreement.fault_of_parameters(params))
+        group.check(agreement.fault_of_rows(self.n_rows))
+        has_no_data, has_checkpoint = of_leader
+        self.takes_split = has_no_data and takes_split(estimator)
+        if has_checkpoint:
+            options.checkpoint = SharedCheckpoint(group, options.checkpoint)
+        if is_classifier(estimator):
             self._learn_classes(np.asarray(y))
+            estimator._total = self._total
+
+    def _total(self, arrays):
+        """The sum of arrays over the ranks."""
+        return np.sum(self.group.share(arrays), axis=0)
 
     def _learn_classes(self, y):
         """Let the estimator have the classes of all ranks."""
@@ -205,6 +238,7 @@ class DistributedTrainer(fitting.Trainer):
 
     def check(self, samples, units):
         """Raise ValueError on all ranks if their data differ in kind."""
+        vars(self.estimator).pop("_total", None)
         facts = {
             "columns in X": samples.X.shape[1],
             "columns in y": samples.y.shape[1],
@@ -212,15 +246,7 @@ class DistributedTrainer(fitting.Trainer):
             "dtype of X": str(samples.X.dtype),
             "layers": units,
         }
-        shared = self.group.share(facts)
-        for name, value in shared[0].items():
-            for rank, others in enumerate(shared):
-                if others[name] != value:
-                    self.group.check(
-                        f"the ranks have different {name}: {value} on rank 0, "
-                        f"{others[name]} on rank {rank}. Pass data of the same kind on "
-                        "all."
-                    )
+        self.group.check(agreement.fault_of_facts(self.group.share(facts)))
 
     def statistics(self, values, weight, name, fit_intercept):
         """Mean and scale of columns over the rows of all ranks."""
@@ -228,27 +254,37 @@ class DistributedTrainer(fitting.Trainer):
         return statistics(values, weight, name, fit_intercept, gather)
 
     def validation(self, estimator, samples, options, targets):
-        """The validation data, on rank 0."""
-        if not self.group.is_leader:
+        """The validation data that were passed to rank 0, or rows of all ranks."""
+        group = self.group
+        if self.takes_split:
+            found = shared_validation(group, estimator, samples, options, targets)
+            self.n_rows = group.share(len(found.split.train))
+            return found
+        if not group.is_leader:
             return None
-        if options.X_val is None and estimator.early_stopping:
-            raise ValueError(
-                "early_stopping=True needs X_val and y_val on rank 0 in a fit over "
-                "several ranks."
-            )
         return validation_of(estimator, samples, options, targets)
 
-    def task(self, *arguments, **others):
+    def task(self, *arguments, holdout, checkpoint, **others):
         """The task of this rank."""
-        return RankTask(*arguments, n_rows=self.n_rows, rank=self.group.rank, **others)
+        group = self.group
+        if self.takes_split:
+            holdout = SharedHoldout(group, holdout)
+        if checkpoint is not None:
+            checkpoint = checkpoint.of_training()
+        return RankTask(
+            *arguments,
+            holdout=holdout,
+            checkpoint=checkpoint,
+            n_rows=self.n_rows,
+            rank=group.rank,
+            **others,
+        )
 
     def train(self, task):
         """Train; all ranks then have the weights and the record of rank 0."""
         group, is_stochastic = self.group, task.plan.is_stochastic
-        copy = deepcopy(task.random_state)  # the draws of rank 0 are those of a fit
-        seeds = group.share(copy.randint(0, 2**32, size=group.size, dtype=np.uint32))
+        task.random_state = group.generator(task.random_state)
         if not group.is_leader:
-            task.random_state = np.random.RandomState(seeds[0][group.rank])
             follow = follow_epochs if is_stochastic else follow_lbfgs
             end = follow(task, group)
             task.params[:], task.record = end.params, end.record
@@ -270,53 +306,3 @@ def _check_estimator(estimator):
             f"{type(estimator).__name__}. Put what prepares the data before it on each "
             "rank."
         )
-
-
-def _plain(params):
-    """The parameters that must agree and can be compared, as text."""
-    kinds = (bool, int, float, str, tuple, list, dict, type(None), np.generic)
-    return {
-        name: repr(value)
-        for name, value in params.items()
-        if name not in OF_A_RANK and isinstance(value, kinds)
-    }
-
-
-def _fault_of_parameters(of_ranks):
-    """What to say of parameters that differ, or None."""
-    for rank, params in enumerate(of_ranks):
-        for name in params.keys() & of_ranks[0].keys():
-            if params[name] != of_ranks[0][name]:
-                return (
-                    f"the ranks have different parameters: {name}={of_ranks[0][name]} "
-                    f"on rank 0, {params[name]} on rank {rank}. Make them the same."
-                )
-    return None
-
-
-def _fault_of_rows(n_rows):
-    """What to say of ranks without rows, or None."""
-    empty = [rank for rank, n in enumerate(n_rows) if n == 0]
-    if not empty:
-        return None
-    return (
-        f"rank {empty[0]} has no rows ({len(empty)} of {len(n_rows)} ranks have none). "
-        "Give each rank a row at least, or train on fewer ranks, for example with "
-        "comm.Split."
-    )
-
-
-def _fault_of_settings(estimator, size):
-    """What to say of parameters that need all rows in one place, or None."""
-    if estimator.validation_split is not None:
-        return (
-            "validation_split cannot split the rows of several ranks: pass X_val and "
-            "y_val on rank 0."
-        )
-    weights = getattr(estimator, "class_weight", None)
-    if size > 1 and isinstance(weights, str):
-        return (
-            f"class_weight={weights!r} counts the rows of one process: pass a dict of "
-            "weights, or sample_weight."
-        )
-    return None

@@ -10,12 +10,13 @@ b) Rank 0 leads: it alone judges epochs and decides, the others follow its comma
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 
 LEADER = 0
-# What a vector of sums holds behind the gradient.
+# The numbers of a vector of sums that come behind the gradient.
 EXTRAS = ("weight", "loss", "failures", "stops", "interrupts")
 
 
@@ -88,6 +89,30 @@ class Group:
         self._check(replies)
         return [value for _, value in replies]
 
+    def follow(self, actions):
+        """Do as rank 0 says, until it has no more commands; returns its last word.
+
+        Parameters
+        ----------
+        actions : dict of callable
+            By the name of the command, a tuple of it and the arguments.
+        """
+        while isinstance(command := self.share()[0], tuple):
+            name, *arguments = command
+            actions[name](*arguments)
+        return command
+
+    def generator(self, random_state):
+        """The generator of this rank: rank 0 keeps its own, which seeds the others.
+
+        Nothing is drawn from it, so the stream of rank 0 is that of a fit alone.
+        """
+        copy = deepcopy(random_state)
+        drawn = self.share(copy.randint(0, 2**32, size=self.size, dtype=np.uint32))
+        if self.is_leader:
+            return random_state
+        return np.random.RandomState(drawn[LEADER][self.rank])
+
     def check(self, message):
         """Raise an error with this message on all ranks, unless it is None."""
         if message is not None:
@@ -128,7 +153,7 @@ class Group:
         """Replace arrays by those of rank 0."""
         for array in arrays:
             if not self.is_leader:
-                array[:] = 0
+                array[:] = -0.0  # a sum with it keeps the bits, those of -0.0 too
             self.comm.allreduce(array)
 
     def leave(self, error):

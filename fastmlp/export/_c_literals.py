@@ -66,5 +66,5 @@ def table(values, real):
 
 
 def array(kind, name, size, values):
-    """A constant array; its name stands behind that of the model."""
+    """A constant array; its name comes after that of the model."""
     return f"static const {kind} ${{name}}_{name}{size} = {{{values}}};"

@@ -34,7 +34,7 @@ _PASSED = (
 
 
 def applied(keras, layer, signal):
-    """What a layer makes of a signal."""
+    """The signal behind a layer."""
     kind = known_kind(keras, layer)
     return signal if kind in _PASSED else _LAYERS[kind](keras, layer, signal)
 

@@ -88,7 +88,7 @@ class Graph:
             self._budget += _USES * array.size
         return self._arrays.get(name)
 
-    # What predicts
+    # The nodes that predict
 
     def _behind(self, name):
         """The node behind nodes without effect, and the name of its output."""

@@ -31,7 +31,7 @@ def converters(estimator, dtype):
     Parameters
     ----------
     estimator : estimator
-        What is converted. The texts that its encoders know are no marks of missing
+        The one to convert. The texts that its encoders know are no marks of missing
         cells.
     dtype : dtype
         Of all numbers.

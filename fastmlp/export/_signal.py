@@ -35,7 +35,7 @@ class RefusedError(Exception):
 
 
 class UnknownFunctionError(RefusedError):
-    """What was done to the outputs of a layer is no activation."""
+    """The function on the outputs of a layer is no activation."""
 
 
 class Affine(NamedTuple):
@@ -76,7 +76,7 @@ class _Layer(NamedTuple):
 
 
 class Signal:
-    """What the rows of the input have become.
+    """The rows of the input, as the nodes so far have changed them.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Signal:
         That whose outputs these are; None is the input.
     readings : list of _Reading
     head : {None, "softmax", "binary"}
-        What was done last and ends a network: a softmax over the columns, or both
+        The last step, which ends a network: a softmax over the columns, or both
         probabilities out of one.
     """
 

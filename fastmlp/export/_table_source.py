@@ -29,7 +29,7 @@ class TableWeights(NamedTuple):
     ----------
     embedding : PeriodicEmbedding or None
     missing : ndarray of shape (n_numbers, n_periodic + 1) or (n_numbers, 1)
-        What a missing number takes in place of its embedding and itself.
+        The values of a missing number in place of its embedding and itself.
     tables : list of ndarray of shape (n_levels + 1, width)
         For each category a row for each code; 0 is a missing or unknown level.
     coefs : list of ndarray of shape (fan_in, fan_out)

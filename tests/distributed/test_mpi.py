@@ -12,6 +12,10 @@ BESIDE = Path(sys.executable).with_name("mpiexec")  # where a wheel of MPI puts 
 MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
 if MPIEXEC is None:
     pytest.skip("there is no mpiexec", allow_module_level=True)
+# In a process of its own: the import starts MPI, or does not find its library.
+FOUND = subprocess.run([sys.executable, "-c", "import mpi4py.MPI"], capture_output=True)
+if FOUND.returncode != 0:
+    pytest.skip("mpi4py finds no MPI", allow_module_level=True)
 
 TRAIN = """
 import warnings
@@ -38,6 +42,33 @@ for solver in "adam", "lbfgs":
         assert len(set(bits)) == 1
 print("rank", comm.rank, "is done")
 """
+# The whole fit, one that rank 0 kills, and the rest of that one.
+RESUMES = """
+def fit(**options):
+    model = MLPClassifier((8,), **settings)
+    model.set_params(early_stopping=True, class_weight="balanced")
+    model.set_params(shuffle=True, max_iter=9)
+    ranks = MPICommunicator(comm, ordered=True)
+    return fit_distributed(model, X[rows], y[rows], comm=ranks, **options)
+
+def kill(record):
+    if record.epoch == 6:
+        raise KeyError("killed")
+
+whole = fit()
+try:
+    fit(callback=kill, checkpoint=PATH)
+except (KeyError, RankError) as error:
+    assert "killed" in str(error)
+else:
+    raise AssertionError("nothing was raised")
+resumed = fit(resume=PATH)
+for one, other in zip(resumed.coefs_, whole.coefs_):
+    assert one.tobytes() == other.tobytes()
+assert resumed.validation_scores_ == whole.validation_scores_
+assert len(whole.validation_scores_) > 6, whole.validation_scores_
+print("rank", comm.rank, "is done")
+"""
 FAILS = """
 X[rows[0], 0] = np.nan if comm.rank == 1 else 0.0
 try:
@@ -52,9 +83,12 @@ print("rank", comm.rank, "is done")
 """
 
 
-@pytest.mark.parametrize("script", [SAME, FAILS], ids=["same", "fails"])
-def test_processes_of_mpi(script):
-    command = [MPIEXEC, "-n", "2", sys.executable, "-c", TRAIN + script]
+@pytest.mark.parametrize(
+    "script", [SAME, RESUMES, FAILS], ids=["same", "resumes", "fails"]
+)
+def test_processes_of_mpi(script, tmp_path):
+    path = f"PATH = {str(tmp_path / 'c')!r}"
+    command = [MPIEXEC, "-n", "2", sys.executable, "-c", path + TRAIN + script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("is done") == 2

@@ -4,47 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers.ranks import SHARE, fit_ranks, flat, make_data, parts_of
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.distributed import fit_distributed, run_loopback
+from fastmlp.distributed.group import Group
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-N, SHARE = 120, 10  # rows of a rank, and of its part of a batch
-
-
-def make_data(n=2 * N, n_classes=3, dtype=np.float64):
-    rng = np.random.RandomState(0)
-    X = rng.randn(n, 6).astype(dtype)
-    scores = X @ rng.randn(6, n_classes)
-    return X, scores.argmax(axis=1), scores[:, :2].astype(dtype)
-
-
-def parts_of(n, size):
-    """The rows of each rank where every batch has the same share of all ranks."""
-    return np.arange(n).reshape(-1, size, SHARE).swapaxes(0, 1).reshape(size, -1)
-
-
-def fit_ranks(estimator, X, y, parts, weight=None, **options):
-    """The models of all ranks; an error of one is raised."""
-
-    def train(comm):
-        rows = parts[comm.rank]
-        model = type(estimator)(**estimator.get_params())
-        w = None if weight is None else weight[rows]
-        return fit_distributed(model, X[rows], y[rows], w, comm=comm, **options)
-
-    models = run_loopback(train, len(parts))
-    for model in models:
-        if isinstance(model, BaseException):
-            raise model
-    return models
-
-
-def flat(model):
-    return np.concatenate([a.ravel() for a in model.coefs_ + model.intercepts_])
-
-
 SETTINGS = [
     {"solver": "adam"},
     {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.1},
@@ -143,21 +110,6 @@ def test_more_batches_than_rows_of_a_rank():
     assert models[0].t_ == 3 * len(X)
 
 
-def test_early_stopping_follows_rank_0():
-    X, y, _ = make_data()
-    model = MLPClassifier(
-        (8,), random_state=0, early_stopping=True, n_iter_no_change=3, max_iter=100
-    )
-    seen = []
-    models = fit_ranks(
-        model, X, y, parts_of(len(X), 2), X_val=X, y_val=y, callback=seen.append
-    )
-    assert models[0].stop_reason_ == models[1].stop_reason_ == "early_stopping"
-    assert len(seen) == models[1].n_iter_
-    assert models[1].validation_scores_ == models[0].validation_scores_
-    np.testing.assert_array_equal(flat(models[0]), flat(models[1]))
-
-
 def test_divergence_goes_back_on_all_ranks():
     X, _, y = make_data()
     model = MLPRegressor(
@@ -171,15 +123,6 @@ def test_divergence_goes_back_on_all_ranks():
     models = fit_ranks(model, X, y, parts_of(len(X), 2))
     assert np.isfinite(flat(models[0])).all()
     np.testing.assert_array_equal(flat(models[0]), flat(models[1]))
-
-
-def test_max_time_stops_all_ranks():
-    X, y, _ = make_data()
-    model = MLPClassifier(
-        (8,), random_state=0, max_iter=10**6, max_time=0.3, n_iter_no_change=10**9
-    )
-    models = fit_ranks(model, X, y, parts_of(len(X), 2))
-    assert models[1].stop_reason_ == "max_time"
 
 
 def test_warm_start_goes_on():
@@ -206,3 +149,14 @@ def test_ranks_do_not_warn_of_what_one_of_them_sees():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         fit_ranks(model, X[order], y[order], [slice(0, 120), slice(120, None)])
+
+
+def test_the_arrays_of_rank_0_arrive_bit_for_bit():
+    values = np.array([1.5, -0.0, 0.0, np.inf, np.nan, -1e-320])
+
+    def take(comm):
+        array = values.copy() if comm.rank == 0 else np.full(6, 7.0)
+        Group(comm).take_from_leader(array)
+        return array.tobytes()
+
+    assert set(run_loopback(take, 3)) == {values.tobytes()}

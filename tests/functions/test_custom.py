@@ -169,7 +169,7 @@ def test_a_list_mixes_kinds():
     assert not np.allclose(model.predict(X), z[:, 0])
 
 
-# What the functions are given
+# The arguments of the functions
 
 
 KEPT = """

@@ -48,7 +48,7 @@ def fitted(task, dtype="float32", **params):
 
 
 def proba_or_values(model, X):
-    """What says all about the outputs of a model."""
+    """The outputs of a model that determine all others."""
     return getattr(model, "predict_proba", model.predict)(X)
 
 

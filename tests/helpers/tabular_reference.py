@@ -34,7 +34,7 @@ PERIODIC = ("frequency", "phase", "mixing", "shift")  # w, b, W2 and b2
 
 @dataclass
 class Structure:
-    """What does not change while the network learns.
+    """The parts of a network that do not change while it learns.
 
     A table is an array of fixed rows or the shape of rows that are trained.  Without
     frequencies a number goes in as it is.  In the tangent form z = a W / sqrt(fan_in)
@@ -68,7 +68,7 @@ class Structure:
         return (n_inputs, *self.hidden, self.n_outputs)
 
     def gain(self, fan_in):
-        """What a W is multiplied by"""
+        """The factor of W"""
         return fan_in**-0.5 if self.is_tangent else 1.0
 
 

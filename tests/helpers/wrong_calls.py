@@ -20,7 +20,7 @@ T = X[:, 0] + 1.0
 NAN, INF = np.nan, np.inf
 BEYOND = 10**400  # an int that no float holds
 THING = object()
-# What no number, whole number, switch or name may be.
+# Values that are no number, no whole number, no switch and no name.
 NO_NUMBER = ["1", b"1", [1.0], (), {}, 1j, NAN, THING, np.array([0.1, 0.2])]
 NO_INT = [1.5, 10.0, -(2**70), *NO_NUMBER]
 NO_SWITCH = [None, 0, 1, 1.0, "yes", "", [True], THING]

@@ -280,7 +280,7 @@ def test_no_rows():
     assert predictor.predict(X[:0]).shape == (0,)
 
 
-# What is wrong is told in words of scikit-learn or NumPy; that it is X, in ours.
+# The fault is told in words of scikit-learn or NumPy; that it is in X, in ours.
 BAD = {
     "features": np.ones((1, 3)),
     "NaN": np.full((1, 7), np.nan),

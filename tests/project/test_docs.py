@@ -61,7 +61,7 @@ def test_links_of_the_readme_exist_on_the_site():
     """They are absolute, since the README is shown on package indexes too."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert not [url for url in re.findall(r"\]\(([^)]+)\)", text) if "://" not in url]
-    paths = re.findall(rf"\]\({SITE}/([^)]+)\)", text)
+    paths = re.findall(rf"(?:\]\(|^\[\d\]: ){SITE}/([^)\s]+)", text, re.M)
     made = ("auto_examples/index.html", "auto_lecture/index.html")
     for path in set(paths).difference(made):
         assert (DOCS / path.replace(".html", ".md")).is_file(), path

@@ -1,4 +1,4 @@
-"""What the estimators for tables predict, of which targets, and what they refuse."""
+"""Predictions of the estimators for tables, their targets, and their refusals."""
 
 import warnings
 

@@ -52,7 +52,7 @@ class Checkpoint:
         Parameters
         ----------
         identity : dict
-            What tells this fit from others: "class", "params", "data", "dtype" and
+            The marks of this fit: "class", "params", "data", "dtype" and
             "units".
         random_state : RandomState
         """

@@ -231,7 +231,7 @@ int is_in_grid(ptrdiff_t n, ptrdiff_t k)
            (is_edge(k) && (how_much > QUICK || n % 3 != 1));
 }
 
-/* What has no precision: the choice of instruction sets, names, denormal numbers */
+/* Parts without a precision: the choice of instruction sets, names, denormal numbers */
 static void check_that(int is_true, const char *what)
 {
     if (!is_true) fail("%s", what);

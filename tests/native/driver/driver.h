@@ -1,4 +1,4 @@
-/* What every part of the driver uses: guarded buffers, random numbers, comparisons.
+/* The tools of every part of the driver: guarded buffers, random numbers, comparisons.
  *
  * A part computes what a kernel should give once, then calls the kernel in
  * `while (next_call())`, which goes through the instruction sets and the places of the

@@ -96,8 +96,8 @@ def saved():
 
 
 def state_of(model):
-    """What a failing call may not change, as bytes: all attributes of an estimator, and
-    the outputs of a compiled predictor, which shows nothing else."""
+    """The state that a failing call may not change, as bytes: all attributes of an
+    estimator, and the outputs of a compiled predictor, which shows nothing else."""
     outputs = model.predict(X)
     kept = vars(model) if isinstance(model, ESTIMATORS) else {"outputs": outputs}
     return {name: pickle.dumps(value) for name, value in kept.items()}

@@ -34,7 +34,7 @@ static double FN(slope_of)(const fm_objective *o, double z)
     }
 }
 
-/* What the steps between the quantiles of a target are measured in */
+/* The units of the steps between the quantiles of a target */
 static double FN(step_unit)(const fm_objective *o, ptrdiff_t target)
 {
     return o->step_scale ? (double)(real)o->step_scale[target] : 1;

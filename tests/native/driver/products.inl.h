@@ -100,6 +100,37 @@ static void FN(test_gemm)(void)
                                  large[i][3]);
 }
 
+/* Random A (m, k), B (k, n) and a summand for each column */
+static void FN(random_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k)
+{
+    now.m = m;
+    now.n = n;
+    now.k = k;
+    FN(random)(A, m * k, -2, 2);
+    FN(random)(B, k * n, -2, 2);
+    FN(random)(D, n, -2, 2);
+}
+
+/* at := the transpose of a (m, k) */
+static void FN(turn)(ptrdiff_t m, ptrdiff_t k, const real *a, real *at)
+{
+    for (ptrdiff_t r = 0; r < m; ++r)
+        for (ptrdiff_t p = 0; p < k; ++p) at[p * m + r] = a[r * k + p];
+}
+
+/* c := A B + s, after a check that each row has the same bits alone */
+static void FN(check_rows_alone)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
+                                 const real *b, const real *s, int rectify, real *c,
+                                 real *alone, real *work)
+{
+    KERNELS->gemm(m, n, k, a, k, 1, b, n, s, 0, rectify, NULL, c, n, work);
+    for (ptrdiff_t r = 0; r < m; ++r) {
+        KERNELS->gemm(1, n, k, a + r * k, k, 1, b, n, s, 0, rectify, NULL, alone, n, work);
+        if (memcmp(alone, c + r * n, (size_t)n * sizeof(real)))
+            fail("other bits than row %td among others", r);
+    }
+}
+
 /* A row of C has the same bits alone and among others, and from a transposed A */
 static void FN(test_rows_alone)(void)
 {
@@ -109,35 +140,24 @@ static void FN(test_rows_alone)(void)
         for (int j = 0; j < 6; ++j)
             for (ptrdiff_t k = 1; k <= 700; k = k * (how_much == QUICK ? 5 : 2) + i + j) {
                 const ptrdiff_t m = rows[i], n = columns[j];
-                now.m = m;
-                now.n = n;
-                now.k = k;
-                FN(random)(A, m * k, -2, 2);
-                FN(random)(B, k * n, -2, 2);
-                FN(random)(D, n, -2, 2);
-                for (ptrdiff_t r = 0; r < m; ++r)
-                    for (ptrdiff_t p = 0; p < k; ++p) C[p * m + r] = A[r * k + p];
+                FN(random_rows)(m, n, k);
+                FN(turn)(m, k, A, C);
                 while (next_call()) {
                     const real *a, *across, *b, *s;
-                    real *c, *row, *work;
+                    real *c, *other, *work;
                     if (!KERNELS->gemm) continue;
                     a = GIVE(A, m * k);
                     across = GIVE(C, m * k);
                     b = GIVE(B, k * n);
                     s = GIVE(D, n);
                     c = TAKE(NULL, m * n);
-                    row = TAKE(NULL, m * n);
+                    other = TAKE(NULL, m * n);
                     work = TAKE(NULL, FM_GEMM_WORK);
-                    KERNELS->gemm(m, n, k, a, k, 1, b, n, s, 0, 0, NULL, c, n, work);
-                    for (ptrdiff_t r = 0; r < m; ++r)
-                        KERNELS->gemm(1, n, k, a + r * k, k, 1, b, n, s, 0, 0, NULL,
-                                      row + r * n, n, work);
-                    if (memcmp(c, row, (size_t)(m * n) * sizeof(real)))
-                        fail("other bits for a row alone");
-                    /* few columns, and blocks of another depth, have other sums */
-                    if (n < 16 || k > 192) continue;
-                    KERNELS->gemm(m, n, k, across, 1, m, b, n, s, 0, 0, NULL, row, n, work);
-                    if (memcmp(c, row, (size_t)(m * n) * sizeof(real)))
+                    FN(check_rows_alone)(m, n, k, a, b, s, 0, c, other, work);
+                    if (n < 16) continue; /* few columns have other sums */
+                    KERNELS->gemm(m, n, k, across, 1, m, b, n, s, 0, 0, NULL, other, n,
+                                  work);
+                    if (memcmp(c, other, (size_t)(m * n) * sizeof(real)))
                         fail("other bits from a transposed A");
                 }
             }
@@ -214,20 +234,14 @@ static void FN(test_narrow)(void)
             for (ptrdiff_t m = 16; m <= ROWS; m += 16) {
                 const ptrdiff_t k = depths[i];
                 const int rectify = (k / 2 + n + m / 16) % 2;
-                now.m = m;
-                now.n = n;
-                now.k = k;
-                FN(random)(A, m * k, -2, 2);
-                FN(random)(B, n * k, -2, 2);
-                FN(random)(D, n, -2, 2);
+                FN(random_rows)(m, n, k);
                 if (k % 3 == 0) { /* products that are -0, as is the summand */
                     for (ptrdiff_t j = 0; j < n; ++j) D[j] = -0.0;
                     for (ptrdiff_t j = 0; j < m * k; ++j)
                         A[j] = (real)(sqrt((double)TINY) * 0x1p-27);
                     for (ptrdiff_t j = 0; j < n * k; ++j) B[j] = -A[0];
                 }
-                for (ptrdiff_t r = 0; r < m; ++r)
-                    for (ptrdiff_t p = 0; p < k; ++p) C[p * m + r] = A[r * k + p];
+                FN(turn)(m, k, A, C);
                 while (next_call()) {
                     const real *a, *lanes, *b, *s;
                     real *turned, *work, *rows, *alone;
@@ -246,20 +260,13 @@ static void FN(test_narrow)(void)
                     alone = TAKE(NULL, n);
                     work = TAKE(NULL, FM_GEMM_WORK);
                     if (m % KERNELS->lanes) fail("%td lanes", KERNELS->lanes);
-                    KERNELS->gemm(m, n, k, a, k, 1, b, n, s, 0, rectify, NULL, rows, n,
-                                  work);
-                    if (KERNELS->is_narrow(n, k))
-                        KERNELS->narrow_of_lanes(m, n, k, lanes, b, s, rectify, turned);
-                    for (ptrdiff_t r = 0; r < m; ++r) {
-                        KERNELS->gemm(1, n, k, a + r * k, k, 1, b, n, s, 0, rectify, NULL,
-                                      alone, n, work);
-                        if (memcmp(alone, rows + r * n, (size_t)n * sizeof(real)))
-                            fail("other bits than row %td among others", r);
-                        if (!KERNELS->is_narrow(n, k)) continue;
+                    FN(check_rows_alone)(m, n, k, a, b, s, rectify, rows, alone, work);
+                    if (!KERNELS->is_narrow(n, k)) continue;
+                    KERNELS->narrow_of_lanes(m, n, k, lanes, b, s, rectify, turned);
+                    for (ptrdiff_t r = 0; r < m; ++r)
                         for (ptrdiff_t j = 0; j < n; ++j)
                             if (memcmp(&turned[j * m + r], &rows[r * n + j], sizeof(real)))
                                 fail("other bits than row %td in memory", r);
-                    }
                 }
             }
 }

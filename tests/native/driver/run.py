@@ -120,7 +120,7 @@ def build(mode, cc, folder):
 
 
 def runner(mode):
-    """What runs the programs of a mode: the words before the path of a program."""
+    """The command that runs the programs of a mode: the words before their path."""
     if mode == "valgrind":
         return VALGRIND
     names = PLATFORMS[mode]["runners"] if mode in PLATFORMS else []

@@ -70,8 +70,8 @@ def library(name):
     return answer.stdout.strip()
 
 
-# What preloads libraries of its own, and what counts memory, since the sanitizer keeps
-# what was freed.
+# Tests that preload libraries of their own or count memory: the sanitizer keeps freed
+# memory.
 NOT_SANITIZED = [
     "--ignore=tests/native/test_driver.py",
     "--ignore=tests/robustness/test_leaks.py",
@@ -112,8 +112,8 @@ exclude_also =
 """
 
 
-# What builds on its own, which counts nothing here, and what tracing disturbs: it takes
-# memory and time, and swallows what a signal raises.
+# Tests that build on their own, which counts nothing here, and tests that tracing
+# disturbs: it takes memory and time, and swallows exceptions of signals.
 NOT_TRACED = [
     "--ignore=tests/native/test_driver.py",
     "--ignore=tests/robustness/test_leaks.py",
