@@ -143,6 +143,11 @@ void fm_parallel(fm_task task, void *context, ptrdiff_t n_items, int n_threads);
 unsigned int fm_flush_denormals(void);
 void fm_restore_denormals(unsigned int before);
 
+/* Tell the system how the pages of some bytes will be read: as it likes, by single rows
+ * (no neighbours with them), or soon (pages.c). */
+typedef enum { FM_AS_USUAL, FM_BY_ROWS, FM_SOON } fm_advice;
+void fm_advise_pages(const void *at, size_t size, fm_advice advice);
+
 /* Let n times 64 empty instructions pass the front end, or do as many additions, each of
  * which waits for the one before (front_end.c); returns how many, 0 where the compiler has
  * no such instructions. */

@@ -3,6 +3,8 @@
 from cython cimport floating
 
 from fastmlp._core.table cimport (
+    FM_AS_USUAL,
+    FM_BY_ROWS,
     FM_FREQUENCIES,
     FM_GEMM_WORK,
     FM_LOSS_squared_error,
@@ -18,12 +20,15 @@ from fastmlp._core.table cimport (
     FM_RULE_lion,
     FM_RULE_nadam,
     FM_RULE_sgd,
+    FM_SOON,
     FM_relu,
     fm_activation,
     fm_activation_by_input,
     fm_activation_name,
     fm_activation_parametric,
     fm_add_in_turn,
+    fm_advice,
+    fm_advise_pages,
     fm_csr_rows,
     fm_draw,
     fm_flush_denormals,
@@ -57,13 +62,14 @@ cdef const fm_kernels_f32 *fm_f32
 cdef const fm_kernels_f64 *fm_f64
 
 # Functions that must be, like the tables, in the one module that holds the C code: the
-# thread pool, and the treatment of denormals (a state to set for a native call, and to
-# put back).
+# thread pool, the treatment of denormals (a state to set for a native call, and to put
+# back), and advice about pages.
 cdef void parallel(
     fm_task task, void *context, Py_ssize_t n_items, int n_threads
 ) noexcept nogil
 cdef unsigned int flush_denormals() noexcept nogil
 cdef void restore_denormals(unsigned int before) noexcept nogil
+cdef void advise_pages(const void *at, size_t size, fm_advice advice) noexcept nogil
 
 
 # One function for each kernel, by the name and with the arguments that it has in

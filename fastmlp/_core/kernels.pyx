@@ -78,3 +78,8 @@ cdef unsigned int flush_denormals() noexcept nogil:
 cdef void restore_denormals(unsigned int before) noexcept nogil:
     """Put back what flush_denormals returned"""
     fm_restore_denormals(before)
+
+
+cdef void advise_pages(const void *at, size_t size, fm_advice advice) noexcept nogil:
+    """Tell the system how the pages of some bytes will be read"""
+    fm_advise_pages(at, size, advice)

@@ -4,7 +4,7 @@
 # keeps the arrays alive that the addresses point into.
 
 from fastmlp._core.custom cimport function_t
-from fastmlp._core.kernels cimport fm_objective
+from fastmlp._core.kernels cimport fm_advice, fm_objective
 from fastmlp._core.stage cimport stage_t
 
 
@@ -62,7 +62,7 @@ cdef class Data:
     cdef readonly object dtype, targets
     cdef object values                  # dense rows, or the stored values of CSR
     cdef tuple owners
-    cdef advise(self, Py_ssize_t first, Py_ssize_t stop, int advice)
+    cdef advise(self, Py_ssize_t first, Py_ssize_t stop, fm_advice advice)
 
 
 cdef class Layers:

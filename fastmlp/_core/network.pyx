@@ -13,7 +13,15 @@ from scipy.sparse import issparse
 
 from fastmlp._core.addresses cimport address_of
 from fastmlp._core.custom cimport Function
-from fastmlp._core.kernels cimport fm_loss, fm_output
+from fastmlp._core.kernels cimport (
+    FM_AS_USUAL,
+    FM_BY_ROWS,
+    FM_SOON,
+    advise_pages,
+    fm_advice,
+    fm_loss,
+    fm_output,
+)
 from fastmlp._core.stage cimport InputStage
 
 from fastmlp._core.kernels import (
@@ -25,37 +33,6 @@ from fastmlp._core.kernels import (
     output_names,
     parametric_activations,
 )
-
-cdef extern from *:
-    """
-    #include <stddef.h>
-    #include <stdint.h>
-    #if defined(__unix__) || defined(__APPLE__)
-    #include <sys/mman.h>
-    #include <unistd.h>
-    #define FM_NORMAL POSIX_MADV_NORMAL
-    #define FM_RANDOM POSIX_MADV_RANDOM
-    #define FM_WILLNEED POSIX_MADV_WILLNEED
-    /* Tells the system what comes of pages, which may be on disk */
-    static void fm_advise(size_t address, size_t size, int advice)
-    {
-        const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-        const size_t start = address / page * page;
-        posix_madvise((void *)start, address + size - start, advice);
-    }
-    #else
-    enum { FM_NORMAL, FM_RANDOM, FM_WILLNEED };
-    static void fm_advise(size_t address, size_t size, int advice)
-    {
-        (void)address, (void)size, (void)advice;
-    }
-    #endif
-    """
-    enum:
-        FM_NORMAL
-        FM_RANDOM
-        FM_WILLNEED
-    void fm_advise(size_t address, size_t size, int advice) nogil
 
 CACHE_SHARE = 512 * 1024  # bytes of activations in a block of rows
 LARGE_WEIGHTS = 256 * 1024  # bytes of a layer from which few rows share the cache
@@ -350,21 +327,23 @@ cdef class Data:
         """Let the system read dense rows that may be on disk, while others are used."""
         if not 0 <= first <= stop <= self.n_samples:
             raise ValueError(f"there are no rows {first} to {stop}")
-        self.advise(first, stop, FM_WILLNEED)
+        self.advise(first, stop, FM_SOON)
 
     def expect(self, bint is_random):
         """Say whether rows that were not asked for come alone or with their neighbours.
 
         In place of a few that are missing the system would read megabytes.
         """
-        self.advise(0, self.n_samples, FM_RANDOM if is_random else FM_NORMAL)
+        self.advise(0, self.n_samples, FM_BY_ROWS if is_random else FM_AS_USUAL)
 
-    cdef advise(self, Py_ssize_t first, Py_ssize_t stop, int advice):
-        """What the system is told of dense rows."""
+    cdef advise(self, Py_ssize_t first, Py_ssize_t stop, fm_advice advice):
+        """Tell the system how some dense rows will be read."""
         cdef Py_ssize_t size
         if not self.c.is_sparse:
             size = self.c.n_features * self.values.itemsize
-            fm_advise(<size_t> self.c.x + first * size, (stop - first) * size, advice)
+            advise_pages(
+                <const char *> self.c.x + first * size, (stop - first) * size, advice
+            )
 
     def work_per_row(self, units):
         """Floating-point operations that training on one row takes, about."""

@@ -26,6 +26,11 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef enum fm_math:
         pass
 
+    ctypedef enum fm_advice:
+        FM_AS_USUAL
+        FM_BY_ROWS
+        FM_SOON
+
     enum:
         FM_FREQUENCIES
         FM_GEMM_WORK
@@ -83,6 +88,7 @@ cdef extern from "fastmlp.h" nogil:
     void fm_parallel(fm_task, void *, ptrdiff_t, int)
     unsigned int fm_flush_denormals()
     void fm_restore_denormals(unsigned int)
+    void fm_advise_pages(const void *, size_t, fm_advice)
     ptrdiff_t fm_pass_front_end(ptrdiff_t)
     ptrdiff_t fm_add_in_turn(ptrdiff_t)
     const char *fm_isa_name(int)
