@@ -32,7 +32,6 @@ from fastmlp._model.snapshot import (
     predicting_objective,
     special,
 )
-from fastmlp._training.checkpoint.file import make_checkpoint
 from fastmlp._training.optimizers import OPTIMIZERS
 from fastmlp._training.regularization import smoothed
 from fastmlp._utils.numbers import float_dtype
@@ -174,23 +173,28 @@ class BaseMLP(Estimator):
         UserWarning
             If Ctrl-C ended the fit; the model is usable.
         """
-        parameters.check_callback(callback)
-        options = fitting.FitOptions(
+        options = fitting.fit_options(
+            callback,
+            checkpoint,
+            checkpoint_every,
+            resume,
             coefs_init=coefs_init,
             intercepts_init=intercepts_init,
             X_val=X_val,
             y_val=y_val,
             sample_weight_val=sample_weight_val,
             groups=groups,
-            callback=callback,
-            checkpoint=make_checkpoint(checkpoint, checkpoint_every, resume),
         )
         announcement = announced_fit(self, X, y, sample_weight, self.max_iter)
         with announcement as options.context:
-            error = fitting.fit(self, X, y, sample_weight, options)
+            error = self._train(X, y, sample_weight, options)
         if error is not None:
             raise error
         return self
+
+    def _train(self, X, y, sample_weight, options):
+        """Train; returns what a user-defined function raised, to be raised again."""
+        return fitting.fit(self, X, y, sample_weight, options)
 
     def _validate_params(self):
         """Raise InvalidParameterError for a parameter that is not valid, as ``fit``."""

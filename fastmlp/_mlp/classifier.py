@@ -639,14 +639,17 @@ class MLPClassifier(ClassPredictions, BaseMLP):
             return self
         with input_checks.restored_on_error(self):
             if input_checks.first_partial_fit(self, classes):
-                y_type = type_of_target(y)
-                self._label_binarizer = LabelBinarizer().fit(
-                    y if y_type.startswith("multilabel") else classes
-                )
-            error = fitting.fit(self, X, y, sample_weight, options)
+                self._begin_labels(y)
+            error = self._train(X, y, sample_weight, options)
         if error is not None:
             raise error
         return self
+
+    def _begin_labels(self, y):
+        """Learn the kind of task from the first part of the data."""
+        is_multilabel = type_of_target(y).startswith("multilabel")
+        labels = y if is_multilabel else self.classes_
+        self._label_binarizer = LabelBinarizer().fit(labels)
 
     def predict_proba(self, X: MatrixLike) -> Array:
         """Predict probabilities of the classes.

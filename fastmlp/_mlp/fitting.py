@@ -39,6 +39,7 @@ from fastmlp._mlp.starting_weights import (
     take_weights,
 )
 from fastmlp._mlp.validation_data import validation_of
+from fastmlp._training.checkpoint.file import make_checkpoint
 from fastmlp._training.epochs import fit_stochastic
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.lbfgs import fit_lbfgs
@@ -47,9 +48,9 @@ from fastmlp._training.task import Task
 
 
 class Trainer:
-    """What a fit does differently where other processes train the same model.
+    """The parts of a fit that differ where other processes train the same model.
 
-    This one is alone; each process sees rows of its own where a subclass is not.
+    This trainer is alone; each process sees rows of its own where a subclass is not.
 
     Attributes
     ----------
@@ -94,6 +95,16 @@ class FitOptions:
         return self.coefs_init is not None or self.intercepts_init is not None
 
 
+def fit_options(callback, checkpoint, checkpoint_every, resume, **others):
+    """The options of a call of ``fit``, after a check.
+
+    ``others`` are those of FitOptions.
+    """
+    parameters.check_callback(callback)
+    checkpoint = make_checkpoint(checkpoint, checkpoint_every, resume)
+    return FitOptions(callback=callback, checkpoint=checkpoint, **others)
+
+
 def incremental_options(n_epochs, X_val, y_val, sample_weight_val, callback):
     """The options of a call of ``partial_fit``, after a check."""
     is_count = isinstance(n_epochs, Integral) and not isinstance(n_epochs, bool)
@@ -118,13 +129,11 @@ def fit(estimator, X, y, sample_weight, options):
     """
     with restored_on_error(estimator):
         estimator._validate_params()
-        hidden, incremental = parameters.hidden_sizes(estimator), options.incremental
-        trainer = options.trainer
-        goes_on = hasattr(estimator, "coefs_") and (estimator.warm_start or incremental)
-        activations = estimator._take_activations(len(hidden), not goes_on)
+        trainer, goes_on = options.trainer, is_warm(estimator, options)
+        hidden, activations = hidden_layers(estimator, goes_on)
         dtype = estimator._training_dtype(not goes_on)
         check_target_names(y, options.y_val)
-        knows = incremental or trainer.knows_classes
+        knows = options.incremental or trainer.knows_classes
         exact = not trainer.knows_classes
         X, y = estimator._validate_input(X, y, knows, not goes_on, dtype, exact)
         samples = Samples(X, y, estimator._row_weights(y, sample_weight, X.dtype))
@@ -133,16 +142,9 @@ def fit(estimator, X, y, sample_weight, options):
         estimator.n_outputs_ = targets.n_outputs(y)
         units = (X.shape[1], *hidden, estimator.n_outputs_)
         trainer.check(samples, units)
-        objective = estimator._wanted_objective()
-        network = estimator._network(units, activations, objective, trains=True)
-        plan = plan_of(estimator, options, len(units) - 1)
-        if goes_on:
-            start_warm(estimator, network, incremental)
-        else:
-            initial = initial_activations(estimator, activations)
-            start_cold(estimator, network, initial)
-        take_weights(estimator, units, options.coefs_init, options.intercepts_init)
-        params = packed(estimator, network, X.dtype)
+        plan, network, params = start(
+            estimator, options, units, activations, goes_on, X.dtype
+        )
         if options.checkpoint is not None:
             identity = identity_of(estimator, samples, units)
             options.checkpoint.begin(identity, estimator._random_state)
@@ -155,9 +157,48 @@ def fit(estimator, X, y, sample_weight, options):
         estimator._stream = None
         # a first call draws weights before the order of the rows, later ones do not
         may_repeat = goes_on or not restarts(estimator)
-        if incremental and may_repeat and _may_stream(estimator, task):
+        if options.incremental and may_repeat and _may_stream(estimator, task):
             estimator._stream = Stream(estimator, task, targets, *machinery)
     return task.error
+
+
+def is_warm(estimator, options):
+    """Return whether a fit goes on from the weights of an earlier one."""
+    asked = estimator.warm_start or options.incremental
+    return bool(asked) and hasattr(estimator, "coefs_")
+
+
+def hidden_layers(estimator, goes_on):
+    """Units and activations of the hidden layers."""
+    hidden = parameters.hidden_sizes(estimator)
+    return hidden, estimator._take_activations(len(hidden), not goes_on)
+
+
+def start(estimator, options, units, activations, goes_on, dtype):
+    """The plan, the network and the flat vector of the weights to start from.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+    options : FitOptions
+    units : tuple of int
+        Of all layers.
+    activations : list
+        Of the hidden layers.
+    goes_on : bool
+        Whether the weights are those of an earlier fit.
+    dtype : dtype
+    """
+    objective = estimator._wanted_objective()
+    network = estimator._network(units, activations, objective, trains=True)
+    plan = plan_of(estimator, options, len(units) - 1)
+    if goes_on:
+        start_warm(estimator, network, options.incremental)
+    else:
+        initial = initial_activations(estimator, activations)
+        start_cold(estimator, network, initial)
+    take_weights(estimator, units, options.coefs_init, options.intercepts_init)
+    return plan, network, packed(estimator, network, dtype)
 
 
 def take_random_state(estimator, goes_on):

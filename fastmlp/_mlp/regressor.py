@@ -601,7 +601,7 @@ class MLPRegressor(NumberPredictions, BaseMLP):
             n_epochs, X_val, y_val, sample_weight_val, callback
         )
         if not streamed(self, X, y, sample_weight, options):
-            error = fitting.fit(self, X, y, sample_weight, options)
+            error = self._train(X, y, sample_weight, options)
             if error is not None:
                 raise error
         return self

@@ -6,39 +6,31 @@ monitor and the record are the same.
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from fastmlp._data.scaling import Scaling
 from fastmlp._data.split import Samples
-from fastmlp._mlp import parameters, records
-from fastmlp._mlp.activations import initial_activations
+from fastmlp._mlp import records
 from fastmlp._mlp.callbacks import listener_of
 from fastmlp._mlp.checkpoints import identity_of_data
 from fastmlp._mlp.fitting import (
+    hidden_layers,
+    is_warm,
     known_optimizer_state,
     scaling_of,
+    start,
     take_over,
     take_random_state,
 )
 from fastmlp._mlp.input_checks import restored_on_error
-from fastmlp._mlp.planning import plan_of
-from fastmlp._mlp.starting_weights import (
-    packed,
-    start_cold,
-    start_warm,
-    take_weights,
-)
 from fastmlp._mlp.validation_data import Score
 from fastmlp._training.averaging import begin_averaging
 from fastmlp._training.epochs import run_epochs
 from fastmlp._training.lbfgs import fit_lbfgs
 from fastmlp._training.optimizers import OPTIMIZERS, restored_optimizer
 from fastmlp._training.regularization import drawn_seed
-from fastmlp.dask import batches, shards, table
-from fastmlp.dask.cluster import check_versions, client_of
+from fastmlp.dask import batches, shards, table, training
 from fastmlp.dask.rounds import (
     Cluster,
     ShardedEpoch,
@@ -48,7 +40,7 @@ from fastmlp.dask.rounds import (
     ShardedTask,
 )
 
-# What a fit without rows here hands to those who ask for statistics.
+# In place of rows, for those who ask for statistics.
 _NOWHERE = Samples(np.empty((0, 0)), np.empty((0, 0)))
 
 
@@ -69,34 +61,23 @@ def fit(estimator, data, options):
     """
     with restored_on_error(estimator):
         estimator._validate_params()
-        client = client_of(estimator.client)
-        check_versions(client)
-        cluster = Cluster(client, uuid4().hex[:8])
+        cluster = Cluster(estimator.client)
         _check_options(estimator, options)
-        hidden, incremental = parameters.hidden_sizes(estimator), options.incremental
-        goes_on = hasattr(estimator, "coefs_") and (estimator.warm_start or incremental)
-        activations = estimator._take_activations(len(hidden), not goes_on)
+        goes_on = is_warm(estimator, options)
+        hidden, activations = hidden_layers(estimator, goes_on)
         dtype = estimator._training_dtype(not goes_on)
         if not goes_on:
             for name in ("n_features_in_", "feature_names_in_"):
                 vars(estimator).pop(name, None)
-        exact = bool(estimator.warm_start) and goes_on and not incremental
+        exact = goes_on and not options.incremental
         samples, facts, dtype = table.prepare(cluster, estimator, data, dtype, exact)
         take_random_state(estimator, goes_on)
         targets = estimator._targets()
         estimator.n_outputs_ = _n_outputs(cluster, targets, samples)
         units = (estimator.n_features_in_, *hidden, estimator.n_outputs_)
-        network = estimator._network(
-            units, activations, estimator._wanted_objective(), trains=True
+        plan, network, params = start(
+            estimator, options, units, activations, goes_on, dtype
         )
-        plan = plan_of(estimator, options, len(units) - 1)
-        if goes_on:
-            start_warm(estimator, network, incremental)
-        else:
-            initial = initial_activations(estimator, activations)
-            start_cold(estimator, network, initial)
-        take_weights(estimator, units, options.coefs_init, options.intercepts_init)
-        params = packed(estimator, network, dtype)
         _begin_checkpoint(cluster, estimator, options, samples, dtype, units)
         task = _task(
             estimator, plan, network, params, options, not goes_on, cluster, samples,
@@ -177,7 +158,7 @@ def _task(
     is_sparse = any(of.is_sparse for of in facts)
     if is_sparse:
         plan.regularization.check_rows(csr_matrix((0, network.units[0])), None)
-    setting = shards.Setting(
+    setting = training.Setting(
         _arguments(estimator, network),
         plan.regularization,
         plan.batch_size,

@@ -100,7 +100,7 @@ def _of_frame(X, model, method, names, probe):
 
 
 class Part(NamedTuple):
-    """What a block tells of the score.
+    """The part of a block in the score.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ def _outputs(model, X, y, sample_weight):
 
 
 def _part(model, X, y, sample_weight):
-    """What a block tells of the score, or None without rows."""
+    """The part of a block in the score, or None without rows."""
     if n_rows_of(X) == 0:
         return None
     found, y = np.asarray(model.predict(X)), np.asarray(y)

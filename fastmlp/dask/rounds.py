@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from math import ceil
 from time import perf_counter
+from uuid import uuid4
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from fastmlp._core.batch import DeadlineError
 from fastmlp._training.holdout import Holdout
 from fastmlp._training.lbfgs import Objective
 from fastmlp._training.task import Task
-from fastmlp.dask import shards
-from fastmlp.dask.cluster import lost, result_of
+from fastmlp.dask import shards, training
+from fastmlp.dask.cluster import check_versions, client_of, lost, result_of
 from fastmlp.dask.partitions import given, large_graphs
 
 
@@ -23,9 +24,8 @@ class Cluster:
 
     Parameters
     ----------
-    client : Client
-    token : str
-        Of the names of the tasks.
+    client : Client or None
+        None takes the default one. Its workers must have this version.
 
     Attributes
     ----------
@@ -35,8 +35,10 @@ class Cluster:
         Training rows of each shard.
     """
 
-    def __init__(self, client, token):
-        self.client, self.token, self.n_submitted = client, token, 0
+    def __init__(self, client):
+        self.client = client_of(client)
+        check_versions(self.client)
+        self.token, self.n_submitted = uuid4().hex[:8], 0  # of the names of tasks
         self.samples = self.splits = self.n_train = None
 
     def submit(self, function, *arguments):
@@ -163,7 +165,7 @@ class ShardedOrder:
         cluster = task.cluster
         state = task.random_state.get_state()  # that of the first shard by now
         self.orders = [
-            cluster.submit(shards.first_order, split, None if shard else state)
+            cluster.submit(training.first_order, split, None if shard else state)
             for shard, split in enumerate(cluster.splits)
         ]
         self.n_drawn = 0
@@ -177,7 +179,7 @@ class ShardedOrder:
     def final_state(self):
         """The state of the generator of the first shard."""
         cluster = self.task.cluster
-        future = cluster.submit(shards.state_of, self.orders[0], self.n_drawn)
+        future = cluster.submit(training.state_of, self.orders[0], self.n_drawn)
         return cluster.result(future, [], "The order of the rows")
 
 
@@ -238,7 +240,9 @@ class ShardedEpoch:
         n_batches = {}
         for shard in filled:
             n_rows = self.cluster.n_train[shard]
-            n_batches[shard] = ceil(n_rows / shards.batch_size_of(task.setting, n_rows))
+            n_batches[shard] = ceil(
+                n_rows / training.batch_size_of(task.setting, n_rows)
+            )
         step = task.sync_every
         return [
             {shard: (at, step) for shard, n in n_batches.items() if at < n}
@@ -282,14 +286,20 @@ class ShardedEpoch:
         parts = [
             (
                 partial(
-                    shards.trained, n_drawn, n_moments, step, span, key, (shard, number)
+                    training.trained,
+                    n_drawn,
+                    n_moments,
+                    step,
+                    span,
+                    key,
+                    (shard, number),
                 ),
                 [self.setting, cluster.samples[shard], orders[shard]],
             )
             for shard, span in spans.items()
         ]
         shared = (vectors, average, deadline - perf_counter())
-        mean, others = cluster.spread(shared, parts, shards.averaged)
+        mean, others = cluster.spread(shared, parts, training.averaged)
         found, sums = cluster.result(mean, others, what)
         for vector, new in zip(vectors, found):
             vector[:] = new
@@ -328,12 +338,14 @@ class ShardedObjective(Objective):
         number = task.record.n_iter + 1
         parts = [
             (
-                partial(shards.gradient_of, task.setting, self.alpha, (shard, number)),
+                partial(
+                    training.gradient_of, task.setting, self.alpha, (shard, number)
+                ),
                 [cluster.samples[shard], cluster.splits[shard]],
             )
             for shard in cluster.filled
         ]
-        total, others = cluster.spread(task.params, parts, shards.summed)
+        total, others = cluster.spread(task.params, parts, training.summed)
         loss, gradient = cluster.result(total, others, f"Iteration {number}")
         if perf_counter() > deadline:
             raise DeadlineError
@@ -365,7 +377,7 @@ class ShardedHoldout(Holdout):
         """Outputs for the validation rows, before their activation."""
         cluster = self.cluster
         parts = [
-            (partial(shards.raw_outputs_of, self.setting, shard), of_shard)
+            (partial(training.raw_outputs_of, self.setting, shard), of_shard)
             for shard, of_shard in enumerate(self.pieces)
         ]
         parts, others = cluster.spread(task.current_params, parts)

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("distributed")
 from fastmlp._training.regularization import Regularization
 from fastmlp.dask.batches import of_shards
-from fastmlp.dask.shards import Setting
+from fastmlp.dask.training import Setting
 
 PENALTIES = Regularization(0.0, (), 0.0, 0.3, 0.5, 0.0, 0.0, None)
 
