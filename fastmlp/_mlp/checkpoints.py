@@ -29,7 +29,8 @@ def identity_of(estimator, samples, units):
     free = set(_FREE_PARAMETERS)
     if _is_planned(estimator):
         free.remove("max_iter")
-    return identity(estimator, free, samples, units)
+    digest = fingerprint(*samples)
+    return identity(estimator, free, digest, samples.X.dtype, units)
 
 
 def identity_of_data(estimator, digest, dtype, units, also_free):
@@ -40,10 +41,10 @@ def identity_of_data(estimator, digest, dtype, units, also_free):
     free = {*_FREE_PARAMETERS, *also_free}
     if _is_planned(estimator):
         free.remove("max_iter")
-    return _identity(estimator, free, digest, dtype, units)
+    return identity(estimator, free, digest, dtype, units)
 
 
-def identity(estimator, free, samples, units):
+def identity(estimator, free, digest, dtype, units):
     """The same of any estimator.
 
     Parameters
@@ -51,15 +52,12 @@ def identity(estimator, free, samples, units):
     estimator : Estimator
     free : collection of str
         Parameters that an epoch does not depend on.
-    samples : Samples
+    digest : str
+        A hash of the data.
+    dtype : dtype
+        Their precision.
     units : sequence of int
     """
-    digest = fingerprint(*samples)
-    return _identity(estimator, free, digest, samples.X.dtype, units)
-
-
-def _identity(estimator, free, digest, dtype, units):
-    """The parts of an identity."""
     return {
         "class": type(estimator).__name__,
         "params": _parameters(estimator, free),

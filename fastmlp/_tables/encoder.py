@@ -11,17 +11,20 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp._data.rows import check_width, compare_names, known_frame
-from fastmlp._tables.columns import size_error
 from fastmlp._tables.content import is_count, read_content
-from fastmlp._tables.levels import are_levels, codes_of, is_missing, levels_of
+from fastmlp._tables.levels import MOST_LEVELS, are_levels, codes_of, is_missing
 from fastmlp._tables.scaling import one_hot_table, robust_scale, scaled
+from fastmlp._tables.summaries import (
+    category_summary,
+    finite_numbers,
+    levels_and_counts,
+    merged,
+    warn_of_mixture,
+)
 from fastmlp._tables.table import read_table
 from fastmlp._utils.numbers import float_dtype
 from fastmlp._utils.spelling import did_you_mean
 from fastmlp._utils.warnings import warn
-
-_FEWEST_ROWS = 20  # from which a column of distinct values is remarkable
-_MOST_LEVELS = 2**24  # codes that float32 holds
 
 
 class TableEncoder:
@@ -89,23 +92,62 @@ class TableEncoder:
         for place in range(n_columns):
             column = table.read(place)
             if column.is_category if chosen is None else chosen[place]:
-                if warns and chosen is None and column.mixture is not None:
-                    warn(
-                        f"Column {column.label!r} holds numbers, and texts such as "
-                        f"{column.mixture!r}; it is taken as categories. If the texts "
-                        "stand for missing values, replace them by None."
-                    )
-                categories[place] = _levels_and_counts(column, rows, warns)
+                if warns and chosen is None:
+                    warn_of_mixture(column.label, column.mixture)
+                found = category_summary(column, rows)
+                categories[place] = levels_and_counts(found, warns)
             else:
-                values = _finite_numbers(column)
-                values = values if rows is None else values[rows]
-                numbers[place] = robust_scale(values)
+                values = finite_numbers(column)
+                numbers[place] = robust_scale(values if rows is None else values[rows])
+        self._take(table.names, n_columns, numbers, categories)
+        return self
+
+    def fit_parts(self, names, parts, warns=True):
+        """Take over columns, scales and levels of the parts of a table.
+
+        Levels and how often they occur are exact; the quartiles of numbers are those of
+        ``summaries.merged``.
+
+        Parameters
+        ----------
+        names : list of str or None
+            Of the columns.
+        parts : list of (list of summary or None)
+            Those of ``summaries.summaries_of`` for each part, None without rows.
+        warns : bool, default=True
+
+        Returns
+        -------
+        self : TableEncoder
+
+        Raises
+        ------
+        ValueError
+            If a column cannot be used; self is as it was.
+        """
+        by_type = self.categorical_features == "from_dtype"
+        numbers, categories = merged(parts, warns, warns and by_type)
+        self._take(names, len(numbers) + len(categories), numbers, categories)
+        return self
+
+    def _take(self, names, n_columns, numbers, categories):
+        """Take over what was found of each column, by its position.
+
+        Parameters
+        ----------
+        names : list of str or None
+        n_columns : int
+        numbers : dict of int to (float, float)
+            Median and scale.
+        categories : dict of int to (ndarray, ndarray)
+            Levels and counts.
+        """
         tables = [
             one_hot_table(counts) if len(levels) <= self.max_one_hot else None
             for levels, counts in categories.values()
         ]
         self._use(
-            names=table.names,
+            names=names,
             n_columns=n_columns,
             number_columns=np.array(list(numbers), dtype=np.intp),
             category_columns=np.array(list(categories), dtype=np.intp),
@@ -113,7 +155,6 @@ class TableEncoder:
             levels=[levels for levels, _ in categories.values()],
             tables=[of if of is None else of.astype(self.dtype) for of in tables],
         )
-        return self
 
     def _use(
         self,
@@ -178,7 +219,7 @@ class TableEncoder:
         Z = np.empty((table.n_rows, width), dtype=self.dtype)
         scaling = zip(self.medians.tolist(), self.scales.tolist())
         for out, (at, of) in enumerate(zip(self.number_columns.tolist(), scaling)):
-            Z[:, out] = scaled(_finite_numbers(table.read(at)), *of)
+            Z[:, out] = scaled(finite_numbers(table.read(at)), *of)
         known = zip(self.codes, self.levels)
         for out, (at, of) in enumerate(
             zip(self.category_columns.tolist(), known), self.n_numbers
@@ -234,7 +275,7 @@ class TableEncoder:
         if not (
             len(chosen) == len(levels) == len(tables)
             and all(map(are_levels, levels))
-            and all(len(of) < _MOST_LEVELS for of in levels)
+            and all(len(of) < MOST_LEVELS for of in levels)
             and all(_is_table(*of, dtype) for of in zip(tables, levels))
         ):
             raise ValueError(
@@ -354,41 +395,6 @@ def _position(of, names, n_columns):
             f"categorical_features gives position {of}, but X has {n_columns} columns."
         )
     return of
-
-
-def _finite_numbers(column):
-    """The numbers of a column, NaN where missing; ValueError for infinite ones."""
-    values = column.numbers()
-    infinite = np.isinf(values)
-    if infinite.any():
-        raise size_error(values[infinite.argmax()], column.label)
-    return values
-
-
-def _levels_and_counts(column, rows, warns):
-    """The levels of a category, and how often each code occurs, in some of the rows."""
-    places, values = column.factors()
-    places = places if rows is None else places[rows]
-    seen = np.bincount(places + 1, minlength=len(values) + 1)
-    n_missing, seen = seen[0], seen[1:]
-    levels = levels_of([value for value, n in zip(values, seen) if n])
-    if len(levels) >= _MOST_LEVELS:
-        raise ValueError(
-            f"Column {column.label!r} has {len(levels)} levels, but a category may "
-            f"have {_MOST_LEVELS - 1}. Leave it out, or group its values."
-        )
-    if warns and len(levels) == len(places) >= _FEWEST_ROWS:
-        warn(
-            f"Column {column.label!r} is a category with as many levels as rows, "
-            f"{len(levels)}. It says nothing about other rows: leave it out if it "
-            "identifies a row, or convert it if it holds numbers or dates as text."
-        )
-    codes = codes_of(levels)
-    counts = np.bincount(
-        [codes.get(value, 0) for value in values], seen, minlength=len(levels) + 1
-    )
-    counts[0] += n_missing
-    return levels, counts.astype(np.int64)
 
 
 def _codes(column, known, levels):

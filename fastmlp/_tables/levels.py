@@ -6,6 +6,8 @@ import numpy as np
 
 from fastmlp._utils.numbers import shortest, written
 
+MOST_LEVELS = 2**24  # codes that float32 holds
+
 
 def levels_of(values):
     """The levels of a column, in ascending order.

@@ -46,6 +46,16 @@ def robust_scale(values):
     return 4 * median, _scale(low, high, *ends, 0.25)
 
 
+def scale_of_counts(values, counts, smallest, largest):
+    """Median and scale of values of which each occurs so many times.
+
+    The ends may lie outside the values, where these stand for others.
+    """
+    low, median, high = quantiles_of_counts(values * 0.25, counts).tolist()
+    ends = smallest * 0.25, largest * 0.25
+    return 4 * median, _scale(low, high, *ends, 0.25)
+
+
 def _scale(low, high, smallest, largest, unit=1.0):
     """The scale for quartiles and ends in a unit."""
     if high != low:

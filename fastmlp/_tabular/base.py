@@ -10,14 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._mlp.callbacks import announced_fit, with_callbacks
 from fastmlp._mlp.constraints import check_own_constraints
 from fastmlp._mlp.estimator import Estimator
-from fastmlp._mlp.fitting import FitOptions
-from fastmlp._mlp.parameters import check_callback, check_parameters, hidden_sizes
+from fastmlp._mlp.fitting import fit_options
+from fastmlp._mlp.parameters import check_parameters, hidden_sizes
 from fastmlp._tables.predictor import make_table_predictor
 from fastmlp._tables.snapshot import TableSnapshot
 from fastmlp._tabular import fitting, model_files
 from fastmlp._tabular.recipe import Recipe
+from fastmlp._tabular.rows import TableRows
 from fastmlp._tabular.training import Settings, epochs_for
-from fastmlp._training.checkpoint.file import make_checkpoint
 from fastmlp._utils.spelling import suggests_keywords
 from fastmlp._utils.threads import allowed_threads
 
@@ -98,15 +98,15 @@ class BaseTabularMLP(Estimator):
             If Ctrl-C ended the fit, whose best weights so far are kept; if a column
             says nothing about other rows, or targets leave little to learn or judge.
         """
-        check_callback(callback)
-        options = FitOptions(
-            callback=callback,
-            checkpoint=make_checkpoint(checkpoint, checkpoint_every, resume),
-        )
+        options = fit_options(callback, checkpoint, checkpoint_every, resume)
         announcement = announced_fit(self, X, y, sample_weight, self.n_epochs)
         with announcement as options.context:
-            fitting.fit(self, X, y, sample_weight, options)
+            self._train(X, y, sample_weight, options)
         return self
+
+    def _train(self, X, y, sample_weight, options):
+        """Train on rows that are here."""
+        fitting.fit(self, (X, y, sample_weight), options, TableRows)
 
     def _validate_params(self):
         """Raise InvalidParameterError for a parameter that is not valid."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from fastmlp._core.prediction import activate_outputs, mean_loss, predict
+from fastmlp._core.prediction import activate_outputs, mean_loss
 
 # Of the logarithm of a temperature: its bounds, and the variance of the normal prior
 # around 0, which keeps few validation rows from deciding much.
@@ -31,10 +31,7 @@ def temperature(task):
         1 where the loss is not a finite number.
     """
     network, holdout = task.network, task.holdout
-    outputs = [
-        predict(network, holdout.data, network.layers(params), rows, activated=False)
-        for params, rows in zip(task.members(), holdout.rows_of_members)
-    ]
+    outputs = holdout.outputs_of_members(task)
 
     def cost(logarithm):
         scaled = [z * z.dtype.type(np.exp(-logarithm)) for z in outputs]

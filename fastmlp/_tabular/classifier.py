@@ -285,11 +285,10 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         """The codec of the targets."""
         return ClassTargets(self.classes_, self._label_binarizer)
 
-    def _encoded_targets(self, y, dtype):
-        """Class numbers (n, 1), or 0 and 1 per label; learns the classes."""
+    def _learn_targets(self, y, dtype):
+        """Learn the classes."""
         self._label_binarizer = validation.fit_binarizer(y)
         self.classes_ = self._label_binarizer.classes_
-        return self._targets().encode(y, dtype)
 
     def _is_multilabel(self):
         """Return whether the model predicts several labels at once."""
@@ -353,7 +352,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
             return objective, encoded.shape[1]
         return Objective("log_loss"), max(2, len(self.classes_))
 
-    def _scaling(self, network, samples):
+    def _scaling(self, network, statistics_of_targets):
         """The objective, and no standardisation: targets are classes."""
         return network.objective, None
 
@@ -365,11 +364,11 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         self.temperature_ = temperature(task) if self.calibrate else 1.0
         return self.temperature_
 
-    def _score(self, weight):
+    def _score(self):
         """The score that chooses the epoch."""
         if self.scoring == "log_loss":
             return MinusLoss()
-        return Accuracy(self._targets(), weight)
+        return Accuracy(self._targets())
 
     def _outputs(self, X):
         outputs = super()._outputs(X)

@@ -34,9 +34,8 @@ def feature_importances(task, encoder):
     """
     network = task.network
     found = np.zeros(network.stage.n_columns)
-    for params, rows in zip(task.members(), task.holdout.rows_of_members):
-        rows = rows[:: -(-len(rows) // MOST_ROWS)]
-        found += _of_member(network, params, task.samples.X[rows])
+    for params, X in zip(task.members(), task.judging_rows(MOST_ROWS)):
+        found += _of_member(network, params, X)
     importances = np.zeros(encoder.n_features_in)
     importances[np.r_[encoder.number_columns, encoder.category_columns]] = found
     total = importances.sum()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from fastmlp._data import validation
-from fastmlp._data.scaling import Scaling, statistics, step_objectives
+from fastmlp._data.scaling import Scaling, step_objectives
 from fastmlp._mlp.constraints import constraints
 from fastmlp._mlp.predictions import NumberPredictions
 from fastmlp._mlp.targets import NumberTargets
@@ -37,14 +37,20 @@ if TYPE_CHECKING:
 LOST_DIGITS = 100  # steps of the precision within which targets must not vary only
 
 
-def _warn_of_digits(y, dtype):
-    """Warn of targets whose differences are lost in the precision of the model."""
+def warn_of_digits(spread, largest, dtype):
+    """Warn of targets whose differences are lost in the precision of the model.
+
+    Parameters
+    ----------
+    spread, largest : ndarray of shape (n_targets,)
+        Standard deviations, and the largest magnitudes.
+    dtype : dtype
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = np.atleast_1d(np.std(y, axis=0, dtype=np.float64))
-        step = np.atleast_1d(np.abs(y).max(axis=0) * np.finfo(dtype).eps)
-    lost = np.flatnonzero((spread > 0) & (spread < LOST_DIGITS * step))
+        step = largest * np.finfo(dtype).eps
+        lost = np.flatnonzero((spread > 0) & (spread < LOST_DIGITS * step))
     if len(lost):
-        which = "y" if y.ndim == 1 else f"Column {lost[0]} of y"
+        which = "y" if len(spread) == 1 else f"Column {lost[0]} of y"
         warn(
             f"{which} varies by {spread[lost[0]]:.3g} only, around values that "
             f"{dtype.name} knows to {step[lost[0]]:.3g}: subtract a constant from y, "
@@ -321,14 +327,20 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         """The codec of the targets."""
         return NumberTargets(self._wanted_objective())
 
-    def _encoded_targets(self, y, dtype):
-        """Targets of shape (n, n_targets); learns the levels of quantiles."""
+    def _learn_targets(self, y, dtype):
+        """Learn the levels of quantiles; warn of targets that lose their digits."""
+        self._take_quantiles()
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = np.atleast_1d(np.std(y, axis=0, dtype=np.float64))
+            largest = np.atleast_1d(np.abs(y).max(axis=0))
+        warn_of_digits(spread, largest, dtype)
+
+    def _take_quantiles(self):
+        """Take over the levels of quantiles, where there are any."""
         objective = self._wanted_objective()
         vars(self).pop("quantiles_", None)
         if objective.loss == "quantile":
             self.quantiles_ = np.array(objective.levels)
-        _warn_of_digits(y, dtype)
-        return self._targets().encode(y, dtype)
 
     def _strata(self, encoded):
         """None: the split is not stratified."""
@@ -353,7 +365,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         targets = self._targets()
         return targets.objective, targets.n_outputs(encoded)
 
-    def _scaling(self, network, samples):
+    def _scaling(self, network, statistics_of_targets):
         """The objective for raw targets, and how targets are standardised, or None.
 
         The network then has the objective for standardised ones.
@@ -361,7 +373,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
         objective = network.objective
         if not losses.standardizable(objective):
             return objective, None
-        found = statistics(samples.y, samples.weight, "y", True)
+        found = statistics_of_targets()
         if objective.is_monotone:
             of_raw, of_scaled = step_objectives(objective, found["scale"], True)
             network.set_objective(of_scaled)
@@ -379,7 +391,7 @@ class TabularMLPRegressor(NumberPredictions, BaseTabularMLP):
             return np.hstack([bounds, free])
         return np.repeat(bounds, losses.outputs_per_target(objective), axis=1)
 
-    def _score(self, weight):
+    def _score(self):
         """The score that chooses the epoch."""
         return MinusLoss()
 

@@ -16,17 +16,14 @@ class Accuracy:
     Parameters
     ----------
     targets : ClassTargets
-    weight : ndarray of shape (n_rows,) or None
-        Of all rows of the fit.
     """
 
     is_loss = is_function = False
     name = "The accuracy"
 
-    def __init__(self, targets, weight):
-        self.targets, self.weight = targets, weight
+    def __init__(self, targets):
+        self.targets = targets
 
     def __call__(self, outputs, y, task):
         """The score of finite outputs."""
-        weight = None if self.weight is None else self.weight[task.holdout.rows]
-        return self.targets.score(y, outputs, weight)
+        return self.targets.score(y, outputs, task.holdout.weight)

@@ -132,8 +132,36 @@ def batch_for(n_rows):
     return LARGEST_BATCH
 
 
-def new_task(network, recipe, settings, samples, rows, held_out, tables, **others):
-    """The task of some members, with weights to start from.
+def starts(network, tables, samples, rows, random_state):
+    """Random weights of all members, one after the other.
+
+    Parameters
+    ----------
+    network : Network
+    tables : list of ndarray or None
+        Of each category: its fixed table, None for one that is trained.
+    samples : Samples
+        Encoded rows, and targets in the units of training.
+    rows : list of ndarray of intp
+        The rows that each member trains on.
+    random_state : RandomState
+    """
+    return np.concatenate(
+        [_start(network, tables, samples, of, random_state) for of in rows]
+    )
+
+
+def new_record(is_judged):
+    """The record of a fit that begins."""
+    record = Record(loss_curve=[], best_loss=np.inf)
+    if is_judged:
+        record.best_loss, record.best_score = None, -np.inf
+        record.validation_scores, record.validation_losses = [], []
+    return record
+
+
+def new_task(network, recipe, settings, samples, rows, held_out, params, **others):
+    """The task of some members.
 
     Parameters
     ----------
@@ -146,8 +174,8 @@ def new_task(network, recipe, settings, samples, rows, held_out, tables, **other
         The rows that each member trains on.
     held_out : list of ndarray of intp, or None
         The rows that judge each member; None keeps the last epoch.
-    tables : list of ndarray or None
-        Of each category: its fixed table, None for one that is trained.
+    params : ndarray
+        The weights to start from.
     **others
         ``score`` of Holdout; ``random_state`` and more of Task.
 
@@ -156,24 +184,19 @@ def new_task(network, recipe, settings, samples, rows, held_out, tables, **other
     task : MembersTask
     """
     random_state, score = others.pop("random_state"), others.pop("score")
-    starts = [
-        _start(network, tables, samples, of_member, random_state) for of_member in rows
-    ]
+    is_judged = held_out is not None
     targets = smoothed(samples.y, network.loss, settings.smoothing)
     data, holdout = Data(samples.X, targets, samples.weight), None
-    record = Record(loss_curve=[], best_loss=np.inf)
-    if held_out is not None:
+    if is_judged:
         judged = samples._replace(X=None).part(np.unique(np.concatenate(held_out)))
         holdout = MembersHoldout(data, held_out, judged, score)
-        record.best_loss, record.best_score = None, -np.inf
-        record.validation_scores, record.validation_losses = [], []
     return MembersTask(
-        settings.plan(recipe, max(map(len, rows)), held_out is not None),
+        settings.plan(recipe, max(map(len, rows)), is_judged),
         network,
-        np.concatenate(starts),
+        params,
         samples,
         data,
-        record,
+        new_record(is_judged),
         random_state,
         rows=rows,
         holdout=holdout,
@@ -192,20 +215,26 @@ def _start(network, tables, samples, rows, random_state):
     return params
 
 
+def new_optimizer(task):
+    """The optimizer of a task that begins, with the seed of its noise."""
+    optimizer = OPTIMIZERS["adam"].from_settings(
+        task.plan.steps, len(task.params), task.params.dtype
+    )
+    optimizer.noise_seed = drawn_seed(task.random_state)
+    return optimizer
+
+
 def train(task, recipe, settings):
     """Train the members of a task; where it is judged, the best epoch is kept.
 
     A task that is not judged keeps the last one.
     """
     order = MembersOrder(task.rows, task.random_state)
-    optimizer = OPTIMIZERS["adam"].from_settings(
-        task.plan.steps, len(task.params), task.params.dtype
-    )
-    optimizer.noise_seed = drawn_seed(task.random_state)
+    optimizer = new_optimizer(task)
     n_steps = settings.n_epochs * steps_per_epoch(task.rows, task.plan.batch_size)
     members = Members(
         task,
-        optimizer,
+        optimizer.moments,
         layout(task.network),
         recipe.curves(n_steps, task.network),
         allowed_threads(settings.n_threads),

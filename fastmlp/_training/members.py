@@ -65,6 +65,11 @@ class MembersTask(Task):
         params = self.params if params is None else params
         return params.reshape(self.n_members, -1)
 
+    def judging_rows(self, most):
+        """Features of the validation rows of each member, at most so many of them."""
+        for rows in self.holdout.rows_of_members:
+            yield self.samples.X[rows[:: -(-len(rows) // most)]]
+
     def fitted_members(self):
         """Copies of the current weights for raw targets, (n_members, n_params)."""
         weights = self.members(self.current_params.copy())
@@ -144,18 +149,18 @@ class Members:
     Parameters
     ----------
     task : MembersTask
-    optimizer : object of one of OPTIMIZERS
-        Its moments hold those of all members, as the vector of the task.
+    moments : list of ndarray
+        Each holds those of all members, as the vector of the task.
     layout : list of Tensor
     curves : Curves
     n_threads : int
         They are shared by the members first, then by the rows of a batch.
     """
 
-    def __init__(self, task, optimizer, layout, curves, n_threads):
+    def __init__(self, task, moments, layout, curves, n_threads):
         self.n_threads = min(n_threads, task.n_members)
         self.batch_size, self.curves = task.batch_size(), curves
-        moments = zip(*map(task.members, optimizer.moments))
+        moments = zip(*map(task.members, moments))
         self.epochs, self.is_stopping = [], False
         for params, of_member in zip(task.members(), moments):
             epoch = Epoch(
@@ -293,6 +298,14 @@ class MembersHoldout(Holdout):
             for weights, rows in zip(params, self.rows_of_members)
         ]
         return self.mean_of_members(outputs, network.objective)
+
+    def outputs_of_members(self, task):
+        """Outputs of each member for the rows it judges, before their activation."""
+        network = task.network
+        return [
+            predict(network, self.data, network.layers(params), rows, activated=False)
+            for params, rows in zip(task.members(), self.rows_of_members)
+        ]
 
     def mean_of_members(self, outputs, objective):
         """The mean of the members that a row judges, before the output activation.

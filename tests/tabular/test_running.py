@@ -167,10 +167,10 @@ def test_max_time(refit):
 
 
 def test_a_refit_without_an_end_keeps_the_first_model(monkeypatch):
-    from fastmlp._tabular import fitting
+    from fastmlp._tabular import rows
 
     first = regressor().fit(X, NUMBER)
-    train, n_calls = fitting.train, []
+    train, n_calls = rows.train, []
 
     def interrupted(*args):
         n_calls.append(args)
@@ -178,7 +178,7 @@ def test_a_refit_without_an_end_keeps_the_first_model(monkeypatch):
             raise KeyboardInterrupt
         train(*args)
 
-    monkeypatch.setattr(fitting, "train", interrupted)
+    monkeypatch.setattr(rows, "train", interrupted)
     with pytest.warns(UserWarning, match=r"did not come to its end \(interrupted\)"):
         model = regressor(refit=True).fit(X, NUMBER)
     np.testing.assert_array_equal(weights(model), weights(first))

@@ -84,7 +84,7 @@ def make_members(task, curves=None, n_threads=1):
     optimizer.noise_seed = KEY
     curves = make_curves() if curves is None else curves
     layout = layout_of(task.network)
-    return Members(task, optimizer, layout, curves, n_threads), optimizer
+    return Members(task, optimizer.moments, layout, curves, n_threads), optimizer
 
 
 def orders_of(epoch, rows=ROWS):
