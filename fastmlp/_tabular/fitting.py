@@ -76,9 +76,7 @@ def _train(estimator, rows, options, random_state):
     checkpoint = options.checkpoint if is_judged else None
     if checkpoint is not None:
         free = (*FREE_PARAMETERS, *rows.free_parameters)
-        of_fit = identity(
-            estimator, free, rows.digest(), encoder.dtype, network.units
-        )
+        of_fit = identity(estimator, free, rows.digest(), encoder.dtype, network.units)
         checkpoint.compare(of_fit, random_state)
         checkpoint.identity["validation"] = rows.digest_of_judging()
     task = rows.task(

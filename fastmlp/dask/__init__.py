@@ -15,5 +15,14 @@ except ImportError as error:
     ) from error
 
 from fastmlp.dask.estimators import DaskMLPClassifier, DaskMLPRegressor
+from fastmlp.dask.tabular_estimators import (
+    DaskTabularMLPClassifier,
+    DaskTabularMLPRegressor,
+)
 
-__all__ = ["DaskMLPClassifier", "DaskMLPRegressor"]
+__all__ = [
+    "DaskMLPClassifier",
+    "DaskMLPRegressor",
+    "DaskTabularMLPClassifier",
+    "DaskTabularMLPRegressor",
+]

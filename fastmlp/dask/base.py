@@ -26,12 +26,12 @@ RULES = {
 }
 
 
-def constructor(local):
-    """An ``__init__`` with the parameters of a local class and those of Dask."""
+def constructor(local, names=tuple(_DEFAULTS)):
+    """An ``__init__`` with the parameters of a local class and some of Dask."""
     signature = inspect.signature(local.__init__)
     own = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for name, default in _DEFAULTS.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name])
+        for name in names
     ]
     signature = signature.replace(parameters=[*signature.parameters.values(), *own])
 

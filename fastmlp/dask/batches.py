@@ -26,12 +26,8 @@ def of_shards(setting, solver, n_train):
     setting : Setting
         The same for a single shard.
     """
-    n_rows = sum(n_train)
-    together = min(setting.batch_size or 200, n_rows)
-    fewest = min(together, FEWEST_ROWS)
-    batch_size = max(together * max(n_train) // n_rows, fewest)
-    share = batch_size / together
-    factor = 1.0 if solver == "sgd" else share**-0.5
+    batch_size, share = batch_of_shard(setting.batch_size or 200, n_train)
+    factor = rate_factor(solver, share)
     penalties = setting.regularization
     penalties = penalties._replace(weight_decay=penalties.weight_decay / factor)
     if solver == "lion":  # the others form the threshold from the gradients too
@@ -42,3 +38,25 @@ def of_shards(setting, solver, n_train):
         regularization=penalties,
         rate_factor=factor,
     )
+
+
+def batch_of_shard(together, n_train):
+    """Rows of a batch of the largest shard, and their share of those of all shards.
+
+    Parameters
+    ----------
+    together : int
+        Rows of a batch on one machine.
+    n_train : list of int
+        Training rows of each shard.
+    """
+    n_rows = sum(n_train)
+    together = min(together, n_rows)
+    fewest = min(together, FEWEST_ROWS)
+    batch_size = max(together * max(n_train) // n_rows, fewest)
+    return batch_size, batch_size / together
+
+
+def rate_factor(solver, share):
+    """The factor of the learning rate for a share of a batch."""
+    return 1.0 if solver == "sgd" else share**-0.5

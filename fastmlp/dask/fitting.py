@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from fastmlp._data.scaling import Scaling
 from fastmlp._data.split import Samples
 from fastmlp._mlp import records
 from fastmlp._mlp.callbacks import listener_of
@@ -73,7 +72,8 @@ def fit(estimator, data, options):
         samples, facts, dtype = table.prepare(cluster, estimator, data, dtype, exact)
         take_random_state(estimator, goes_on)
         targets = estimator._targets()
-        estimator.n_outputs_ = _n_outputs(cluster, targets, samples)
+        width = table.width_of_targets(cluster, samples)
+        estimator.n_outputs_ = targets.n_outputs(np.empty((0, width)))
         units = (estimator.n_features_in_, *hidden, estimator.n_outputs_)
         plan, network, params = start(
             estimator, options, units, activations, goes_on, dtype
@@ -116,23 +116,6 @@ def _check_options(estimator, options):
         raise ValueError(
             "partial_fit does not support early_stopping=True without X_val and y_val."
         )
-
-
-def _n_outputs(cluster, targets, samples):
-    """Units of the output layer, the same for all shards."""
-    widths = [cluster.submit(_width, of) for of in samples]
-    widths = cluster.result(widths, [], "The targets")
-    known = {width for width in widths if width is not None}
-    if len(known) > 1:
-        raise ValueError(
-            f"y has {widths} columns in the shards. Give all partitions the same ones."
-        )
-    return targets.n_outputs(np.empty((0, known.pop())))
-
-
-def _width(samples):
-    """The columns of the encoded targets of a shard."""
-    return None if samples is None else samples.y.shape[1]
 
 
 def _begin_checkpoint(cluster, estimator, options, samples, dtype, units):
@@ -191,7 +174,10 @@ def _task(
             f"{asked} needs validation data: pass X_val and y_val, set validation_split"
             " or, for sgd and adam, early_stopping=True."
         )
-    cluster.samples = _in_units(cluster, samples, scaling, network, plan)
+    smoothing = plan.regularization.smoothing
+    cluster.samples = table.in_units_of_training(
+        cluster, samples, scaling, network.loss, smoothing
+    )
     holdout = _holdout(cluster, estimator, setting, held_out, scaling, targets)
     if options.checkpoint is not None:
         options.checkpoint.identity["validation"] = _validation_digest(holdout)
@@ -241,16 +227,6 @@ def _arguments(estimator, network):
     )
 
 
-def _in_units(cluster, samples, scaling, network, plan):
-    """The shards in the units of training."""
-    plain = None if scaling is None else Scaling(None, X=scaling.X, y=scaling.y)
-    smoothing = plan.regularization.smoothing
-    if plain is None and not smoothing:
-        return samples
-    last = (plain, network.loss, smoothing)
-    return [cluster.submit(shards.in_units_of_training, of, *last) for of in samples]
-
-
 def _passed(cluster, estimator, options, dtype):
     """The shards of X_val and y_val, and a split that holds all of their rows out."""
     data = (options.X_val, options.y_val, options.sample_weight_val)
@@ -280,11 +256,7 @@ def _holdout(cluster, estimator, setting, held_out, scaling, targets):
     scaled = raw._replace(X=None)
     if scaling is not None:
         scaled = scaling.samples(scaled)
-        plain = Scaling(None, X=scaling.X, y=scaling.y)
-        samples = [
-            cluster.submit(shards.in_units_of_training, of, plain, None, 0.0)
-            for of in samples
-        ]
+        samples = table.in_units_of_training(cluster, samples, scaling)
     return ShardedHoldout(cluster, setting, list(zip(samples, splits)), scaled, score)
 
 

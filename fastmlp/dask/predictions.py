@@ -22,8 +22,8 @@ def predicted(model, X, method):
 
     Parameters
     ----------
-    model : MLPClassifier or MLPRegressor
-        Fitted.
+    model : estimator
+        Local and fitted.
     X : collection of Dask, list of delayed pieces, or plain data
     method : str
         Its method, as in "predict_proba".
@@ -60,8 +60,11 @@ def predicted(model, X, method):
 
 
 def _probe(model):
-    """Rows of zeros."""
-    X = np.zeros((_N_PROBED, model.n_features_in_), dtype=model.coefs_[0].dtype)
+    """Rows of zeros, or with gaps only for a model of tables."""
+    if hasattr(model, "coefs_"):
+        X = np.zeros((_N_PROBED, model.n_features_in_), dtype=model.coefs_[0].dtype)
+    else:
+        X = np.full((_N_PROBED, model.n_features_in_), np.nan)
     if not hasattr(model, "feature_names_in_"):
         return X
     import pandas as pd

@@ -126,6 +126,7 @@ class ShardedTask(Task):
     """
 
     has_all_rows = False
+    trained = staticmethod(training.trained)
 
     def __init__(
         self, *arguments, cluster, setting, sync_every, averages_moments, **others
@@ -138,6 +139,11 @@ class ShardedTask(Task):
     def n_train(self):
         """Rows to train on."""
         return sum(self.cluster.n_train)
+
+    def n_batches(self, shard):
+        """Batches of a shard in an epoch."""
+        n_rows = self.cluster.n_train[shard]
+        return ceil(n_rows / training.batch_size_of(self.setting, n_rows))
 
     def scale_of_data(self):
         """The largest magnitudes in X and y, in words."""
@@ -237,12 +243,7 @@ class ShardedEpoch:
         task, filled = self.task, self.cluster.filled
         if task.sync_every == "epoch":
             return [dict.fromkeys(filled)]
-        n_batches = {}
-        for shard in filled:
-            n_rows = self.cluster.n_train[shard]
-            n_batches[shard] = ceil(
-                n_rows / training.batch_size_of(task.setting, n_rows)
-            )
+        n_batches = {shard: task.n_batches(shard) for shard in filled}
         step = task.sync_every
         return [
             {shard: (at, step) for shard, n in n_batches.items() if at < n}
@@ -286,7 +287,7 @@ class ShardedEpoch:
         parts = [
             (
                 partial(
-                    training.trained,
+                    task.trained,
                     n_drawn,
                     n_moments,
                     step,
@@ -369,17 +370,24 @@ class ShardedHoldout(Holdout):
     score : Score
     """
 
+    raw_outputs_of = staticmethod(training.raw_outputs_of)
+
     def __init__(self, cluster, setting, pieces, samples, score):
         self.cluster, self.setting, self.pieces = cluster, setting, pieces
         self.y, self.weight, self.score = samples.y, samples.weight, score
 
     def raw_outputs(self, task):
         """Outputs for the validation rows, before their activation."""
+        found = self._of_pieces(self.raw_outputs_of, task.current_params)
+        return np.concatenate(found)
+
+    def _of_pieces(self, function, params):
+        """The results of a task for the validation rows of each shard with some."""
         cluster = self.cluster
         parts = [
-            (partial(training.raw_outputs_of, self.setting, shard), of_shard)
+            (partial(function, self.setting, shard), of_shard)
             for shard, of_shard in enumerate(self.pieces)
         ]
-        parts, others = cluster.spread(task.current_params, parts)
+        parts, others = cluster.spread(params, parts)
         found = cluster.result(parts, others, "The validation")
-        return np.concatenate([z for z in found if z is not None])
+        return [of for of in found if of is not None]

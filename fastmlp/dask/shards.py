@@ -47,6 +47,26 @@ class Facts(NamedTuple):
     is_sparse: bool = False
 
 
+class ShardSplit(NamedTuple):
+    """The parts of a shard, None where it has none, and its generator.
+
+    Attributes
+    ----------
+    train, held_out : ndarray of intp or None
+    state : tuple
+        Of the generator, after the split.
+    """
+
+    train: np.ndarray | None
+    held_out: np.ndarray | None
+    state: tuple | None
+
+    @property
+    def orders(self):
+        """The rows of each network that trains on them, before any epoch."""
+        return None if self.train is None else [self.train]
+
+
 @contextmanager
 def at(shard, round_number=None):
     """Name shard and round in an error."""
@@ -83,15 +103,17 @@ def facts_of(scout, X, y, dtype, shard):
             X.dtype,
             is_sparse=issparse(X),
         )
-        if not labels:
-            return facts
-        binarizer = fit_binarizer(y)
-        counts = None
-        if not binarizer.y_type_.startswith("multilabel"):
-            counts = np.unique(y, return_counts=True)[1]
-        return facts._replace(
-            classes=binarizer.classes_, counts=counts, y_type=binarizer.y_type_
-        )
+        return with_labels(facts, y) if labels else facts
+
+
+def with_labels(facts, y):
+    """Facts with those of the labels."""
+    binarizer, counts = fit_binarizer(y), None
+    if not binarizer.y_type_.startswith("multilabel"):
+        counts = np.unique(y, return_counts=True)[1]
+    return facts._replace(
+        classes=binarizer.classes_, counts=counts, y_type=binarizer.y_type_
+    )
 
 
 def prepared(scout, X, y, sample_weight, dtype, shard):
@@ -103,6 +125,11 @@ def prepared(scout, X, y, sample_weight, dtype, shard):
         X, y = scout._validate_input(X, y, True, False, dtype, exact=False)
         weight = sample_weight
         return Samples(X, y, scout._row_weights(y, weight, X.dtype))
+
+
+def width_of(samples):
+    """The columns of the encoded targets of a shard."""
+    return None if samples is None else samples.y.shape[1]
 
 
 def digest_of(samples):
@@ -121,31 +148,39 @@ def generator_of(start, shard):
     return check_random_state(np.random.RandomState(np.random.MT19937(sequence)))
 
 
+def start_of(generator):
+    """The beginning of the generators of all shards, which leaves this one in place."""
+    state, apart = generator.get_state(), np.random.RandomState()
+    apart.set_state(state)
+    return state, int(apart.randint(0, 2**32, dtype=np.uint64))
+
+
 def split_of(samples, targets, fraction, name, start, shard):
     """The training rows and the held-out ones, and the state of the generator."""
     generator = generator_of(start, shard)
     if samples is None:
-        return None, None, generator.get_state()
+        return ShardSplit(None, None, generator.get_state())
     if fraction is None:
-        return np.arange(len(samples.y), dtype=np.intp), None, generator.get_state()
+        rows = np.arange(len(samples.y), dtype=np.intp)
+        return ShardSplit(rows, None, generator.get_state())
     with at(shard):
         labels = targets.stratify(samples.y)
         split = fraction_split(len(samples.y), name, fraction, labels, generator)
         split.check(samples.weight)
-        return split.train, split.held_out, generator.get_state()
+        return ShardSplit(*split, generator.get_state())
 
 
 def sizes_of(split):
     """How many rows train and judge, and the state of the generator."""
-    train, held_out, state = split
-    return (*(0 if rows is None else len(rows) for rows in (train, held_out)), state)
+    sizes = [0 if rows is None else len(rows) for rows in (split.train, split.held_out)]
+    return (*sizes, split.state)
 
 
 def held_out_of(samples, split, with_features):
     """The held-out rows of a shard, without features unless these are asked for."""
     if samples is None:
         return None
-    rows = split[1]
+    rows = split.held_out
     X = as_array(samples.X[rows]) if with_features else None
     weight = None if samples.weight is None else samples.weight[rows]
     return Samples(X, samples.y[rows], weight)
@@ -173,7 +208,7 @@ def statistics_of(samples, split, name, fit_intercept, is_alone, shard):
     if samples is None:
         return None
     with at(shard):
-        part, caught = samples.part(split[0]), []
+        part, caught = samples.part(split.train), []
 
         def gather(mine):
             caught.append(mine)
@@ -205,5 +240,5 @@ def magnitudes_of(samples):
 def all_held_out(samples):
     """A split without training rows."""
     if samples is None:
-        return None, None, None
-    return None, np.arange(len(samples.y), dtype=np.intp), None
+        return ShardSplit(None, None, None)
+    return ShardSplit(None, np.arange(len(samples.y), dtype=np.intp), None)

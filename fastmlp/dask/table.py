@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import unique_labels
 
-from fastmlp._data.scaling import statistics
+from fastmlp._data.scaling import Scaling, statistics
 from fastmlp._data.validation import binarizer_of
 from fastmlp.dask import shards
 from fastmlp.dask.partitions import given, shards_of
@@ -46,24 +46,24 @@ def prepare(cluster, estimator, data, dtype, exact):
     if y is None:
         raise ValueError("y must be given.")
     pieces = shards_of(cluster.client, X, y=y, sample_weight=sample_weight)
-    scout = _scout(estimator)
+    scout = scout_of(estimator)
     xs, ys, _ = zip(*pieces)
     dtypes = [dtype] * len(xs)
     shared = cluster.submit(given, scout)
     found = cluster.map(shards.facts_of, [shared] * len(xs), xs, ys, dtypes)
     facts = cluster.result(found, [], "The check of the data")
-    _check_features(facts)
+    check_features(facts)
     first = next(of for of in facts if of.n_rows)
     if not hasattr(scout, "n_features_in_"):
         estimator.n_features_in_ = first.n_features
         if first.names is not None:
             estimator.feature_names_in_ = np.array(first.names, dtype=object)
     if is_classifier(estimator):
-        _take_classes(estimator, facts, exact)
+        take_classes(estimator, facts, exact)
     dtype = np.result_type(*(of.dtype for of in facts if of.n_rows))
-    scout = _scout(estimator)
+    scout = scout_of(estimator)
     if getattr(scout, "class_weight", None) == "balanced":
-        scout.class_weight = _balanced(estimator.classes_, facts)
+        scout.class_weight = balanced(estimator.classes_, facts)
     return _encoded(cluster, scout, pieces, dtype), facts, dtype
 
 
@@ -77,7 +77,7 @@ def encoded(cluster, estimator, data, dtype):
     """
     X, y, sample_weight = data
     pieces = shards_of(cluster.client, X, y=y, sample_weight=sample_weight)
-    scout = _scout(estimator)
+    scout = scout_of(estimator)
     if hasattr(scout, "class_weight"):
         scout.class_weight = None  # these rows count as they are
     samples = _encoded(cluster, scout, pieces, dtype)
@@ -97,14 +97,14 @@ def _encoded(cluster, scout, pieces, dtype):
     return cluster.map(shards.prepared, scouts, xs, ys, weights, dtypes)
 
 
-def _scout(estimator):
+def scout_of(estimator):
     """A local estimator without weights, that checks data on the workers."""
     scout = estimator._local()
     vars(scout).update({k: v for k, v in vars(estimator).items() if k in _KNOWN})
     return scout
 
 
-def _check_features(facts):
+def check_features(facts):
     """Raise ValueError unless all shards have the same columns, and one has rows."""
     filled = [(shard, of) for shard, of in enumerate(facts) if of.n_rows]
     if not filled:
@@ -128,7 +128,7 @@ def _check_features(facts):
             )
 
 
-def _take_classes(estimator, facts, exact):
+def take_classes(estimator, facts, exact):
     """Take over the classes of all shards, or check them."""
     filled = [(shard, of) for shard, of in enumerate(facts) if of.n_rows]
     first, known = filled[0]
@@ -164,7 +164,7 @@ def _take_classes(estimator, facts, exact):
     estimator._label_binarizer = binarizer_of(kind, classes)
 
 
-def _balanced(classes, facts):
+def balanced(classes, facts):
     """The weights of "balanced" for the labels of all shards."""
     counts = dict.fromkeys(classes.tolist(), 0)
     for of in facts:
@@ -179,6 +179,18 @@ def _balanced(classes, facts):
     counts = {label: count for label, count in counts.items() if count}
     total = sum(counts.values())
     return {label: total / (len(counts) * count) for label, count in counts.items()}
+
+
+def width_of_targets(cluster, samples):
+    """Columns of the encoded targets, the same for all shards."""
+    widths = [cluster.submit(shards.width_of, of) for of in samples]
+    widths = cluster.result(widths, [], "The targets")
+    known = {width for width in widths if width is not None}
+    if len(known) > 1:
+        raise ValueError(
+            f"y has {widths} columns in the shards. Give all partitions the same ones."
+        )
+    return known.pop()
 
 
 def digest_of(cluster, samples):
@@ -201,16 +213,23 @@ def split_shards(cluster, samples, targets, fraction, name, generator):
     splits : list of Future
     n_train : list of int
     """
-    state, apart = generator.get_state(), np.random.RandomState()
-    apart.set_state(state)
-    start = (state, int(apart.randint(0, 2**32, dtype=np.uint64)))
-    last = (targets, fraction, name, start)
+    last = (targets, fraction, name, shards.start_of(generator))
     splits = cluster.map(shards.split_of, samples, last=last)
     sizes = [cluster.submit(shards.sizes_of, split) for split in splits]
     sizes = cluster.result(sizes, [], "The split of the data")
     n_train, _, states = zip(*sizes)
     generator.set_state(states[0])
     return splits, list(n_train)
+
+
+def in_units_of_training(cluster, samples, scaling, loss=None, smoothing=0.0):
+    """The shards in the units of training."""
+    if scaling is None and not smoothing:
+        return samples
+    # the network of a scaling stays here
+    plain = None if scaling is None else Scaling(None, X=scaling.X, y=scaling.y)
+    task = shards.in_units_of_training
+    return [cluster.submit(task, of, plain, loss, smoothing) for of in samples]
 
 
 class Statistics:

@@ -59,14 +59,14 @@ class Sums(NamedTuple):
 
 
 class Order:
-    """The order of the rows of a shard in each epoch, which follows from the first.
+    """The orders of the rows of a shard in each epoch, which follow from the first.
 
     It keeps the last one that it was asked for, so that the next one is one shuffle.
 
     Parameters
     ----------
-    rows : ndarray of intp or None
-        Before any epoch.
+    rows : list of ndarray of intp, or None
+        Before any epoch, one for each network that trains.
     state : tuple
         Of the generator that shuffles them.
     """
@@ -78,10 +78,11 @@ class Order:
         """The rows after so many shuffles, and the state of the generator."""
         n, rows, state = self._last if self._last[0] <= n_epochs else self._first
         if rows is not None and n < n_epochs:
-            rows, generator = rows.copy(), np.random.RandomState()
+            rows, generator = [of.copy() for of in rows], np.random.RandomState()
             generator.set_state(state)
             for _ in range(n_epochs - n):
-                shuffle(rows, generator)
+                for of in rows:
+                    shuffle(of, generator)
             state = generator.get_state()
             self._last = (n_epochs, rows, state)
         return rows, state
@@ -89,7 +90,7 @@ class Order:
 
 def first_order(split, state):
     """The orders of a shard."""
-    return Order(split[0], split[2] if state is None else state)
+    return Order(split.orders, split.state if state is None else state)
 
 
 def state_of(order, n_epochs):
@@ -141,7 +142,7 @@ def trained(n_epochs, n_moments, step, span, seed, where, *of_workers):
         params, rest = params.copy(), [vector.copy() for vector in rest]
         moments = rest if average is None else rest[:-1]
         moments = moments or [np.zeros_like(params) for _ in range(n_moments)]
-        rows, _ = order.after(n_epochs)
+        (rows,), _ = order.after(n_epochs)
         batch_size = batch_size_of(setting, len(rows))
         if span is not None:
             first, n_batches = span
@@ -220,7 +221,7 @@ def gradient_of(setting, alpha, where, samples, split, params):
     """Loss and gradient over the training rows of a shard, and their weight."""
     shard, round_number = where
     with at(shard, round_number):
-        part = samples.part(split[0]) if split[1] is not None else samples
+        part = samples.part(split.train) if split.held_out is not None else samples
         n_rows = len(part.y)
         weight = part.weight
         total = float(n_rows) if weight is None else weight.sum(dtype=np.float64)
@@ -258,5 +259,5 @@ def raw_outputs_of(setting, shard, samples, split, params):
         layers, data = network.layers(params), Data(*samples)
         n_threads = threads_of(setting.n_threads)
         return predict(
-            network, data, layers, split[1], activated=False, n_threads=n_threads
+            network, data, layers, split.held_out, activated=False, n_threads=n_threads
         )
