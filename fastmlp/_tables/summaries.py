@@ -178,8 +178,8 @@ def _conflict(*two):
     """The ValueError about a column of two kinds."""
     (first, kind), (second, other) = sorted(two, key=lambda of: of[1].is_category)
     return ValueError(
-        f"Column {kind.label!r} holds numbers in shard {first}, but categories such as "
-        f"{other.values[0]!r} in shard {second}. Give it one type in all partitions, "
+        f"Column {kind.label!r} holds numbers in partition {first}, but categories such "
+        f"as {other.values[0]!r} in partition {second}. Give it one type in all of them, "
         "or name the categories by categorical_features."
     )
 

@@ -114,9 +114,9 @@ def _pieces(data, name, lengths):
             f"{name} is plain, but the rows of the partitions of X are not known: pass "
             f"{name} with the partitions of X, or call X.compute_chunk_sizes() first."
         )
-    data = data if hasattr(data, "shape") else np.asarray(data)
-    if data.shape[0] != sum(lengths):
-        raise ValueError(f"X has {sum(lengths)} rows, but {name} has {data.shape[0]}.")
+    n_rows = data.shape[0] if hasattr(data, "shape") else len(data)
+    if n_rows != sum(lengths):
+        raise ValueError(f"X has {sum(lengths)} rows, but {name} has {n_rows}.")
     rows = getattr(data, "iloc", data)
     ends = np.cumsum((0, *lengths))
     return [rows[a:b] for a, b in pairwise(ends)]

@@ -35,6 +35,8 @@ class Facts(NamedTuple):
         The labels, and how often each one is there.
     y_type : str or None
     is_sparse : bool
+    moments : ndarray of shape (3, n_targets) or None
+        Mean, variance and largest magnitude of targets of a table that are numbers.
     """
 
     n_rows: int
@@ -45,6 +47,7 @@ class Facts(NamedTuple):
     counts: Any = None
     y_type: str | None = None
     is_sparse: bool = False
+    moments: Any = None
 
 
 class ShardSplit(NamedTuple):

@@ -185,12 +185,17 @@ def width_of_targets(cluster, samples):
     """Columns of the encoded targets, the same for all shards."""
     widths = [cluster.submit(shards.width_of, of) for of in samples]
     widths = cluster.result(widths, [], "The targets")
-    known = {width for width in widths if width is not None}
-    if len(known) > 1:
+    return check_widths([width for width in widths if width is not None])
+
+
+def check_widths(widths):
+    """The columns of the targets; ValueError unless all shards have as many."""
+    if len(set(widths)) > 1:
         raise ValueError(
-            f"y has {widths} columns in the shards. Give all partitions the same ones."
+            f"y has {widths} columns in the shards with rows. Give all partitions the "
+            "same ones."
         )
-    return known.pop()
+    return widths[0]
 
 
 def digest_of(cluster, samples):

@@ -57,6 +57,8 @@ class ShardedRows:
         self.cluster = cluster = Cluster(estimator.client)
         pieces = shards_of(cluster.client, X, y=y, sample_weight=sample_weight)
         self.tables, ys, weights = zip(*pieces)
+        dtype = np.dtype(estimator.dtype)
+        self.encoder = TableEncoder(estimator.categorical_features, dtype=dtype)
         self._learn(estimator, ys)
         n_shards = len(self.tables)
         scouts = [cluster.submit(given, self.scout)] * n_shards
@@ -64,9 +66,7 @@ class ShardedRows:
             table_shards.labelled, scouts, self.tables, ys, weights
         )
         width = table.width_of_targets(cluster, self.labels)
-        self.no_targets = np.empty((0, width), dtype=estimator.dtype)
-        dtype = np.dtype(estimator.dtype)
-        self.encoder = TableEncoder(estimator.categorical_features, dtype=dtype)
+        self.no_targets = np.empty((0, width), dtype=dtype)
         self._split(estimator, scouts)
         self._check_parts(estimator)
 
@@ -89,10 +89,21 @@ class ShardedRows:
             table.take_classes(estimator, facts, exact=False)
         else:
             estimator._take_quantiles()
+            self._warn_of_digits([facts[shard] for shard in self.filled])
         self.scout = table.scout_of(estimator)
         if getattr(self.scout, "class_weight", None) == "balanced":
             weights = table.balanced(estimator.classes_, facts)
             self.scout.class_weight = weights
+
+    def _warn_of_digits(self, facts):
+        """Warn of targets whose differences are lost in the precision."""
+        table.check_widths([of.moments.shape[1] for of in facts])
+        share = np.array([of.n_rows for of in facts])[:, None] / self.n_rows
+        mean, variance, largest = np.stack([of.moments for of in facts], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = mean - (share * mean).sum(axis=0)
+            spread = np.sqrt((share * (variance + apart**2)).sum(axis=0))
+        warn_of_digits(spread, largest.max(axis=0), self.encoder.dtype)
 
     def _split(self, estimator, scouts):
         """Split each shard into the parts of the members."""
@@ -137,18 +148,6 @@ class ShardedRows:
         if not self.is_folded:  # which the same rows tell
             rows = tuple([of_part[0]] * self.n_members for of_part in rows)
         estimator._warn_of_targets(np.concatenate(values), *rows)
-        if not is_classifier(estimator):
-            self._warn_of_digits()
-
-    def _warn_of_digits(self):
-        """Warn of targets whose differences are lost in the precision."""
-        ends = self.range_of_targets().astype(np.float64)
-        self.cluster.samples = self.labels
-        with np.errstate(over="ignore", invalid="ignore"):
-            may_lose = np.ptp(ends, axis=0) > 0
-        if may_lose.all() and np.isfinite(ends).all():
-            spread, largest = self.statistics_of_targets()["scale"], np.abs(ends)
-            warn_of_digits(spread, largest.max(axis=0), self.encoder.dtype)
 
     def train_all(self, n_members):
         """Train each member on all rows from now on, and judge by none."""

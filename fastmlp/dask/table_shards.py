@@ -80,7 +80,12 @@ def facts_of(scout, X, y, shard):
         y, table = checked_targets(scout, X, y), read_table(X)
         names = None if table.names is None else tuple(table.names)
         facts = Facts(n_rows, table.n_columns, names)
-        return with_labels(facts, y) if is_classifier(scout) else facts
+        if is_classifier(scout):
+            return with_labels(facts, y)
+        y = y.reshape(n_rows, -1).astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = np.stack([y.mean(axis=0), y.var(axis=0), np.abs(y).max(axis=0)])
+        return facts._replace(moments=moments)
 
 
 def labelled(scout, X, y, sample_weight, shard):
