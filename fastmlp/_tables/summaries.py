@@ -178,9 +178,9 @@ def _conflict(*two):
     """The ValueError about a column of two kinds."""
     (first, kind), (second, other) = sorted(two, key=lambda of: of[1].is_category)
     return ValueError(
-        f"Column {kind.label!r} holds numbers in partition {first}, but categories such "
-        f"as {other.values[0]!r} in partition {second}. Give it one type in all of them, "
-        "or name the categories by categorical_features."
+        f"Column {kind.label!r} holds numbers in partition {first}, but categories "
+        f"such as {other.values[0]!r} in partition {second}. Give it one type in all "
+        "of them, or name the categories by categorical_features."
     )
 
 
