@@ -27,7 +27,7 @@ def of_shards(setting, solver, n_train):
         The same for a single shard.
     """
     batch_size, share = batch_of_shard(setting.batch_size or 200, n_train)
-    factor = rate_factor(solver, share)
+    factor = 1.0 if solver == "sgd" else share**-0.5
     penalties = setting.regularization
     penalties = penalties._replace(weight_decay=penalties.weight_decay / factor)
     if solver == "lion":  # the others form the threshold from the gradients too
@@ -55,8 +55,3 @@ def batch_of_shard(together, n_train):
     fewest = min(together, FEWEST_ROWS)
     batch_size = max(together * max(n_train) // n_rows, fewest)
     return batch_size, batch_size / together
-
-
-def rate_factor(solver, share):
-    """The factor of the learning rate for a share of a batch."""
-    return 1.0 if solver == "sgd" else share**-0.5

@@ -29,7 +29,6 @@ class MembersSetting(NamedTuple):
     Attributes
     ----------
     recipe : Recipe
-        With rate and decay of a batch of a shard.
     n_numbers : int
     tables : tuple
         As of InputStage.
@@ -41,7 +40,7 @@ class MembersSetting(NamedTuple):
     n_steps : int
         Of the whole fit.
     rate_factor : float, default=1.0
-        The recipe has it already.
+        By which the learning rate is multiplied.
     """
 
     recipe: Any
