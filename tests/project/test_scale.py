@@ -99,3 +99,16 @@ def test_text_and_picture(tmp_path):
     assert "efficiency 0.83" in text and "not measured" in text
     scale.picture(figures, model, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_a_short_run_of_tables(tmp_path, capsys):
+    pytest.importorskip("distributed")
+    sys.path.insert(0, str(BENCH))
+    import scale_tables
+
+    sys.path.remove(str(BENCH))
+    found = tmp_path / "found.json"
+    arguments = f"--rows 400 --epochs 2 --units 8 --shards 2 --results {found}"
+    assert scale_tables.main(arguments.split()) == 0
+    assert "regression (R2), 2 shards" in capsys.readouterr().out
+    assert set(json.loads(found.read_text())["four classes (accuracy)"]) == {"1", "2"}
