@@ -143,26 +143,12 @@ def trained(n_epochs, n_moments, step, span, seed, where, *of_workers):
         return [params, *moments], sums
 
 
-def _judged(setting, samples, split, params):
-    """The task and the validation rows of a shard."""
-    task = setting.task(params, samples, split.orders)
-    known = samples._replace(X=None).part(split.held_out)
-    return task, MembersHoldout(task.data, split.judging, known, None)
-
-
-def raw_outputs_of(setting, shard, samples, split, params):
-    """Outputs before their activation for the held-out rows, of the mean."""
+def judged(what, setting, shard, samples, split, params):
+    """Outputs for the held-out rows: the result of a method of MembersHoldout."""
     if samples is None or not len(split.held_out):
         return None
     with at(shard):
-        task, holdout = _judged(setting, samples, split, params)
-        return holdout.raw_outputs(task)
-
-
-def outputs_of_members(setting, shard, samples, split, params):
-    """Outputs before their activation of each member for the rows that judge it."""
-    if samples is None or not len(split.held_out):
-        return None
-    with at(shard):
-        task, holdout = _judged(setting, samples, split, params)
-        return holdout.outputs_of_members(task)
+        task = setting.task(params, samples, split.orders)
+        known = samples._replace(X=None).part(split.held_out)
+        holdout = MembersHoldout(task.data, split.judging, known, None)
+        return getattr(holdout, what)(task)

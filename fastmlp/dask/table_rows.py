@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -374,7 +375,7 @@ class ShardedMembersHoldout(ShardedHoldout, MembersHoldout):
         Where the rows of each member are among those of any.
     """
 
-    raw_outputs_of = staticmethod(members.raw_outputs_of)
+    raw_outputs_of = staticmethod(partial(members.judged, "raw_outputs"))
 
     def __init__(self, *arguments, places):
         super().__init__(*arguments)
@@ -382,5 +383,6 @@ class ShardedMembersHoldout(ShardedHoldout, MembersHoldout):
 
     def outputs_of_members(self, task):
         """Outputs of each member for the rows it judges, before their activation."""
-        found = self._of_pieces(members.outputs_of_members, task.params)
+        of_each = partial(members.judged, "outputs_of_members")
+        found = self._of_pieces(of_each, task.params)
         return [np.concatenate(of_member) for of_member in zip(*found)]
