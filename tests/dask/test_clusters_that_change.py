@@ -1,10 +1,12 @@
 """Clusters that lose, gain or slow down parts during a fit, and clients that leave."""
 
+import gc
 import signal
 import subprocess
 import sys
 import time
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -173,3 +175,50 @@ def test_ctrl_c_at_a_client_leaves_nothing_running():
             time.sleep(0.1)
         assert not any(client.processing().values())
         assert not any(client.has_what().values())
+
+
+@pytest.mark.long
+def test_a_worker_that_its_nanny_kills_for_its_memory(data):
+    X, y = data
+    settings = {
+        "distributed.worker.memory.terminate": 0.95,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.target": False,
+        "distributed.scheduler.allowed-failures": 0,
+    }
+    with dask.config.set(settings):
+        made = LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, memory_limit="600MB",
+            dashboard_address=":0",
+        )  # fmt: skip
+    with made, Client(made, timeout="60s") as client:
+
+        def forward(z):
+            try:
+                get_worker()
+            except ValueError:  # the trial at the client
+                return z.copy()
+            full = np.ones(100_000_000)  # 800 MB
+            time.sleep(60)
+            return z * full[0]
+
+        own = Activation(forward, lambda z, a: np.ones_like(z))
+        model = DaskMLPClassifier(activation=own, max_iter=2)
+        with pytest.raises(RuntimeError, match="died again and again") as found:
+            model.fit(da.from_array(X, chunks=(300, 5)), da.from_array(y, chunks=300))
+        message = str(found.value)
+        assert "Round 1" in message and "make the partitions smaller" in message
+        assert not hasattr(model, "coefs_")
+        del found  # whose frames hold the shards
+        gc.collect()
+        client.wait_for_workers(1, timeout=120)
+        end = time.monotonic() + 60
+        while _is_busy(client) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not _is_busy(client)
+
+
+def _is_busy(client):
+    """Whether a task runs, or a worker holds a result."""
+    return any(client.processing().values()) or any(client.has_what().values())
