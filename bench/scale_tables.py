@@ -50,13 +50,14 @@ def options(argv=None):
     add = parser.add_argument
     add("--rows", type=at_least_one, default=100_000)
     add("--epochs", type=at_least_one, default=None, help="default: those of n_rows")
+    add("--sync-every", default="200", help='steps, or "epoch" (default 200)')
     add("--units", type=at_least_one, default=256, help="of a hidden layer")
     add("--shards", default="2,4,8,16,32", metavar="N[,...]")
     add("--results", type=Path, metavar="FILE.json")
     return parser.parse_args(argv)
 
 
-def score_on(n_shards, kinds, data, params):
+def score_on(n_shards, kinds, data, params, sync_every):
     """The test score of a model that n_shards train; 1 is the local estimator."""
     local, spread = kinds
     X, y, X_test, y_test = data
@@ -65,7 +66,12 @@ def score_on(n_shards, kinds, data, params):
     ends = np.linspace(0, len(X), n_shards + 1).astype(int)
     pieces = [slice(a, b) for a, b in pairwise(ends)]
     xs, ys = ([dask.delayed(of[rows]) for rows in pieces] for of in (X, y))
-    return spread(**params).fit(xs, ys).to_local().score(X_test, y_test)
+    return (
+        spread(**params, sync_every=sync_every)
+        .fit(xs, ys)
+        .to_local()
+        .score(X_test, y_test)
+    )
 
 
 def main(argv=None):
@@ -81,6 +87,8 @@ def main(argv=None):
         "hidden_layer_sizes": (chosen.units,) * 3,
         "random_state": 0,
     }
+    every = chosen.sync_every
+    sync_every = every if every == "epoch" else int(every)
     found = {}
     with Client(
         processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0"
@@ -92,7 +100,7 @@ def main(argv=None):
             for n_shards in counts:
                 started = time.perf_counter()
                 data = X, y, X_test, y_test
-                score = score_on(n_shards, kinds, data, params)
+                score = score_on(n_shards, kinds, data, params, sync_every)
                 found.setdefault(name, {})[n_shards] = score
                 seconds = time.perf_counter() - started
                 print(f"{name}, {n_shards} shards: {score:.4f} ({seconds:.1f} s)")

@@ -15,7 +15,7 @@ from fastmlp._mlp.constraints import NONE, Rule, interval, one_of
 from fastmlp._utils.spelling import suggests_keywords
 from fastmlp.dask import predictions
 
-_DEFAULTS = {"sync_every": "epoch", "average": "weights+moments", "client": None}
+DEFAULTS = {"sync_every": "epoch", "average": "weights+moments", "client": None}
 RULES = {
     "sync_every": [one_of(("epoch",)), interval(Integral, 1, np.inf, "[)")],
     "average": [one_of(("weights", "weights+moments"))],
@@ -26,12 +26,12 @@ RULES = {
 }
 
 
-def constructor(local, names=tuple(_DEFAULTS)):
-    """An ``__init__`` with the parameters of a local class and some of Dask."""
+def constructor(local, defaults=DEFAULTS):
+    """An ``__init__`` with the parameters of a local class and those of Dask."""
     signature = inspect.signature(local.__init__)
     own = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name])
-        for name in names
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in defaults.items()
     ]
     signature = signature.replace(parameters=[*signature.parameters.values(), *own])
 
@@ -97,7 +97,7 @@ class DaskEstimator:
         """A local estimator of the same parameters."""
         params = self.get_params(deep=False)
         return self._local_class(
-            **{name: value for name, value in params.items() if name not in _DEFAULTS}
+            **{name: value for name, value in params.items() if name not in DEFAULTS}
         )
 
     def __getstate__(self):

@@ -241,7 +241,8 @@ class ShardedEpoch:
     def _spans(self):
         """The batches that each shard has in each round of an epoch."""
         task, filled = self.task, self.cluster.filled
-        if task.sync_every == "epoch":
+        is_alone = len(filled) == 1 and task.averages_moments
+        if task.sync_every == "epoch" or is_alone:
             return [dict.fromkeys(filled)]
         n_batches = {shard: task.n_batches(shard) for shard in filled}
         step = task.sync_every

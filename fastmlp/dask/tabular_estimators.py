@@ -9,8 +9,9 @@ from fastmlp._tabular.regressor import TabularMLPRegressor
 from fastmlp.dask.base import RULES, DaskEstimator, DaskProbabilities, constructor
 from fastmlp.dask.table_rows import ShardedRows
 
-_NAMES = ("sync_every", "client")
-_RULES = {name: RULES[name] for name in _NAMES}
+# A pass of a large shard would take its weights far from those of the others.
+_DEFAULTS = {"sync_every": 200, "client": None}
+_RULES = {name: RULES[name] for name in _DEFAULTS}
 
 
 class _DaskTabularMLP(DaskEstimator):
@@ -34,9 +35,9 @@ class DaskTabularMLPClassifier(
 
     Parameters
     ----------
-    sync_every : "epoch" or int, default="epoch"
+    sync_every : "epoch" or int, default=200
         When weights and moments are averaged: after each pass of a shard over its rows,
-        or after so many steps.
+        and with a number after so many steps too.
     client : distributed.Client or None, default=None
         None takes the default one. A pickle and ``to_local()`` hold none.
     batch_size : int or "auto", default="auto"
@@ -77,7 +78,7 @@ class DaskTabularMLPClassifier(
     _local_class = TabularMLPClassifier
     _parameter_rules = TabularMLPClassifier._parameter_rules | _RULES
     _parameter_constraints = constraints(_parameter_rules)
-    __init__ = constructor(TabularMLPClassifier, _NAMES)
+    __init__ = constructor(TabularMLPClassifier, _DEFAULTS)
 
 
 class DaskTabularMLPRegressor(_DaskTabularMLP, TabularMLPRegressor):
@@ -88,9 +89,9 @@ class DaskTabularMLPRegressor(_DaskTabularMLP, TabularMLPRegressor):
 
     Parameters
     ----------
-    sync_every : "epoch" or int, default="epoch"
+    sync_every : "epoch" or int, default=200
         When weights and moments are averaged: after each pass of a shard over its rows,
-        or after so many steps.
+        and with a number after so many steps too.
     client : distributed.Client or None, default=None
         None takes the default one. A pickle and ``to_local()`` hold none.
     batch_size : int or "auto", default="auto"
@@ -120,4 +121,4 @@ class DaskTabularMLPRegressor(_DaskTabularMLP, TabularMLPRegressor):
     _local_class = TabularMLPRegressor
     _parameter_rules = TabularMLPRegressor._parameter_rules | _RULES
     _parameter_constraints = constraints(_parameter_rules)
-    __init__ = constructor(TabularMLPRegressor, _NAMES)
+    __init__ = constructor(TabularMLPRegressor, _DEFAULTS)
