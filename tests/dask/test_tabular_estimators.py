@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import time
 
 import dask
 import dask.array as da
@@ -265,6 +266,42 @@ def stop_after(n_epochs):
             record.stop()
 
     return callback
+
+
+def test_interrupts_and_limits_leave_a_model(threads):
+    def interrupt(record):
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    model = classifier().fit(delayed(X), delayed(LABEL), callback=interrupt)
+    assert model.stop_reason_ == "interrupted"
+    assert model.score(X, LABEL) > 0.4
+    model = classifier(n_epochs=100_000, max_time=1.0, early_stopping=False)
+    assert model.fit(delayed(X), delayed(LABEL)).stop_reason_ == "max_time"
+    end = time.monotonic() + 10
+    while any(threads.processing().values()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(threads.processing().values())
+
+
+def test_a_scheduler_that_is_lost_leaves_the_model_before(tmp_path):
+    made = in_threads(1)
+    client = Client(made)
+    model, path = classifier(n_epochs=6, client=client), tmp_path / "fit.ckpt"
+    model.fit(delayed(X), delayed(LABEL))
+    before = model._model.weights.copy()
+
+    def lose(record):
+        if record.epoch == 2:
+            made.close(timeout=10)
+
+    with pytest.raises(RuntimeError, match="scheduler was lost"):
+        model.fit(delayed(X), delayed(LABEL), callback=lose, checkpoint=path)
+    client.close(timeout=1)
+    np.testing.assert_array_equal(model._model.weights, before)
+    with in_threads(1) as made, Client(made):
+        model.set_params(client=None).fit(delayed(X), delayed(LABEL), resume=path)
+    np.testing.assert_array_equal(model._model.weights, before)
 
 
 def test_a_refit_of_shards(threads):
