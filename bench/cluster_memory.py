@@ -1,7 +1,8 @@
 """``python bench/cluster_memory.py``: training on data larger than the workers' memory.
 
-Parquet of made numbers is written to a folder, or an array is drawn on the workers; two
-worker processes of one thread train a network of 16 hidden units on it.
+Parquet of made numbers is written to a folder, with gaps and texts for a raw table, or an
+array is drawn on the workers; two worker processes of one thread train a network of 16
+hidden units on it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from machine import machine
 from options import at_least_one, parser_of
 
 N_COLUMNS = 20
+CITIES = np.array([f"city number {i}" for i in range(300)])
 SECONDS_BETWEEN_LOOKS = 0.2
 
 
@@ -26,7 +28,7 @@ def options(argv=None):
     """The options of the command line."""
     parser = parser_of("cluster_memory.py", __doc__)
     add = parser.add_argument
-    add("--kind", choices=("parquet", "array"), default="parquet")
+    add("--kind", choices=("parquet", "table", "array"), default="parquet")
     add("--rows", type=at_least_one, default=12_500_000, help="default 12,500,000")
     add("--partitions", type=at_least_one, default=80, help="default 80")
     add("--limit", default="500MB", help="memory of a worker (default 500MB)")
@@ -43,13 +45,18 @@ def rows_of(number, n_rows, dtype):
     return X, (X[:, :3].sum(axis=1) + rng.standard_normal(n_rows) > 0).astype(np.int8)
 
 
-def write(folder, n_rows, n_partitions):
+def write(folder, n_rows, n_partitions, is_raw=False):
     """Write a file of Parquet for each partition; their bytes."""
     import pandas as pd
 
     for number in range(n_partitions):
         X, y = rows_of(number, n_rows // n_partitions, np.float64)
         frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(N_COLUMNS)])
+        if is_raw:  # texts tell of y, and a column has gaps
+            rng = np.random.default_rng(number)
+            frame["city"] = CITIES[rng.integers(len(CITIES), size=len(y))]
+            frame["kind"] = np.array(["low", "high"])[y ^ (rng.random(len(y)) < 0.2)]
+            frame.loc[::10, "x0"] = np.nan
         frame.assign(y=y).to_parquet(folder / f"{number:05}.parquet")
     return sum(path.stat().st_size for path in folder.iterdir())
 
@@ -104,16 +111,26 @@ def highest_memory(cluster):
         thread.join()
 
 
+def model_of(chosen):
+    """The model that is to be trained."""
+    from fastmlp.dask import DaskMLPClassifier, DaskTabularMLPClassifier
+
+    common = {"hidden_layer_sizes": (16,), "dtype": "float32", "random_state": 0}
+    if chosen.kind == "table":
+        return DaskTabularMLPClassifier(
+            **common, number_embedding=None, n_members=1, n_epochs=chosen.passes,
+            early_stopping=False, batch_size=16_384, sync_every="epoch",
+        )  # fmt: skip
+    return DaskMLPClassifier(
+        **common, max_iter=chosen.passes, tol=0.0, n_iter_no_change=chosen.passes
+    )
+
+
 def train(X, y, chosen):
     """Seconds of each pass, the first with loading, and the highest memory."""
     from distributed import Client, LocalCluster
 
-    from fastmlp.dask import DaskMLPClassifier
-
-    model = DaskMLPClassifier(
-        hidden_layer_sizes=(16,), dtype="float32", max_iter=chosen.passes, tol=0.0,
-        n_iter_no_change=chosen.passes, random_state=0,
-    )  # fmt: skip
+    model = model_of(chosen)
     with (
         LocalCluster(
             n_workers=chosen.workers, threads_per_worker=1, processes=True,
@@ -135,10 +152,11 @@ def main(argv=None):
     # Arrow's own pool of memory would not give back what it has freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     with tempfile.TemporaryDirectory() as temporary:
-        if chosen.kind == "parquet":
+        if chosen.kind != "array":
             folder = chosen.folder or Path(temporary)
             folder.mkdir(parents=True, exist_ok=True)
-            size = write(folder, chosen.rows, chosen.partitions)
+            is_raw = chosen.kind == "table"
+            size = write(folder, chosen.rows, chosen.partitions, is_raw)
             print(f"{size / 1e9:.2f} GB of Parquet", flush=True)
             X, y = frame_of(folder)
         else:

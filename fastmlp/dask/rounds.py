@@ -16,7 +16,7 @@ from fastmlp._training.lbfgs import Objective
 from fastmlp._training.task import Task
 from fastmlp.dask import shards, training
 from fastmlp.dask.cluster import check_versions, client_of, lost, result_of
-from fastmlp.dask.partitions import given, large_graphs
+from fastmlp.dask.partitions import Named, given, large_graphs
 
 
 class Cluster:
@@ -89,8 +89,7 @@ class Cluster:
             f"fastmlp-{name}-{self.token}-{self.n_submitted}"
             for name in ("start", *map(str, range(len(parts))))
         )
-        # A partial hides its arguments from the search for keys in a graph.
-        graph = {start: (partial(given, shared),)}
+        graph = {start: (Named(start, shared),)}
         for name, (function, futures) in zip(names, parts):
             graph[name] = (function, *futures, start)
         if last is not None:

@@ -35,13 +35,13 @@ def test_partitions_are_the_same_in_both_forms(tmp_path):
     np.testing.assert_array_equal(y[:20].compute(scheduler="sync"), first[1])
 
 
-@pytest.mark.parametrize("kind", ["parquet", "array"])
+@pytest.mark.parametrize("kind", ["parquet", "table", "array"])
 def test_a_short_run(kind):
     arguments = f"--kind {kind} --rows 4000 --partitions 2 --workers 1 --limit 4GB"
     command = [sys.executable, BENCH / "cluster_memory.py", *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "pass 2: " in done.stdout
-    assert ("GB of Parquet" in done.stdout) == (kind == "parquet")
+    assert ("GB of Parquet" in done.stdout) == (kind != "array")
     highest = int(done.stdout.rpartition("worker: ")[2].split()[0])
     assert 50 < highest < 4000
