@@ -2,15 +2,13 @@
 
 import os
 import signal
-import threading
 import time
-from contextlib import suppress
 
 import dask.array as da
 import numpy as np
 import pytest
 from distributed import Client
-from helpers.dask_clusters import made_cluster
+from helpers.dask_clusters import kills, made_cluster
 
 from fastmlp import Activation
 from fastmlp.dask import DaskMLPClassifier
@@ -42,35 +40,12 @@ def test_same_bits_on_three_workers_one_of_which_is_killed(client, data):
         assert_same(fitted(data, kill), expected)
 
 
-def killed(pid):
-    """Kill a process that may be gone."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def filled_up(cluster, client):
-    """Wait until both workers are there; replace those whose nanny gave up."""
-    try:
-        client.wait_for_workers(2, timeout=30)
-    except TimeoutError:
-        cluster.scale(0)
-        cluster.scale(2)
-        client.wait_for_workers(2, timeout=300)
-
-
 @pytest.mark.long
 def test_thirty_kills(data):
     with made_cluster(2) as cluster, Client(cluster, timeout="30s") as own:
         expected = fitted(data)
-        rng = np.random.RandomState(0)
-        for _ in range(30):
-            filled_up(cluster, own)
-            pids = own.run(os.getpid, on_error="ignore")
-            pid = list(pids.values())[rng.randint(len(pids))]
-            timer = threading.Timer(rng.uniform(0, 1.5), killed, (pid,))
-            timer.start()
+        for _ in kills(cluster, own, 30, most_seconds=1.5):
             assert_same(fitted(data), expected)
-            timer.join()
 
 
 def test_a_task_that_raises(client, data):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
-from helpers.dask_clusters import made_cluster
+from helpers.dask_clusters import kills, made_cluster
 from helpers.tables import GRADE, LABEL, LABELS, NUMBER, SMALL, X, frame
 from sklearn.base import clone
 
@@ -119,6 +119,13 @@ def test_same_bits_where_a_worker_is_killed(of_three):
 
         model = classifier().fit(delayed(X), delayed(LABEL), callback=kill)
         assert_same(model, of_three)
+
+
+@pytest.mark.long
+def test_ten_kills(of_three):
+    with made_cluster(2) as made, Client(made, timeout="30s") as client:
+        for _ in kills(made, client, 10, most_seconds=2.5):
+            assert_same(classifier().fit(delayed(X), delayed(LABEL)), of_three)
 
 
 def test_inputs_of_all_kinds_give_one_model(threads, of_three, tmp_path):
