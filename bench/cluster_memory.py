@@ -1,8 +1,8 @@
 """``python bench/cluster_memory.py``: training on data larger than the workers' memory.
 
-Parquet of made numbers is written to a folder, with gaps and texts for a raw table, or an
-array is drawn on the workers; two worker processes of one thread train a network of 16
-hidden units on it.
+Parquet of made numbers is written to a folder, with gaps and texts for a raw table, or
+an array is drawn on the workers; two worker processes of one thread train a network of
+16 hidden units on it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ Test scores of the estimators for tables on Dask after equal epochs, on made tab
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 import warnings
@@ -16,7 +15,8 @@ import dask
 import numpy as np
 import pandas as pd
 from distributed import Client
-from options import at_least_one
+from machine import machine
+from options import at_least_one, parser_of
 
 from fastmlp import TabularMLPClassifier, TabularMLPRegressor
 from fastmlp.dask import DaskTabularMLPClassifier, DaskTabularMLPRegressor
@@ -44,9 +44,7 @@ def made(n_rows, seed):
 
 def options(argv=None):
     """The options of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python bench/scale_tables.py", description=__doc__.partition("\n\n")[2]
-    )
+    parser = parser_of("scale_tables.py", __doc__)
     add = parser.add_argument
     add("--rows", type=at_least_one, default=100_000)
     add("--epochs", type=at_least_one, default=None, help="default: those of n_rows")
@@ -77,6 +75,8 @@ def score_on(n_shards, kinds, data, params, sync_every):
 def main(argv=None):
     """Print the scores, and write them where ``--results`` says."""
     chosen = options(argv)
+    for name, fact in machine().items():
+        print(f"{name}: {fact}")
     warnings.simplefilter("ignore")
     counts = [1, *(int(n) for n in chosen.shards.split(","))]
     X, target = made(chosen.rows, 0)
