@@ -196,6 +196,18 @@ def test_partitions_of_parquet_stay_together(client, data, tmp_path):
     assert_same(found, DaskMLPClassifier(**SHORT).fit(*chunked(X, y, 200)))
 
 
+def test_partial_fit_of_a_regressor_is_the_local_one(client, data):
+    X, _ = data
+    y, params = X[:, 0] + 7, {"hidden_layer_sizes": (8,), "random_state": 3}
+    found, local = DaskMLPRegressor(**params), MLPRegressor(**params)
+    for _ in range(2):
+        found.partial_fit(*chunked(X, y, 600), n_epochs=2)
+        local.partial_fit(X, y, n_epochs=2)
+    assert_same(found, local)
+    with pytest.raises(AttributeError, match="no attribute 'partial_fit'"):
+        DaskMLPRegressor(solver="lbfgs").partial_fit(X, y)
+
+
 def test_dask_does_not_read_the_weights_of_a_round():
     task = Named("start-7", [np.zeros(3)])
     same_name = Named("start-7", [np.ones(3)])

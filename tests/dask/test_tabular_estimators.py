@@ -14,6 +14,7 @@ import pytest
 from distributed import Client, LocalCluster
 from helpers.dask_clusters import kills, made_cluster
 from helpers.tables import GRADE, LABEL, LABELS, NUMBER, SMALL, X, frame
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from fastmlp import TabularMLPClassifier, TabularMLPRegressor
@@ -226,6 +227,10 @@ def test_bad_targets(threads):
     xs = delayed(X, PIECES[:2])
     with pytest.raises(ValueError, match="labels of one type"):
         classifier().fit(xs, [dask.delayed([0, 1] * 40), dask.delayed(["a"] * 70)])
+    with pytest.raises(TypeError, match="must be dense"):
+        classifier().fit(da.eye(20, chunks=10).map_blocks(csr_matrix), LABEL[:20])
+    with pytest.raises(ValueError, match="non-zero weight"):
+        classifier().fit(xs, delayed(LABEL, PIECES[:2]), 0.0)
     with pytest.raises(ValueError, match="y to be passed"):
         classifier().fit(xs, None)
     with pytest.raises(ValueError, match="columns in the shards"):
