@@ -31,8 +31,10 @@ def against(rows, rival, what, least, worst=None):
         return Bar(what, bar, "not measured", None)
     mean, (low, row), n = found
     figure = f"{mean:.2f}, worst {low:.2f} ({row.name}), {n} cells"
-    n_without = len(rows) - n
-    figure += f", {n_without} void" if n_without else ""
+    n_void = sum(1 for row in rows if row.void)
+    figure += f", {n_void} void" if n_void else ""
+    n_without = len(rows) - n - n_void
+    figure += f", {n_without} without a ratio" if n_without else ""
     return Bar(what, bar, figure, mean >= least and (worst is None or low >= worst))
 
 
@@ -84,7 +86,7 @@ def ratio(x):
 
 
 def bars(rows, iris=None, imports=None):
-    """All bars, over the rows of all cells.
+    """All bars, over the rows of all cells: those alone, where there are such.
 
     Parameters
     ----------
@@ -94,6 +96,7 @@ def bars(rows, iris=None, imports=None):
     imports : float, optional
         Milliseconds of the import beyond scikit-learn's.
     """
+    rows = [row for row in rows if not row.shared] or rows
     one = [row for row in rows if row.threads == 1]
     two = [row for row in rows if row.threads == 2]
     both = [row for row in two if row.speed_up is not None]

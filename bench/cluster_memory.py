@@ -147,6 +147,7 @@ def train(X, y, chosen):
 def main(argv=None):
     """Measure and print; the exit code."""
     chosen = options(argv)
+    chosen.rows -= chosen.rows % chosen.partitions
     for name, fact in machine().items():
         print(f"{name}: {fact}")
     # Arrow's own pool of memory would not give back what it has freed.
@@ -155,6 +156,8 @@ def main(argv=None):
         if chosen.kind != "array":
             folder = chosen.folder or Path(temporary)
             folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise SystemExit(f"{folder} is not empty: its files would be read too.")
             is_raw = chosen.kind == "table"
             size = write(folder, chosen.rows, chosen.partitions, is_raw)
             print(f"{size / 1e9:.2f} GB of Parquet", flush=True)

@@ -249,8 +249,8 @@ def median_ms(entry, shared=None):
 def ratio_of_rounds(theirs, ours, shared):
     """The time of an entry over that of another: the median of those of the rounds.
 
-    Of the rounds in which both were alone, or both shared; None without any. Where one
-    of them is lost in the noise, it is that of the medians.
+    Of the rounds in which both were alone, or both shared. Where one of them is lost in
+    the noise, it is that of the medians; None where there are none, or those are lost.
     """
     pairs = [
         (a, b)
@@ -259,8 +259,9 @@ def ratio_of_rounds(theirs, ours, shared):
         )
         if were_shared == [shared, shared]
     ]
-    if not pairs:
+    medians = median_ms(theirs, shared), median_ms(ours, shared)
+    if not pairs or min(medians) <= 0:
         return None
     if min(map(min, pairs)) <= 0:
-        return median_ms(theirs, shared) / median_ms(ours, shared)
+        return medians[0] / medians[1]
     return median(a / b for a, b in pairs)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import machine, usable_cores
+from options import at_least_one, numbers, parser_of
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -38,21 +39,18 @@ CATEGORIES, COLUMNS, ONE_HOT_ROWS = 10_000, 10, 10_000
 GROUPS = Path("/sys/fs/cgroup")
 
 
-def pieces(n_rows, n_features):
-    """Standard normal rows in float32, some at a time."""
+def draw(X):
+    """Fill a float32 array with standard normal rows, some at a time."""
     rng = np.random.default_rng(0)
-    for start in range(0, n_rows, PIECE):
-        shape = min(PIECE, n_rows - start), n_features
-        yield rng.standard_normal(shape, dtype=np.float32)
+    for start in range(0, len(X), PIECE):
+        part = X[start : start + PIECE]
+        part[...] = rng.standard_normal(part.shape, dtype=np.float32)
 
 
 def table(n_rows):
     """X and two classes."""
     X = np.empty((n_rows, N_FEATURES), dtype=np.float32)
-    start = 0
-    for piece in pieces(n_rows, N_FEATURES):
-        X[start : start + len(piece)] = piece
-        start += len(piece)
+    draw(X)
     return X, X[:, 0] > X[:, 1]
 
 
@@ -113,7 +111,11 @@ def limited_group(limit):
     group = (GROUPS / "memory" if has_v1 else GROUPS) / f"fastmlp-{os.getpid()}"
     group.mkdir()
     name = "memory.limit_in_bytes" if has_v1 else "memory.max"
-    (group / name).write_text(str(limit))
+    try:
+        (group / name).write_text(str(limit))
+    except OSError:
+        group.rmdir()
+        raise
     return group
 
 
@@ -126,7 +128,7 @@ def forget(path):
 
 
 def fit_mapped(path, shuffle, n_rounds):
-    """What the process with little memory does: print the time of a row as JSON."""
+    """Print the time of a row as JSON, in the process with little memory."""
     X = np.load(path, mmap_mode="r")
     y = np.resize([True, False], len(X))
     ns = row_time(X, y, shuffle, 1, n_rounds, MAPPED_HIDDEN)
@@ -152,10 +154,7 @@ def print_in_group(group, folder, limit, n_rounds):
     with tempfile.TemporaryDirectory(dir=folder) as inside:
         path = Path(inside, "X.npy")
         X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, MAPPED_FEATURES))
-        start = 0
-        for piece in pieces(n_rows, MAPPED_FEATURES):
-            X[start : start + len(piece)] = piece
-            start += len(piece)
+        draw(X)
         X.flush()
         in_memory = np.array(X)
         del X
@@ -165,7 +164,7 @@ def print_in_group(group, folder, limit, n_rounds):
             forget(path)
             inner = [sys.executable, __file__, "--child", str(path), repr(shuffle)]
             inner += ["--rounds", str(n_rounds)]
-            enter = f'echo $$ > {group}/cgroup.procs; exec "$@"'
+            enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
             process = subprocess.Popen(
                 ["sh", "-c", enter, "sh", *inner],
                 stdout=subprocess.PIPE,
@@ -220,10 +219,10 @@ def print_one_hot(n_rounds):
 
 def options(argv):
     """The arguments of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of("large.py", __doc__)
     add = parser.add_argument
-    add("--rows", default=",".join(map(str, SIZES)), help="sizes; default %(default)s")
-    add("--rounds", type=int, default=3, help="default 3")
+    add("--rows", type=numbers, default=list(SIZES), metavar="N[,...]", help="sizes")
+    add("--rounds", type=at_least_one, default=3, help="default 3")
     add("--mapped", type=Path, metavar="FOLDER", help="X on disk, in this folder")
     add("--limit", type=float, default=1.0, help="GB of memory there; default 1")
     add("--one-hot", action="store_true", help="100,000 sparse columns")
@@ -254,8 +253,7 @@ def run(chosen):
     elif chosen.one_hot:
         print_one_hot(chosen.rounds)
     else:
-        sizes = [int(float(size)) for size in chosen.rows.split(",")]
-        print_sizes(sizes, chosen.rounds)
+        print_sizes(chosen.rows, chosen.rounds)
 
 
 if __name__ == "__main__":

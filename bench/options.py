@@ -35,8 +35,8 @@ def at_least_one(text):
     return int(text)
 
 
-def thread_counts(text):
-    """Numbers of threads, ascending, as an argparse type."""
+def numbers(text):
+    """Whole numbers above 0, ascending, as an argparse type."""
     return sorted({at_least_one(part.strip()) for part in text.split(",")})
 
 
@@ -66,7 +66,7 @@ def options(argv=None):
         help="only what has one of these in its name; also: " + ", ".join(PARTS),
     )
     add("--dtypes", type=listed(DTYPES), default=list(DTYPES), metavar="NAME[,...]")
-    add("--threads", type=thread_counts, default=[1, 2], metavar="N[,...]")
+    add("--threads", type=numbers, default=[1, 2], metavar="N[,...]")
     add(
         "--opponents",
         type=listed(RIVALS),

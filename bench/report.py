@@ -117,7 +117,7 @@ def verdicts(checked):
     words = {True: "MET", False: "MISSED", None: "-"}
     lines = ["bars (over the cells of this run):"]
     for bar in checked:
-        lines.append(f"  {words[bar.met]:7}{bar.what:46}{bar.bar:22}{bar.figure}")
+        lines.append(f"  {words[bar.met]:7}{bar.what:51}{bar.bar:25}{bar.figure}")
     return lines
 
 

@@ -23,6 +23,8 @@ import numpy as np
 from local_sgd import HIDDEN, RECIPE, Recipe, echo, one_pass, one_round, score, shard
 from options import add_paths, at_least_one, parser_of
 
+from fastmlp._core.kernels import rule_vectors
+
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -204,13 +206,14 @@ def crossover(X, y, engine, n_rounds):
     return found
 
 
-def modelled(figures, n_params):
-    """Seconds of a pass by the number of workers: T / n + c + 2 P bytes / bandwidth.
+def modelled(figures, n_values):
+    """Seconds of a pass by the number of workers: T / n + c + n 8 V bytes / bandwidth.
 
-    The client sends weights to each worker and gets them back, one after the other.
+    The client sends the V values of weights and moments in float32 to each worker and
+    gets them back, one after the other.
     """
     local = 2 * figures["busy_1"]
-    traffic = 2 * 4 * n_params / figures["bandwidth"]
+    traffic = 2 * 4 * n_values / figures["bandwidth"]
     return {n: local / n + figures["c"] + n * traffic for n in WORKERS}
 
 
@@ -297,7 +300,7 @@ def main(argv=None):
         found = crossover(X, y, engine, chosen.rounds)
         units = (X.shape[1], *HIDDEN, len(np.unique(y)))
         n_params = sum((a + 1) * b for a, b in pairwise(units))
-        model = modelled(figures, n_params)
+        model = modelled(figures, (1 + rule_vectors[RECIPE.solver]) * n_params)
         print(text_of_times(figures, found, model))
         results.update(times=figures, crossover=found, model=model)
         if chosen.plot and importlib.util.find_spec("matplotlib") is not None:

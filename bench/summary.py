@@ -82,8 +82,17 @@ def rows_of(result):
     return [
         _row(result, entries, threads, shared)
         for threads in counts
-        for shared in sorted(set(entries[SUBJECT, threads]["shared"]) or {False})
+        for shared in _kinds(entries[SUBJECT, threads])
     ]
+
+
+def _kinds(entry):
+    """The kinds of rounds that have a row: alone (False), shared (True).
+
+    A kind whose times vanish in the noise has none, unless it is the only one.
+    """
+    kinds = sorted(set(entry["shared"]) or {False})
+    return [kind for kind in kinds if len(kinds) == 1 or median_ms(entry, kind) > 0]
 
 
 def _row(result, entries, threads, shared):

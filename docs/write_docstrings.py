@@ -88,7 +88,8 @@ def broken(entry):
 
 def written(source, text, kind):
     """The source of a class with the sections in its docstring."""
-    first = source.index("    Parameters\n    ----------\n")
+    of_class = source.index("\nclass ")
+    first = source.index("    Parameters\n    ----------\n", of_class)
     last = source.index("    Examples\n    --------\n", first)
     new = textwrap.indent(sections(text, kind), "    ")
     return source[:first] + new + source[last:]

@@ -18,7 +18,7 @@ from fastmlp._core.workspace cimport workspace_t
 cdef enum:
     STRIP_BYTES = 131072
     STRIP_ROWS = 256
-    FEW_UNITS = 4  # above, whose weights are read in no time: a strip stays in L1
+    FEW_UNITS = 4  # above a layer: their weights are read in no time, so strips fit L1
 
 
 cdef inline Py_ssize_t strip_rows(

@@ -5,7 +5,7 @@
 # b) To shuffle an order in place is to shuffle positions and to index the order by
 #    them: the same swaps, and no array beside it.
 # c) Draws do not depend on the order, so some come before their swaps, and the places
-#    they lead to are fetched into the cache meanwhile: 10^7 rows are not there.
+#    they lead to are fetched into the cache meanwhile: 10^7 rows do not fit there.
 # d) The generator is called through the table of functions that NumPy offers to
 #    extensions (numpy.random, "bitgen_t"), under the generator's lock.
 
@@ -86,7 +86,7 @@ cdef void swap_all(
             if <uint32_t> (i - n_drawn) <= mask >> 1:
                 mask >>= 1
             drawn = generator.next_uint32(generator.state) & mask
-            # One draw in four is rejected: a branch that nobody could predict.
+            # One draw in four is rejected, by no branch, which nobody could predict.
             partner[n_drawn] = drawn
             fm_fetch(position + min(drawn, <uint32_t> i))
             n_drawn += drawn <= <uint32_t> (i - n_drawn)

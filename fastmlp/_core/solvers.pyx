@@ -237,7 +237,7 @@ cdef class Epoch:
 
         Parameters
         ----------
-        ask : callable
+        ask : callable or None
             Called by a run now and then with the number of rows that are done.
         """
         self.ask = ask

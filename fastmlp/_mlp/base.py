@@ -243,7 +243,7 @@ class BaseMLP(Estimator):
     def _learn_classes(self, y, incremental, exact):
         """Take over the classes, where there are any."""
 
-    def _row_weights(self, y, sample_weight, dtype):
+    def _row_weights(self, y, sample_weight, dtype, total=None):
         """The weights that count in training, in a precision, or None."""
         return self._plain_weights(y, sample_weight, dtype)
 

@@ -449,7 +449,6 @@ class MLPClassifier(ClassPredictions, BaseMLP):
 
     _parameter_rules = parameters.CLASSIFIER_RULES | parameters.RULES
     _parameter_constraints = constraints(parameters.RESOLVED_RULES | _parameter_rules)
-    _total = None  # sums arrays over the processes of a fit, as that begins
 
     @suggests_keywords
     def __init__(
@@ -552,7 +551,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
             self._label_binarizer = validation.fit_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
 
-    def _row_weights(self, y, sample_weight, dtype):
+    def _row_weights(self, y, sample_weight, dtype, total=None):
         """The weights of the rows times those of their classes, or None."""
         if self.class_weight is not None and self._positive_weights() is None:
             sample_weight = expanded(
@@ -561,7 +560,7 @@ class MLPClassifier(ClassPredictions, BaseMLP):
                 self._label_binarizer.y_type_.startswith("multilabel"),
                 y,
                 sample_weight,
-                self._total,
+                total,
             )
         return super()._row_weights(y, sample_weight, dtype)
 

@@ -56,9 +56,12 @@ class Trainer:
     ----------
     knows_classes : bool
         Whether the estimator has ``classes_``, which the rows here need not hold all.
+    total : callable or None
+        Sums arrays over the processes; None where there is one.
     """
 
     knows_classes = False
+    total = None
     statistics = staticmethod(statistics)
     validation = staticmethod(validation_of)
     task = Task
@@ -136,7 +139,8 @@ def fit(estimator, X, y, sample_weight, options):
         knows = options.incremental or trainer.knows_classes
         exact = not trainer.knows_classes
         X, y = estimator._validate_input(X, y, knows, not goes_on, dtype, exact)
-        samples = Samples(X, y, estimator._row_weights(y, sample_weight, X.dtype))
+        weight = estimator._row_weights(y, sample_weight, X.dtype, trainer.total)
+        samples = Samples(X, y, weight)
         take_random_state(estimator, goes_on)
         targets = estimator._targets()
         estimator.n_outputs_ = targets.n_outputs(y)

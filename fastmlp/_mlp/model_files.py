@@ -121,7 +121,7 @@ def save_model(estimator: Any, path: FilePath, *, optimizer: bool = False) -> No
 
 
 def _content(estimator, optimizer, tensors):
-    """The text of the file of a model of arrays, which go into ``tensors``."""
+    """The text of a model's file; its arrays go into ``tensors``."""
     kind = _kind_of(estimator)
     snapshot = estimator._snapshot()
     params = estimator.get_params(deep=False)

@@ -81,7 +81,7 @@ class TabularMLPClassifier(ClassPredictions, BaseTabularMLP):
         embedded columns.
 
     number_embedding : "periodic" or None, default="periodic"
-        The inputs that a number adds to its scaled value: "periodic" adds 3
+        Inputs of a number beside its scaled value: "periodic" adds 3
         learnt functions of it, made of 16 cosines [3]_; None adds nothing, which
         takes less time and suits tables that are nearly linear.
 

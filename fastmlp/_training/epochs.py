@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from fastmlp._core.solvers import Epoch
 from fastmlp._functions.checks import is_from_function
 from fastmlp._training.averaging import begin_averaging
@@ -39,17 +41,24 @@ def begin_epochs(task, kind=None):
     return optimizer, _epoch(task, optimizer, kind or Epoch), order
 
 
-def run_epochs(task, optimizer, epoch, order):
-    """Train for at most the epochs of the plan."""
+@contextmanager
+def reading_ahead(epoch, order):
+    """Let the runs of an epoch ask for the blocks of an order, if it has blocks."""
     if not isinstance(order, BlockOrder):
-        _run(task, optimizer, epoch, order)
+        yield
         return
     epoch.read_ahead(order.ask)
     try:
         with order.reading():
-            _run(task, optimizer, epoch, order)
+            yield
     finally:
         epoch.read_ahead(None)
+
+
+def run_epochs(task, optimizer, epoch, order):
+    """Train for at most the epochs of the plan."""
+    with reading_ahead(epoch, order):
+        _run(task, optimizer, epoch, order)
 
 
 def _run(task, optimizer, epoch, order):

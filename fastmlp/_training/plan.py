@@ -91,7 +91,7 @@ class Plan:
     keeps_later : bool
         Whether early stopping keeps the last of several epochs with the best score.
     patience_growth : float
-        The addition of each epoch up to the best one to ``n_iter_no_change``.
+        The epochs that each one up to the best adds to ``n_iter_no_change``.
     """
 
     solver: str

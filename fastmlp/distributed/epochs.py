@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from fastmlp._core.solvers import Epoch
-from fastmlp._training.epochs import begin_epochs, run_epochs
+from fastmlp._training.epochs import begin_epochs, reading_ahead, run_epochs
 from fastmlp._training.task import Task
 from fastmlp._utils.warnings import warn
 from fastmlp.distributed.holdout import answers
@@ -93,7 +93,7 @@ class SharedEpoch(Epoch):
         is_mean = network.objective.loss == "squared_error"
         n_outputs = network.units[-1]
         self.n_terms = n_outputs if is_mean and not task.plan.has_own_loss else 1
-        self.used = self.key = None
+        self.used = self.key = self._ask = None
         self.is_in_step = False  # whether all ranks have the weights of rank 0
         self._loss_sum = self._rows_counted = self._rows_done = 0
 
@@ -122,6 +122,10 @@ class SharedEpoch(Epoch):
         """Give each rank a seed of its own for dropout and noise."""
         self.key = key
         super().seed((key[0], (key[1] + self.group.rank) % 2**32))
+
+    def read_ahead(self, ask):
+        """Have the rows of this rank asked for, as ``read_ahead`` of Epoch."""
+        self._ask = ask
 
     def run(self, order, n_rows, deadline=math.inf):
         """Train on all batches of one epoch, as rank 0; the others follow.
@@ -181,6 +185,8 @@ class SharedEpoch(Epoch):
             return self.group.sum_over_ranks()
         rows = slice(first, stop) if order is None else order[first:stop]
         try:
+            if self._ask is not None:
+                self._ask(first)
             part = self.accumulate(rows)
         except KeyboardInterrupt:
             return self.group.sum_over_ranks(is_interrupted=True)
@@ -211,7 +217,7 @@ class CountedOrder:
 
     Parameters
     ----------
-    order : ShuffledOrder
+    order : ShuffledOrder or BlockOrder
     """
 
     def __init__(self, order):
@@ -236,7 +242,8 @@ def follow_epochs(task, group):
     """Train by epochs as another rank; returns the last word of rank 0."""
     _, epoch, order = begin_epochs(task, partial(SharedEpoch, group, task))
     train = partial(epoch.follow, CountedOrder(order))
-    return group.follow({"train": train, **answers(task)})
+    with reading_ahead(epoch, order):
+        return group.follow({"train": train, **answers(task)})
 
 
 def _n_coefs(network):

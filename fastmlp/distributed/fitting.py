@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _num_samples
 
@@ -80,8 +81,8 @@ def fit_distributed(
         The ranks; None is ``MPI.COMM_WORLD``.
     X_val : {array-like, sparse matrix, DataFrame} of shape (n_val, n_features), \
             default=None
-        Validation data on rank 0, which then take the place of rows held out; other
-        ranks ignore theirs.
+        Validation data on rank 0, which take the place of the rows that
+        ``early_stopping`` would hold out; other ranks ignore theirs.
     y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
         Targets of the validation data.
     sample_weight_val : float or array-like of shape (n_val,), default=None
@@ -97,7 +98,8 @@ def fit_distributed(
     resume : str or path-like, default=None
         File of ``checkpoint`` to go on from, which rank 0 reads. As many ranks with
         the same rows and parameters as before get the model of a fit without
-        interruption, bit for bit.
+        interruption, bit for bit where sums are formed in one order
+        (``MPICommunicator(comm, ordered=True)``).
 
     Returns
     -------
@@ -204,9 +206,8 @@ class DistributedTrainer(fitting.Trainer):
             options.checkpoint = SharedCheckpoint(group, options.checkpoint)
         if is_classifier(estimator):
             self._learn_classes(np.asarray(y))
-            estimator._total = self._total
 
-    def _total(self, arrays):
+    def total(self, arrays):
         """The sum of arrays over the ranks."""
         return np.sum(self.group.share(arrays), axis=0)
 
@@ -238,8 +239,8 @@ class DistributedTrainer(fitting.Trainer):
 
     def check(self, samples, units):
         """Raise ValueError on all ranks if their data differ in kind."""
-        vars(self.estimator).pop("_total", None)
         facts = {
+            "kinds of X": "sparse" if issparse(samples.X) else "dense",
             "columns in X": samples.X.shape[1],
             "columns in y": samples.y.shape[1],
             "names of the columns of X": self.names,

@@ -1,13 +1,17 @@
 """shuffle="blocks": blocks of neighbouring rows in random order, for X on disk."""
 
+import contextlib
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from scipy import sparse
 
 from fastmlp import MLPClassifier, MLPRegressor, load_model, save_model
+from fastmlp._core import batch
 from fastmlp._core.network import Data
+from fastmlp._training import epochs
 from fastmlp._training import order as order_module
 from fastmlp._training.order import BlockOrder
 from fastmlp.distributed import fit_distributed, run_loopback
@@ -23,7 +27,7 @@ def small_blocks(monkeypatch):
 
 
 class Asked:
-    """Stands for Data: notes which rows it is asked for."""
+    """Data that note which rows they are asked for."""
 
     def __init__(self):
         self.rows = []
@@ -171,7 +175,7 @@ def test_a_checkpoint_goes_on(small_blocks, tmp_path):
     path = tmp_path / "c"
     params = {"shuffle": "blocks", "random_state": 0}
     MLPClassifier((8,), max_iter=3, **params).fit(X, y, checkpoint=path)
-    model = MLPClassifier((8,), max_iter=6, **params).fit(X, y, checkpoint=path)
+    model = MLPClassifier((8,), max_iter=6, **params).fit(X, y, resume=path)
     np.testing.assert_array_equal(weights(model), weights(whole))
 
 
@@ -204,3 +208,73 @@ def test_ranks_order_their_own_rows(small_blocks):
     np.testing.assert_array_equal(weights(alone), weights(fitted(X, y, max_iter=3)))
     first, second = run_loopback(train, 2)
     np.testing.assert_array_equal(weights(first), weights(second))
+
+
+class Recorder:
+    """The data of an order, which records what the system is told of its pages."""
+
+    def __init__(self, data, told):
+        self.data, self.told = data, told
+
+    def expect(self, is_random):
+        self.told.append(is_random)
+        self.data.expect(is_random)
+
+    def ask_for(self, first, stop):
+        self.told.append((first, stop))
+        self.data.ask_for(first, stop)
+
+
+@pytest.fixture
+def told(small_blocks, monkeypatch):
+    """The advice and the rows that the fits of a test give the system."""
+    everything = []
+
+    class Recorded(BlockOrder):
+        def __init__(self, rows, random_state, data, n_features):
+            data = Recorder(data, everything)
+            super().__init__(rows, random_state, data, n_features)
+
+    # else a call takes more rows of such a small network than two lots have
+    monkeypatch.setattr(batch, "CALL_WORK", 1)
+    monkeypatch.setattr(order_module, "BlockOrder", Recorded)
+    monkeypatch.setattr(epochs, "BlockOrder", Recorded)
+    return everything
+
+
+def test_all_blocks_are_asked_for_and_the_advice_taken_back(told):
+    X, y = make_data()
+    fitted(X, y, max_iter=1)
+    assert (told[0], told[-1]) == (True, False)
+    rows = [row for first, stop in told[1:-1] for row in range(first, stop)]
+    assert sorted(rows) == list(range(len(X)))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_advice_is_taken_back_after_an_error(told, error):
+    def callback(record):
+        raise error("no")
+
+    X, y = make_data()
+    model = MLPClassifier((8,), shuffle="blocks", max_iter=3, random_state=0)
+    with contextlib.suppress(ValueError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y, callback=callback)
+    assert (told[0], told[-1]) == (True, False)
+    assert told.count(False) == 1
+
+
+def test_ranks_ask_for_their_blocks(told):
+    X, y = make_data()
+    params = {"shuffle": "blocks", "max_iter": 2, "random_state": 0}
+
+    def train(comm):
+        rows = slice(comm.rank, None, comm.size)
+        return fit_distributed(
+            MLPClassifier((8,), **params), X[rows], y[rows], comm=comm
+        )
+
+    run_loopback(train, 2)
+    assert told.count(True) == told.count(False) == 2
+    asked = [of for of in told if isinstance(of, tuple)]
+    assert sum(stop - first for first, stop in asked) == 2 * len(X)

@@ -108,7 +108,7 @@ def check_stochastic(saved, monitor, order):
     ----------
     saved : dict
     monitor : Monitor
-    order : ShuffledOrder
+    order : ShuffledOrder or BlockOrder
     """
     task, is_finite = monitor.task, _is_finite(monitor)
     _check_optimizer(saved["optimizer"], monitor.optimizer)

@@ -17,7 +17,7 @@ class StochasticState:
     Parameters
     ----------
     monitor : Monitor
-    order : ShuffledOrder or MembersOrder
+    order : ShuffledOrder, BlockOrder or MembersOrder
     """
 
     parts = STOCHASTIC_PARTS
