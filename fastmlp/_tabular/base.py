@@ -65,7 +65,7 @@ class BaseTabularMLP(Estimator):
             Weights of the rows, in training and validation.
         callback : callable, default=None
             Called at the end of each epoch but those of ``refit`` with an
-            :class:`EpochRecord`: ``epoch``, ``loss``, ``validation_loss``,
+            :class:`~fastmlp.EpochRecord`: ``epoch``, ``loss``, ``validation_loss``,
             ``validation_score``, ``learning_rate``, ``seconds`` and
             ``fitted_estimator()``, which gives a copy with the current weights. To end
             the training, raise StopIteration or call ``record.stop()``.
