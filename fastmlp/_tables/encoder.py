@@ -125,7 +125,7 @@ class TableEncoder:
         ValueError
             If a column cannot be used; self is as it was.
         """
-        by_type = self.categorical_features == "from_dtype"
+        by_type = isinstance(self.categorical_features, str)
         numbers, categories = merged(parts, warns, warns and by_type)
         self._take(names, len(numbers) + len(categories), numbers, categories)
         return self
