@@ -117,7 +117,7 @@ def cast_rows(X, dtype):
 
 
 def check_sample_weight(sample_weight, n_samples, dtype):
-    """Validate weights: a number, or one finite number per row, not all zero."""
+    """Validate weights: a number, or one finite number per row."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
@@ -140,7 +140,6 @@ def check_sample_weight(sample_weight, n_samples, dtype):
         raise ValueError(
             f"sample_weight.shape == {sample_weight.shape}, expected {(n_samples,)}!"
         )
-    check_some_weight(sample_weight, "the data")
     return sample_weight
 
 

@@ -249,7 +249,9 @@ class BaseMLP(Estimator):
 
     def _plain_weights(self, y, sample_weight, dtype):
         """The weights of the rows in a precision, after a check, or None."""
-        return validation.check_sample_weight(sample_weight, len(y), dtype)
+        weight = validation.check_sample_weight(sample_weight, len(y), dtype)
+        validation.check_some_weight(weight, "the data")
+        return weight
 
     def _network(self, units, activations, loss, trains=False):
         """The network of the core for these sizes."""

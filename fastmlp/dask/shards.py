@@ -206,12 +206,15 @@ def joined(pieces):
 def statistics_of(samples, split, name, fit_intercept, is_alone, shard):
     """Mean and scale of the columns of X or y over the training rows.
 
-    Where the shard is not alone: two rows with their mean and variance, and the weight.
+    Where the shard is not alone: two rows with their mean and variance, and the weight;
+    None where no row counts.
     """
     if samples is None:
         return None
     with at(shard):
         part, caught = samples.part(split.train), []
+        if not is_alone and part.weight is not None and not part.weight.any():
+            return None  # no row counts here
 
         def gather(mine):
             caught.append(mine)
