@@ -41,6 +41,7 @@ def constructor(local, defaults=DEFAULTS):
         self._store(bound.arguments)
 
     __init__.__signature__ = signature
+    __init__.__qualname__ = f"Dask{local.__name__}.__init__"  # for errors
     return suggests_keywords(__init__)
 
 
@@ -139,3 +140,30 @@ class DaskProbabilities:
         log_proba : as of predict_proba
         """
         return predictions.predicted(self.to_local(), X, "predict_log_proba")
+
+
+class DaskIntervals:
+    """The predictions of intervals of a regressor."""
+
+    @suggests_keywords
+    def predict_interval(self, X, coverage=0.9):
+        """Predict central intervals of the targets, lazily for a collection.
+
+        Parameters
+        ----------
+        X : dask.array, dask.dataframe, list of delayed pieces, or plain data
+        coverage : float, default=0.9
+            Probability within the interval, as for the local estimator.
+
+        Returns
+        -------
+        ends : dask.array, dask.dataframe.DataFrame, list, or ndarray
+            Lower and upper end; a frame has a pair of columns for each target.
+
+        Raises
+        ------
+        ValueError
+            If the model predicts no intervals, or none of this coverage.
+        """
+        model = self.to_local()
+        return predictions.predicted(model, X, "predict_interval", coverage=coverage)

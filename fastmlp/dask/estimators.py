@@ -14,7 +14,13 @@ from fastmlp._mlp.input_checks import restored_on_error
 from fastmlp._mlp.regressor import MLPRegressor
 from fastmlp._utils.spelling import suggests_keywords
 from fastmlp.dask import fitting
-from fastmlp.dask.base import RULES, DaskEstimator, DaskProbabilities, constructor
+from fastmlp.dask.base import (
+    RULES,
+    DaskEstimator,
+    DaskIntervals,
+    DaskProbabilities,
+    constructor,
+)
 
 
 class _DaskMLP(DaskEstimator):
@@ -173,7 +179,7 @@ class DaskMLPClassifier(DaskProbabilities, _DaskMLP, MLPClassifier):
             self._label_binarizer = LabelBinarizer().fit(self.classes_)
 
 
-class DaskMLPRegressor(_DaskMLP, MLPRegressor):
+class DaskMLPRegressor(DaskIntervals, _DaskMLP, MLPRegressor):
     """Multi-layer perceptron regressor that trains on a cluster of Dask.
 
     See :class:`DaskMLPClassifier` for the way it trains.

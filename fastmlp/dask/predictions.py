@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import dask
@@ -17,7 +18,7 @@ from fastmlp.dask.shards import n_rows_of
 _N_PROBED = 2  # rows that tell the form of a prediction
 
 
-def predicted(model, X, method):
+def predicted(model, X, method, **options):
     """Predictions for a collection, lazily, or at once for plain data.
 
     Parameters
@@ -27,6 +28,8 @@ def predicted(model, X, method):
     X : collection of Dask, list of delayed pieces, or plain data
     method : str
         Its method, as in "predict_proba".
+    **options
+        Further arguments of the method.
 
     Returns
     -------
@@ -35,28 +38,28 @@ def predicted(model, X, method):
         columns) with its index and divisions.
     """
     if not is_spread(X):
-        return getattr(model, method)(X)
+        return getattr(model, method)(X, **options)
+    probe = getattr(model, method)(_probe(model), **options)
     shared = dask.delayed(model, pure=True)
+    call = (shared, method, options, probe)
     if is_list_of_pieces(X):
-        return [dask.delayed(_of_block)(piece, shared, method) for piece in X]
-    probe = getattr(model, method)(_probe(model))
+        return [dask.delayed(_of_block)(piece, *call) for piece in X]
     if is_frame(X):
         import pandas as pd
 
         names = _columns(model, probe, method)
         meta = _framed(probe, pd.RangeIndex(len(probe)), names).iloc[:0]
-        return X.map_partitions(_of_frame, shared, method, names, probe, meta=meta)
+        return X.map_partitions(_of_frame, names, *call, meta=meta)
     if X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
-    options = {"chunks": (X.chunks[0], *((n,) for n in probe.shape[1:]))}
+    axes = {"chunks": (X.chunks[0], *((n,) for n in probe.shape[1:]))}
     if probe.ndim == 1:
-        options["drop_axis"] = 1
+        axes["drop_axis"] = 1
     elif probe.ndim == 3:
-        options["new_axis"] = 2
-    return X.map_blocks(
-        _of_block, shared, method, probe=probe, dtype=probe.dtype,
-        meta=np.empty((0,) * probe.ndim, dtype=probe.dtype), **options,
-    )  # fmt: skip
+        axes["new_axis"] = 2
+    meta = np.empty((0,) * probe.ndim, dtype=probe.dtype)
+    task = partial(_of_block, method=method, options=options, probe=probe)
+    return X.map_blocks(task, model=shared, dtype=probe.dtype, meta=meta, **axes)
 
 
 def _probe(model):
@@ -87,19 +90,18 @@ def _framed(values, index, names):
 
     if names is None:
         return pd.Series(values, index=index)
-    return pd.DataFrame(values.reshape(len(index), -1), index=index, columns=names)
+    values = values.reshape(len(index), len(names))
+    return pd.DataFrame(values, index=index, columns=names)
 
 
-def _of_block(X, model, method, probe=None):
+def _of_block(X, model, method, options, probe):
     """The prediction of a block, which may have no rows."""
-    if n_rows_of(X) == 0 and probe is not None:
-        return probe[:0]
-    return getattr(model, method)(X)
+    return getattr(model, method)(X, **options) if n_rows_of(X) else probe[:0]
 
 
-def _of_frame(X, model, method, names, probe):
+def _of_frame(X, names, *call):
     """The prediction of a partition of a frame."""
-    return _framed(_of_block(X, model, method, probe), X.index, names)
+    return _framed(_of_block(X, *call), X.index, names)
 
 
 class Part(NamedTuple):
@@ -164,6 +166,8 @@ def _outputs(model, X, y, sample_weight):
     """Targets, outputs and weights of a block."""
     if n_rows_of(X) == 0:
         return None
+    if np.isscalar(sample_weight):
+        sample_weight = np.full(n_rows_of(X), sample_weight)
     return np.asarray(y), model._outputs(X), sample_weight
 
 
@@ -172,10 +176,16 @@ def _part(model, X, y, sample_weight):
     if n_rows_of(X) == 0:
         return None
     found, y = np.asarray(model.predict(X)), np.asarray(y)
+    if len(y) != len(found) or y.size != found.size:
+        raise ValueError(
+            f"y has the shape {y.shape} in a partition, for which the predictions have "
+            f"{found.shape}. Give y the rows of X and the targets of the fit."
+        )
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
     weight = np.broadcast_to(weight, len(y)).astype(np.float64)
     total = float(weight.sum())
     if is_classifier(model):
+        y = y.reshape(found.shape)  # it may be a column
         right = (found == y).reshape(len(y), -1).all(axis=1)
         return Part(total, float(weight[right].sum()))
     y = y.reshape(len(y), -1).astype(np.float64)

@@ -6,7 +6,13 @@ from fastmlp._mlp.constraints import constraints
 from fastmlp._tabular import fitting
 from fastmlp._tabular.classifier import TabularMLPClassifier
 from fastmlp._tabular.regressor import TabularMLPRegressor
-from fastmlp.dask.base import RULES, DaskEstimator, DaskProbabilities, constructor
+from fastmlp.dask.base import (
+    RULES,
+    DaskEstimator,
+    DaskIntervals,
+    DaskProbabilities,
+    constructor,
+)
 from fastmlp.dask.table_rows import ShardedRows
 
 # A pass of a large shard would take its weights far from those of the others.
@@ -81,7 +87,7 @@ class DaskTabularMLPClassifier(
     __init__ = constructor(TabularMLPClassifier, _DEFAULTS)
 
 
-class DaskTabularMLPRegressor(_DaskTabularMLP, TabularMLPRegressor):
+class DaskTabularMLPRegressor(DaskIntervals, _DaskTabularMLP, TabularMLPRegressor):
     """Regressor for tables that trains on a cluster of Dask.
 
     See :class:`DaskTabularMLPClassifier` for the data that it takes and the way it

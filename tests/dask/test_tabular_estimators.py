@@ -335,5 +335,52 @@ def test_parameters_pickles_and_files(threads, of_three, tmp_path):
     assert of_three.compile().predict(X).tolist() == of_three.predict(X).tolist()
     with pytest.raises(ValueError, match="sync_every"):
         classifier(sync_every=0).fit(X, LABEL)
-    with pytest.raises(TypeError, match="average"):
+    with pytest.raises(TypeError, match=r"^DaskTabularMLPClassifier.*average"):
         DaskTabularMLPClassifier(average="weights")
+
+
+def test_predictions_of_partitions_without_rows(threads, of_three):
+    pieces = of_three.predict_proba([dask.delayed(X[:0]), dask.delayed(X)])
+    assert [len(of) for of in dask.compute(*pieces)] == [0, 240]
+    table = dd.from_pandas(X[["size", "new"]], npartitions=2)
+    model = DaskTabularMLPRegressor(**SMALL, loss="gaussian_nll").fit(
+        table, dd.from_pandas(pd.DataFrame(np.c_[NUMBER, -NUMBER]), npartitions=2)
+    )
+    none = table[table["size"] > 99]
+    assert model.predict(none).compute().shape == (0, 2)
+    ends = model.predict_interval(table, coverage=0.5)
+    assert ends.divisions == table.divisions
+    expected = model.to_local().predict_interval(table.compute(), 0.5)
+    np.testing.assert_array_equal(ends.compute(), expected.reshape(240, 4))
+    assert model.predict_interval(none).compute().shape == (0, 4)
+
+
+def test_scores_of_targets_of_other_shapes(threads, of_three):
+    xs, column = delayed(X), delayed(LABEL[:, None])
+    assert of_three.score(xs, column) == of_three.score(xs, delayed(LABEL))
+    with pytest.raises(ValueError, match=r"y has the shape \(\d+, 2\)"):
+        of_three.score(xs, delayed(np.c_[LABEL, LABEL]))
+    ys = delayed(NUMBER)
+    model = DaskTabularMLPRegressor(**SMALL, loss="quantile").fit(xs, ys)
+    assert model.score(xs, ys, 2.0) == pytest.approx(model.score(xs, ys))
+
+
+@pytest.mark.parametrize("params", [{}, {"n_members": 3, "validation": "folds"}])
+def test_a_shard_whose_rows_weigh_nothing(threads, params):
+    weight = np.where(np.arange(240) < 80, 0.0, 1.0)
+    y = np.where(weight > 0, NUMBER, 1e3)  # the model must not see these
+    model = DaskTabularMLPRegressor(**{**SMALL, "n_epochs": 30, **params})
+    model.fit(delayed(X), delayed(y), delayed(weight))
+    assert model.score(X[80:], NUMBER[80:]) > 0.8
+    clf = classifier(class_weight={"no": 0, "yes": 1})
+    order = np.argsort(LABEL)
+    clf.fit(delayed(X.iloc[order]), delayed(LABEL[order]))
+    assert np.isfinite(clf.loss_curve_).all()
+
+
+@pytest.mark.parametrize("chosen", [np.array([0, 1]), np.array([True, True])])
+def test_categories_by_an_array(threads, chosen):
+    table = X[["new", "grade"]]
+    expected = TabularMLPClassifier(**SMALL, categorical_features=chosen)
+    found = classifier(categorical_features=chosen).fit(table, LABEL)
+    assert_same(found, expected.fit(table, LABEL))
