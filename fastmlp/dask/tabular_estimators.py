@@ -6,6 +6,7 @@ from fastmlp._mlp.constraints import constraints
 from fastmlp._tabular import fitting
 from fastmlp._tabular.classifier import TabularMLPClassifier
 from fastmlp._tabular.regressor import TabularMLPRegressor
+from fastmlp._utils.spelling import suggests_keywords
 from fastmlp.dask.base import (
     RULES,
     DaskEstimator,
@@ -22,6 +23,59 @@ _RULES = {name: RULES[name] for name in _DEFAULTS}
 
 class _DaskTabularMLP(DaskEstimator):
     """The fit of classifier and regressor for tables."""
+
+    @suggests_keywords
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        callback=None,
+        checkpoint=None,
+        checkpoint_every=1,
+        resume=None,
+    ):
+        """Fit the model to a table on the cluster.
+
+        Parameters
+        ----------
+        X : dask.dataframe, dask.array, list of delayed pieces, or plain data
+            Raw columns of numbers, texts, categories and bools, with missing values;
+            each partition is a shard. A delayed piece is a table that the local
+            estimator takes.
+        y : the same
+            Targets, in the partitions of X.
+        sample_weight : float or the same, default=None
+            Weights of the rows.
+        callback : callable, default=None
+            Called at the end of each epoch, as by the local estimator.
+        checkpoint, checkpoint_every, resume
+            As in the local estimator: the file is the client's.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a column or the targets cannot be used; it names the shard.
+        RuntimeError
+            If the scheduler is lost, if workers die again and again, or if they have
+            another version of fastmlp.
+        MemoryError
+            If the workers pause for about a minute because their memory is full.
+        """
+        return super().fit(
+            X,
+            y,
+            sample_weight,
+            callback=callback,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
+        )
 
     def _train(self, X, y, sample_weight, options):
         fitting.fit(self, (X, y, sample_weight), options, ShardedRows)
