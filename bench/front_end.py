@@ -1,4 +1,4 @@
-"""Whether a busy hyperthread shares the core: the instructions a cycle tell.
+"""Instructions that a core passes in a cycle: few beside a busy hyperthread.
 
 Hyperthreads of a core share its front end, and virtual machines often call each of them
 a core. The peak of multiply-adds hardly shows a busy one beside, since it needs few

@@ -152,7 +152,7 @@ def drift(before, after):
 
 
 def sharing(rows):
-    """How many rows are of shared cores, and what that means."""
+    """A line that counts the rows of shared cores."""
     n_shared = sum(1 for row in rows if row.shared)
     if not n_shared:
         return ["no slice was shared with a busy hyperthread"]

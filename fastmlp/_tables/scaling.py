@@ -49,7 +49,7 @@ def robust_scale(values):
 def scale_of_counts(values, counts, smallest, largest):
     """Median and scale of values of which each occurs so many times.
 
-    The ends may lie outside the values, where these stand for others.
+    Each value may represent several, so the ends may lie outside the values.
     """
     low, median, high = quantiles_of_counts(values * 0.25, counts).tolist()
     ends = smallest * 0.25, largest * 0.25

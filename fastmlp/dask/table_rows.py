@@ -138,7 +138,7 @@ class ShardedRows:
         for sums in zip(*(part.weights for part in parts)):
             check_weights(*map(np.array, zip(*sums)))
         warn_of_one(self.n_rows, n_held_out)
-        # The values that occur stand for the rows of each part.
+        # The distinct targets of each part represent its rows.
         values, rows, n_values = [], ([], []), 0
         for member in zip(*(part.targets for part in parts)):
             for of_part, found in zip(rows, zip(*member)):

@@ -220,5 +220,5 @@ def test_a_worker_that_its_nanny_kills_for_its_memory(data):
 
 
 def _is_busy(client):
-    """Whether a task runs, or a worker holds a result."""
+    """Return whether a task runs or a worker holds a result."""
     return any(client.processing().values()) or any(client.has_what().values())

@@ -194,9 +194,9 @@ def test_partial_fit_and_files(small_blocks, tmp_path, random_stream):
     assert load_model(tmp_path / "m.safetensors").shuffle == "blocks"
 
 
-def test_ranks_order_their_own_rows(small_blocks):
-    X, y = make_data()
-    params = {"shuffle": "blocks", "max_iter": 3, "random_state": 0}
+def fitted_on_ranks(n_ranks, X, y):
+    """The model of each rank after two epochs, in which it has every n-th row."""
+    params = {"shuffle": "blocks", "max_iter": 2, "random_state": 0}
 
     def train(comm):
         rows = slice(comm.rank, None, comm.size)
@@ -204,9 +204,14 @@ def test_ranks_order_their_own_rows(small_blocks):
             MLPClassifier((8,), **params), X[rows], y[rows], comm=comm
         )
 
-    (alone,) = run_loopback(train, 1)
-    np.testing.assert_array_equal(weights(alone), weights(fitted(X, y, max_iter=3)))
-    first, second = run_loopback(train, 2)
+    return run_loopback(train, n_ranks)
+
+
+def test_ranks_order_their_own_rows(small_blocks):
+    X, y = make_data()
+    (alone,) = fitted_on_ranks(1, X, y)
+    np.testing.assert_array_equal(weights(alone), weights(fitted(X, y, max_iter=2)))
+    first, second = fitted_on_ranks(2, X, y)
     np.testing.assert_array_equal(weights(first), weights(second))
 
 
@@ -266,15 +271,7 @@ def test_advice_is_taken_back_after_an_error(told, error):
 
 def test_ranks_ask_for_their_blocks(told):
     X, y = make_data()
-    params = {"shuffle": "blocks", "max_iter": 2, "random_state": 0}
-
-    def train(comm):
-        rows = slice(comm.rank, None, comm.size)
-        return fit_distributed(
-            MLPClassifier((8,), **params), X[rows], y[rows], comm=comm
-        )
-
-    run_loopback(train, 2)
+    fitted_on_ranks(2, X, y)
     assert told.count(True) == told.count(False) == 2
     asked = [of for of in told if isinstance(of, tuple)]
     assert sum(stop - first for first, stop in asked) == 2 * len(X)
