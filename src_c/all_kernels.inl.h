@@ -35,6 +35,7 @@ static void FN(math)(fm_math f, const real *restrict x, real *restrict y, ptrdif
 const FM_TABLE FN(table) = {
     .activate = FN(activate),
     .activate_backward = FN(activate_backward),
+    .relu_backward_of_one = FN(relu_backward_of_one),
     .parametric = FN(parametric),
     .parametric_backward = FN(parametric_backward),
     .embed_numbers = FN(embed_numbers),

@@ -16,6 +16,12 @@ typedef struct {
                               FM_REAL *db, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld,
                               FM_REAL p);
 
+    /* activate_backward of relu where delta is the product of a column and a row, above
+     * (n,) and w (k,), with room as above; the bits are those of `gemm` and it */
+    void (*relu_backward_of_one)(const FM_REAL *x, const FM_REAL *above,
+                                 const FM_REAL *w, FM_REAL *delta, FM_REAL *db,
+                                 ptrdiff_t n, ptrdiff_t k, ptrdiff_t ld);
+
     /* a := z + slopes (f(z) - z) for an f of FM_PARAMETRIC; slopes (k,), the rest as of
      * `activate` */
     void (*parametric)(fm_activation f, const FM_REAL *z, FM_REAL *a,

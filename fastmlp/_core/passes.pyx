@@ -168,6 +168,35 @@ cdef void forward(
             a, lda = <const floating *> work.input[layer + 1] + at * ldz, ldz
 
 
+cdef inline bint is_one_relu(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer
+) noexcept nogil:
+    """Return whether relu_rows goes from the single output back to a layer"""
+    return (
+        layer > 0 and layer == net.n_layers - 1 and net.n_outputs == 1
+        and kernels.has_gemm() and net.activation[layer - 1] == FM_relu
+        and net.function[layer - 1] == 0 and not net.has_slopes
+        and not has_dropout(work, layer)
+    )
+
+
+cdef void relu_rows(
+    const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
+    Py_ssize_t n_rows, const floating *above, floating *delta, floating *slots,
+) noexcept nogil:
+    """The product and slope_rows at once, below a single output: slot by slot"""
+    cdef Py_ssize_t stride = work.stride[layer], width = net.width[layer], first = 0
+    cdef const floating *a = <const floating *> work.a[layer] + at * stride
+    cdef floating *db = slots + net.intercept_offset[layer - 1] - net.n_coefs
+    while first < n_rows:
+        kernels.relu_backward_of_one(
+            a + first * stride, above + first,
+            <const floating *> work.transposed[layer], delta + first * stride, db,
+            min(<Py_ssize_t> SUM_ROWS, n_rows - first), width, stride)
+        db += net.n_sums
+        first += SUM_ROWS
+
+
 cdef void backward(
     const network_t *net, const layers_t *layers, const workspace_t *work,
     Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t n_rows, floating *slots,
@@ -186,6 +215,9 @@ cdef void backward(
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         above = <const floating *> work.delta[layer + 1] + at * stride[layer + 1]
         delta = <floating *> work.delta[layer] + at * stride[layer]
+        if is_one_relu(net, work, layer):
+            relu_rows(net, work, layer, at, n_rows, above, delta, slots)
+            continue
         strip = layer_strip(net, layer, n_rows, sizeof(floating))
         if fan_out <= FEW_UNITS and layer > 0 and net.function[layer - 1] == 0:
             strip = min(strip, <Py_ssize_t> SUM_ROWS)

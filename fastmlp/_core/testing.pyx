@@ -59,6 +59,20 @@ def activate_backward(
                                   start(db), x.shape[0], db.shape[0], x.shape[1], p)
 
 
+def relu_backward_of_one(
+    floating[:, ::1] x, floating[::1] above, floating[::1] w, floating[:, ::1] delta,
+    floating[::1] db,
+):
+    """delta := (above w) relu'(x), db += column sums; rows as above  # db IN and OUT"""
+    for room in (x.shape[1], delta.shape[1], w.shape[0]):
+        check_room(room, db.shape[0], sizeof(floating))
+    if x.shape[0]:
+        kernels.relu_backward_of_one(
+            <const floating *> &x[0, 0], <const floating *> start(above),
+            <const floating *> start(w), &delta[0, 0], start(db), x.shape[0],
+            db.shape[0], x.shape[1])
+
+
 def parametric(str name, floating[:, ::1] z, floating[::1] slopes):
     """z := z + slopes (f(z) - z); rows as above  # z IN and OUT"""
     cdef fm_activation f = <fm_activation> (<int> activation_names.index(name))

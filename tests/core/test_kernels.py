@@ -124,6 +124,28 @@ def test_activate_backward(name, inputs, dtype, isa):
         check_column_sums(db, start, result)
 
 
+def test_relu_backward_of_one_has_the_bits_of_product_and_derivative(dtype, isa):
+    if isa == "base":
+        pytest.skip("BLAS forms the product there")
+    rng = np.random.default_rng(0)
+    work = testing.product_work(dtype)
+    for n, k in [(1, 1), (3, 7), (32, 64), (32, 100), (31, 300), (5, 16)]:
+        x = np.maximum(rng.normal(size=(n, k)), 0).astype(dtype)
+        above = rng.normal(size=(n, 1)).astype(dtype)
+        w = rng.normal(size=(1, k)).astype(dtype)
+        above[0] = 0  # gives zeros of both signs
+        start = rng.normal(size=k).astype(dtype)
+        product, sums, expected_sums = np.empty_like(x), start.copy(), start.copy()
+        testing.product(False, above, w, None, product, work)
+        expected = activate_backward("relu", x, product, expected_sums)
+        delta = with_room(np.full_like(x, np.nan))
+        testing.relu_backward_of_one(
+            with_room(x), above[:, 0].copy(), with_room(w)[0], delta, sums
+        )
+        assert delta[:, :k].tobytes() == expected.tobytes()
+        assert sums.tobytes() == expected_sums.tobytes()
+
+
 @pytest.mark.parametrize(("name", "slope"), [("relu", 0), ("leaky_relu", 1)])
 def test_derivative_at_zero(name, slope, dtype, isa):
     a = activate(name, np.tile(np.array([[0.0], [-0.0]], dtype=dtype), (20, 1)))

@@ -138,6 +138,31 @@ static void FN(test_backward)(fm_activation f, ptrdiff_t n, ptrdiff_t k, ptrdiff
     }
 }
 
+static void FN(test_relu_backward_of_one)(ptrdiff_t n, ptrdiff_t k, ptrdiff_t gap)
+{
+    const ptrdiff_t whole = FN(whole)(k), ld = whole + gap;
+    const ptrdiff_t size = FN(extent_of)(n, whole, ld);
+    FN(random)(A, size, -6, 6);
+    for (ptrdiff_t i = 0; i < size; ++i) A[i] = A[i] > 0 ? A[i] : 0; /* as relu's */
+    FN(random)(B, size, -2, 2);
+    FN(random)(C, k, -2, 2);
+    FN(random)(D, n + whole, -2, 2);
+    for (ptrdiff_t i = 0; i < n; ++i)
+        for (ptrdiff_t j = 0; j < k; ++j) {
+            want[i * k + j] = A[i * ld + j] > 0 ? (double)D[i] * (double)D[n + j] : 0;
+            bound[i * k + j] = EPS * fabs(want[i * k + j]);
+        }
+    FN(sum_columns)(C, n, k);
+    while (next_call()) {
+        const real *x = GIVE(A, size), *above = GIVE(D, n), *w = GIVE(D + n, whole);
+        real *delta = TAKE(B, size), *db = TAKE(C, k);
+        KERNELS->relu_backward_of_one(x, above, w, delta, db, n, k, ld);
+        FN(check)(delta, n, k, ld);
+        FN(check_gaps)(delta, B, n, whole, ld);
+        FN(check_sums)(db, k);
+    }
+}
+
 static void FN(test_column_sums)(ptrdiff_t n, ptrdiff_t k)
 {
     FN(random)(A, n * k, -2, 2);
@@ -189,6 +214,13 @@ static void FN(test_activations)(void)
     for (now.n = 0; now.n <= MOST; ++now.n)
         for (now.k = 0; now.k <= MOST; ++now.k)
             if (is_in_grid(now.n, now.k)) FN(test_column_sums)(now.n, now.k);
+    START("relu_backward_of_one");
+    for (now.n = 0; now.n <= MOST; ++now.n)
+        for (now.k = 0; now.k <= MOST; ++now.k)
+            if (is_in_grid(now.n, now.k))
+                FN(test_relu_backward_of_one)(now.n, now.k, now.n % 3);
+    for (int i = 0; i < 4; ++i)
+        FN(test_relu_backward_of_one)(wide[i][0], wide[i][1], i);
     START("activate_backward");
     for (int f = 0; f < FM_N_ACTIVATIONS; ++f) {
         now.detail = fm_activation_name(f);
