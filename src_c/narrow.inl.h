@@ -29,57 +29,123 @@ static inline real FN(vector_sum)(V x)
     return lanes[0];
 }
 
-/* out := the vector_sum of ROWS vectors */
-#if defined(__AVX2__) && FM_DOUBLE
+/* out := the vector_sum of ROWS vectors.  Two vectors become one that holds the halves of
+ * both: of each a half stays where it is, and the other comes to it by a shuffle, one for
+ * both (x86 has a single unit for these). */
+#if defined(__AVX512F__) && FM_DOUBLE
+static FM_ALWAYS_INLINE V FN(halves)(int staying, V a, V b, __m512i moving)
+{
+    return V_ADD(OP(mask_blend)((__mmask8)staying, a, b), OP(permutex2var)(a, moving, b));
+}
 static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
 {
-    __m256d part[ROWS], pair[ROWS / 2];
-    UNROLL for (int i = 0; i < ROWS; ++i)
+    const __m512i fours = _mm512_setr_epi64(4, 5, 6, 7, 8, 9, 10, 11);
+    const __m512i twos = _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13);
+    const __m512i ones = _mm512_setr_epi64(1, 8, 3, 10, 5, 12, 7, 14);
+    V four[ROWS / 2], two[ROWS / 4];
+    UNROLL for (int i = 0; i < ROWS / 2; ++i) four[i] =
+        FN(halves)(0xf0, x[i], x[i + ROWS / 2], fours);
+    UNROLL for (int i = 0; i < ROWS / 4; ++i) two[i] =
+        FN(halves)(0xcc, four[i], four[i + ROWS / 4], twos);
+    V_STORE(out, FN(halves)(0xaa, two[0], two[1], ones));
+}
+#elif defined(__AVX512F__)
+static FM_ALWAYS_INLINE V FN(halves)(int staying, V a, V b, __m512i moving)
+{
+    return V_ADD(OP(mask_blend)((__mmask16)staying, a, b),
+                 OP(permutex2var)(a, moving, b));
+}
+static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
+{
+    const __m512i eights =
+        _mm512_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23);
+    const __m512i fours =
+        _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+    const __m512i twos =
+        _mm512_setr_epi32(2, 3, 16, 17, 6, 7, 20, 21, 10, 11, 24, 25, 14, 15, 28, 29);
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
+    V eight[ROWS / 2], four[ROWS / 4], two;
+    UNROLL for (int i = 0; i < ROWS / 2; ++i) eight[i] =
+        FN(halves)(0xff00, x[i], x[i + ROWS / 2], eights);
+    UNROLL for (int i = 0; i < ROWS / 4; ++i) four[i] =
+        FN(halves)(0xf0f0, eight[i], eight[i + ROWS / 4], fours);
+    two = FN(halves)(0xcccc, four[0], four[1], twos);
+    two = V_ADD(two, _mm512_permute_ps(two, 0xb1));
+    _mm256_storeu_ps(out, _mm512_castps512_ps256(_mm512_permutexvar_ps(even, two)));
+}
+#elif defined(__AVX2__) && FM_DOUBLE
+static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
+{
+    UNROLL for (int i = 0; i < ROWS; i += 4)
     {
-#if defined(__AVX512F__)
-        part[i] = _mm256_add_pd(_mm512_castpd512_pd256(x[i]),
-                                _mm512_extractf64x4_pd(x[i], 1));
-#else
-        part[i] = x[i];
-#endif
+        V two[2];
+        UNROLL for (int j = 0; j < 2; ++j)
+        {
+            const V a = x[i + j], b = x[i + j + 2];
+            two[j] = V_ADD(OP(blend)(a, b, 0xc), OP(permute2f128)(a, b, 0x21));
+        }
+        V_STORE(out + i, V_ADD(OP(blend)(two[0], two[1], 0xa),
+                               OP(shuffle)(two[0], two[1], 0x5)));
     }
-    UNROLL for (int i = 0; i < ROWS; i += 4) UNROLL for (int j = 0; j < 2; ++j)
-        pair[i / 2 + j] =
-            _mm256_add_pd(_mm256_permute2f128_pd(part[i + j], part[i + j + 2], 0x20),
-                          _mm256_permute2f128_pd(part[i + j], part[i + j + 2], 0x31));
-    UNROLL for (int i = 0; i < ROWS / 2; i += 2)
-        _mm256_storeu_pd(out + 2 * i,
-                         _mm256_add_pd(_mm256_unpacklo_pd(pair[i], pair[i + 1]),
-                                       _mm256_unpackhi_pd(pair[i], pair[i + 1])));
 }
 #elif defined(__AVX2__)
 static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
 {
-    __m256 part[ROWS], pair[4], quad[2];
-    UNROLL for (int i = 0; i < ROWS; ++i)
+    V four[ROWS / 2], two[ROWS / 4];
+    UNROLL for (int i = 0; i < ROWS / 2; ++i)
     {
-#if defined(__AVX512F__)
-        part[i] = _mm256_add_ps(_mm512_castps512_ps256(x[i]),
-                                _mm512_extractf32x8_ps(x[i], 1));
-#else
-        part[i] = x[i];
-#endif
+        const V a = x[i], b = x[i + ROWS / 2];
+        four[i] = V_ADD(OP(blend)(a, b, 0xf0), OP(permute2f128)(a, b, 0x21));
     }
-    UNROLL for (int i = 0; i < 4; ++i) pair[i] =
-        _mm256_add_ps(_mm256_permute2f128_ps(part[i], part[i + 4], 0x20),
-                      _mm256_permute2f128_ps(part[i], part[i + 4], 0x31));
-    UNROLL for (int i = 0; i < 2; ++i) quad[i] =
-        _mm256_add_ps(_mm256_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0x44),
-                      _mm256_shuffle_ps(pair[2 * i], pair[2 * i + 1], 0xee));
-    _mm256_storeu_ps(out, _mm256_add_ps(_mm256_shuffle_ps(quad[0], quad[1], 0x88),
-                                        _mm256_shuffle_ps(quad[0], quad[1], 0xdd)));
+    UNROLL for (int i = 0; i < ROWS / 4; ++i)
+    {
+        const V a = four[2 * i], b = four[2 * i + 1];
+        two[i] = V_ADD(OP(blend)(a, b, 0xcc), OP(shuffle)(a, b, 0x4e));
+    }
+    V_STORE(out, V_ADD(OP(shuffle)(two[0], two[1], 0x88),
+                       OP(shuffle)(two[0], two[1], 0xdd)));
+}
+#elif FM_DOUBLE
+static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
+{
+    UNROLL for (int i = 0; i < ROWS; i += 2) V_STORE(out + i, NEON(paddq)(x[i], x[i + 1]));
 }
 #else
 static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
 {
-    for (int i = 0; i < ROWS; ++i) out[i] = FN(vector_sum)(x[i]);
+    V two[ROWS / 2];
+    UNROLL for (int i = 0; i < ROWS / 2; ++i)
+    {
+        const V a = x[2 * i], b = x[2 * i + 1];
+        two[i] = V_ADD(vcombine_f32(vget_low_f32(a), vget_low_f32(b)),
+                       vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+    }
+    UNROLL for (int i = 0; i < ROWS / 4; ++i)
+        V_STORE(out + 4 * i, NEON(paddq)(two[2 * i], two[2 * i + 1]));
 }
 #endif
+
+/* Some of C (rows,) := sums + s, or max(sums + s, 0), for rows of C and S so far apart */
+static FM_ALWAYS_INLINE void FN(store_sums)(ptrdiff_t rows, real *sums, const real *s,
+                                            ptrdiff_t lds, int rectify, real *c,
+                                            ptrdiff_t ldc)
+{
+    if (lds == 0 || !s) {
+        const real start = s ? *s : 0;
+        UNROLL for (int r = 0; r < ROWS; ++r) sums[r] += start;
+    } else {
+        for (ptrdiff_t r = 0; r < rows; ++r) sums[r] += s[r * lds];
+    }
+    /* No branch on a sum: its sign cannot be foreseen */
+    if (rectify) UNROLL for (int r = 0; r < ROWS; ++r) sums[r] = FN(relu_)(sums[r]);
+    if (rows == ROWS && ldc == 1)
+        memcpy(c, sums, ROWS * sizeof(real));
+    else if (rows == ROWS)
+        UNROLL for (int r = 0; r < ROWS; ++r) c[r * ldc] = sums[r];
+    else
+        for (ptrdiff_t r = 0; r < rows; ++r) c[r * ldc] = sums[r];
+}
 
 /* c (m, n) := A B + S for the columns of B, one after the other in memory, and rows of A;
  * S and C row by row, their columns side by side */
@@ -110,13 +176,8 @@ static FM_NOINLINE void FN(rows_times_columns)(ptrdiff_t m, ptrdiff_t n, ptrdiff
                     V_FMA(V_LOAD_FIRST(row[r] + whole, k - whole), right, sum[r]);
             }
             FN(vector_sums)(sum, sums);
-            /* No branch on a sum: its sign cannot be foreseen */
-            for (ptrdiff_t r = 0; r < rows; ++r)
-                sums[r] += s ? s[(i + r) * lds + j] : 0;
-            if (rectify)
-                _Pragma("omp simd") for (int r = 0; r < ROWS; ++r) sums[r] =
-                    FN(relu_)(sums[r]);
-            for (ptrdiff_t r = 0; r < rows; ++r) c[(i + r) * ldc + j] = sums[r];
+            FN(store_sums)(rows, sums, s ? s + i * lds + j : s, lds, rectify,
+                           c + i * ldc + j, ldc);
         }
     }
 }
@@ -194,17 +255,19 @@ static void FN(narrow_of_lanes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const rea
         }
 }
 
-/* C (m, n) := A B for rows of A of k values: some columns of C, in whole vectors */
+/* C (m, n) := A B for rows of A of k values: some columns of C, `last` of them in the
+ * last vector */
 static FM_ALWAYS_INLINE void FN(thin_columns)(int k, int vectors, ptrdiff_t m,
                                               const real *a, ptrdiff_t stride,
                                               const real *b, ptrdiff_t ldb, real *c,
-                                              ptrdiff_t ldc)
+                                              ptrdiff_t ldc, ptrdiff_t last)
 {
-    V right[THIN_K][4];
+    V right[THIN_K][8];
     UNROLL for (int p = 0; p < k; ++p) UNROLL for (int j = 0; j < vectors; ++j)
-        right[p][j] = V_LOAD(b + p * ldb + j * LANES);
+        right[p][j] = j < vectors - 1 ? V_LOAD(b + p * ldb + j * LANES)
+                                      : V_LOAD_FIRST(b + p * ldb + j * LANES, last);
     for (ptrdiff_t i = 0; i < m; ++i, a += stride, c += ldc) {
-        V sum[4];
+        V sum[8];
         UNROLL for (int j = 0; j < vectors; ++j) sum[j] = V_ZERO();
         UNROLL for (int p = 0; p < k; ++p)
         {
@@ -212,34 +275,42 @@ static FM_ALWAYS_INLINE void FN(thin_columns)(int k, int vectors, ptrdiff_t m,
             UNROLL for (int j = 0; j < vectors; ++j) sum[j] =
                 V_FMA(left, right[p][j], sum[j]);
         }
-        UNROLL for (int j = 0; j < vectors; ++j) V_STORE(c + j * LANES, sum[j]);
+        UNROLL for (int j = 0; j < vectors - 1; ++j) V_STORE(c + j * LANES, sum[j]);
+        V_STORE_FIRST(c + (vectors - 1) * LANES, last, sum[vectors - 1]);
     }
 }
 
-/* Whether a product is one for gemm_thin, which stores whole vectors */
+/* Whether a product is one for gemm_thin */
 static inline int FN(is_thin)(ptrdiff_t n, ptrdiff_t k)
 {
     return n >= LANES && k > 0 && k <= THIN_K;
 }
 
-/* C (m, n) := A B where is_thin(n, k); the last columns may be formed twice */
+/* C (m, n) := A B where is_thin(n, k) */
 static FM_NOINLINE void FN(gemm_thin)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                                       const real *a, ptrdiff_t stride, const real *b,
                                       ptrdiff_t ldb, real *c, ptrdiff_t ldc)
 {
-    const ptrdiff_t most = k <= 2 ? 4 : k == 3 ? 3 : 2; /* vectors, for 16 registers */
-    const ptrdiff_t vectors = n >= most * LANES ? most : 1, width = vectors * LANES;
-    for (ptrdiff_t j = 0; j < n; j += width) {
-        if (n - j < width) j = n - width;
+    const ptrdiff_t most = k == 1 ? 8 : k == 2 ? 4 : k == 3 ? 3 : 2; /* 16 registers */
+    while (n > 0) {
+        const ptrdiff_t width = n < most * LANES ? n : most * LANES;
+        const ptrdiff_t vectors = (width + LANES - 1) / LANES;
+        const ptrdiff_t last = width - (vectors - 1) * LANES;
 #define THIN(depth, v)                                                                 \
     case 8 * depth + v:                                                                \
-        FN(thin_columns)(depth, v, m, a, stride, b + j, ldb, c + j, ldc);              \
+        FN(thin_columns)(depth, v, m, a, stride, b, ldb, c, ldc, last);                \
         break;
         switch (8 * k + vectors) {
-            THIN(1, 4) THIN(2, 4) THIN(3, 3) THIN(4, 2)
-            THIN(1, 1) THIN(2, 1) THIN(3, 1) THIN(4, 1)
+            THIN(1, 1) THIN(1, 2) THIN(1, 3) THIN(1, 4) THIN(1, 5) THIN(1, 6)
+            THIN(1, 7) THIN(1, 8)
+            THIN(2, 1) THIN(2, 2) THIN(2, 3) THIN(2, 4)
+            THIN(3, 1) THIN(3, 2) THIN(3, 3)
+            THIN(4, 1) THIN(4, 2)
         }
 #undef THIN
+        n -= width;
+        b += width;
+        c += width;
     }
 }
 #undef NARROW_K
