@@ -17,6 +17,16 @@ static int supports(int leaf7_bits, unsigned long long os_bits)
     __cpuidex(leaf7, 7, 0);
     return (leaf7[1] & leaf7_bits) == leaf7_bits && (_xgetbv(0) & os_bits) == os_bits;
 }
+int fm_is_intel(void)
+{
+    static volatile int is_intel = -1; /* the instruction takes long in virtual machines */
+    if (is_intel < 0) {
+        int name[4]; /* EAX, EBX, ECX, EDX */
+        __cpuid(name, 0);
+        is_intel = memcmp(name + 1, "GenuntelineI", 12) == 0;
+    }
+    return is_intel;
+}
 static int has_v3(void) { return supports(1 << 5, 0x6); }
 static int has_v4(void)
 {
@@ -24,6 +34,7 @@ static int has_v4(void)
                     0xe6);
 }
 #elif FM_X86_64
+int fm_is_intel(void) { return __builtin_cpu_is("intel") != 0; }
 static int has_v3(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -36,6 +47,9 @@ static int has_v4(void)
 }
 #endif
 
+#if !FM_X86_64
+int fm_is_intel(void) { return 0; }
+#endif
 static int always(void) { return 1; }
 
 static const struct {

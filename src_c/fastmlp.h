@@ -133,6 +133,9 @@ const fm_isa *fm_select_isa(const char *name);
  * first; NULL past the last. */
 const char *fm_isa_name(int i);
 
+/* Whether the processor is Intel's (dispatch.c). */
+int fm_is_intel(void);
+
 /* Do task(context, item, worker) for the items 0 .. n_items-1, in any order, by at most
  * n_threads threads (pool.c); worker < n_threads, and 0 is the caller. */
 typedef void (*fm_task)(void *context, ptrdiff_t item, int worker);

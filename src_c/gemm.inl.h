@@ -16,9 +16,11 @@
  *    AVX-512 has room for panels of four, whose 6 rows take 10 loads for 24 multiply-adds
  *    where 12 rows of two take 14.
  * d) A panel of B is read once a tile: with FM_PACKS, where its rows collide in L1, or do
- *    not fit it, it is copied first (Goto and van de Geijn 2008), and so are the rows of
- *    a transposed A.
- * e) The next rows are fetched, or moved into lanes, beside the sums (tiles.inl.h).
+ *    not fit it, it is copied first (Goto and van de Geijn 2008), and with FM_PACKS_ACROSS
+ *    so are the rows of a transposed A.
+ * e) The next panel of a large B, which may be far away, is fetched beside the sums: its
+ *    short rows are not what a processor foresees.  Or the next rows are fetched, or moved
+ *    into lanes (tiles.inl.h).
  */
 
 #define BLOCK_K FM_GEMM_BLOCK_K
@@ -28,6 +30,7 @@
 #define PACK_ROWS 128            /* rows of A that pay for a copy of a panel of B */
 #define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
 #define L1_BYTES 32768
+#define FETCHED_BYTES 65536 /* of B, above which its panels are fetched ahead */
 
 /* Vectors of the next panel of columns; see (c) */
 static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
@@ -108,7 +111,8 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                           real *left)
 {
     const int packs_a =
-        FM_PACKS && across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride);
+        across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride) && FM_PACKS_ACROSS;
+    const int fetches_b = !panels && n * k * (ptrdiff_t)sizeof(real) > FETCHED_BYTES;
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
     ptrdiff_t left_to_fetch = m; /* rows of k values */
     const int is_column = across && lds == 1;
@@ -119,18 +123,34 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
+        FN(beside) fetched = {0}, *also = beside;
+        int does = FN(nothing);
         if (packs_a && packed_for != vectors) {
             const ptrdiff_t most = FN(tile_rows_across)[vectors - 1];
             FN(pack_rows)(m, most, k, a, stride, left);
             packed_for = vectors;
         }
+        if (beside && across && beside->done < beside->n) {
+            does = FN(moves);
+        } else if (beside && !across && n_fetched > 0) {
+            does = FN(fetches);
+            beside->ldx = vectors * LINE_VALUES;
+            beside->n = (n_fetched * k + beside->ldx - 1) / beside->ldx;
+        } else if (fetches_b && width < n) {
+            does = FN(fetches);
+            fetched.x = b + width;
+            fetched.ldx = ldb;
+            fetched.n = k;
+            also = &fetched;
+        }
         FN(panel_call) *const *const panel_of =
-            !across ? (beside ? FN(panels_that_fetch) : FN(panels_of_rows))
-            : beside && beside->done < beside->n ? FN(panels_that_move)
-                                                 : FN(panels_across);
+            does == FN(moves)     ? FN(panels_that_move)
+            : does == FN(fetches) ? (across ? FN(panels_across_that_fetch)
+                                            : FN(panels_that_fetch))
+                                  : (across ? FN(panels_across) : FN(panels_of_rows));
         panel_of[vectors - 1](packs_a, m, k, whole, packs_a ? left : a, stride,
                               panels ? panels : b, panels ? vectors * LANES : ldb, s,
-                              lds, rectify, beside, n_fetched, c, ldc, last);
+                              lds, rectify, also, c, ldc, last);
         left_to_fetch -= n_fetched;
         n -= width;
         b += width;
@@ -258,7 +278,9 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #undef PACK_ROWS
 #undef PACK_COLUMNS
 #undef L1_BYTES
+#undef FETCHED_BYTES
 #undef LINE_BYTES /* of tiles.inl.h, as those below */
+#undef LINE_VALUES
 #undef TILE_SIZES
 #undef UP_TO_8
 

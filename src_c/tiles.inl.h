@@ -5,10 +5,9 @@
  * a) The loops over a tile are unrolled early, so that the sums stay in registers, and
  *    three rows of A are addressed from one pointer: x86 adds 0, 1 or 2 strides within
  *    the load.  More pointers spill (60 % of the speed, measured).
- * b) The next rows are fetched one line at a time, spread evenly over the steps of all
- *    panels: a burst fills the core's few slots for lines under way, and the loads of the
- *    product wait behind it.  Where a step has more than a line, the rest is left to the
- *    processor.
+ * b) What is read next is fetched a few lines at a time, spread evenly over the steps of
+ *    a panel: a burst fills the core's few slots for lines under way, and the loads of the
+ *    product wait behind it.
  * c) Or rows are moved into lanes, transposed: a step copies one value of each of four
  *    rows through integer registers, which the sums leave idle.  Moving 64 features beside
  *    a product by 100 units takes a third of the time of a transpose by itself (measured).
@@ -19,6 +18,7 @@
  */
 
 #define LINE_BYTES 64
+#define LINE_VALUES (LINE_BYTES / (ptrdiff_t)sizeof(real))
 #define MOVED 4 /* rows of a tile */
 
 #define UP_TO_8(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
@@ -33,13 +33,13 @@
 #define PANEL_SIZES(X) X(1) X(2) X(3)
 #endif
 
-/* The work of a tile beside its sums: a step of k asks for the line at x, if one begins
- * within `share` values, and goes on by these; or MOVED rows of x, from row `done` on, go
- * to columns of `lanes`, and those `further` values on are asked for */
+/* The work of a tile beside its sums: it asks for as many lines at x as it has vectors,
+ * goes on by ldx values and does so again, `n` times over the tiles of a panel; or MOVED
+ * rows of x, from row `done` on, go to columns of `lanes`, and those `further` values on
+ * are asked for */
 enum { FN(nothing), FN(fetches), FN(moves) };
 typedef struct {
     const real *x;
-    ptrdiff_t share;
     ptrdiff_t ldx, n, done, further;
     real *lanes; /* (k, n) */
     V zeros;     /* the sum of 0 x over moved rows, NaN where one is not finite */
@@ -81,13 +81,13 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
                                       ptrdiff_t k, ptrdiff_t whole, const real *a,
                                       ptrdiff_t stride, const real *b, ptrdiff_t ldb,
                                       const real *s, ptrdiff_t lds, int rectify,
-                                      FN(beside) *beside, real *c, ptrdiff_t ldc,
-                                      ptrdiff_t last)
+                                      FN(beside) *beside, ptrdiff_t pause, real *c,
+                                      ptrdiff_t ldc, ptrdiff_t last)
 {
     V sum[12][8], right[8];
     const real *base[4], *x = NULL, *x_third = NULL;
     real *to = NULL;
-    ptrdiff_t share = 0, ldx = 0, ldo = 0, further = 0;
+    ptrdiff_t ldx = 0, ldo = 0, further = 0;
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < vectors; ++j)
     {
         sum[i][j] = !s                   ? V_ZERO()
@@ -99,8 +99,7 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a + i * (across ? 1 : stride);
     if (does == FN(fetches)) {
         x = beside->x;
-        share = beside->share;
-        beside->x += k * share;
+        ldx = beside->ldx;
     } else if (does == FN(moves)) {
         const ptrdiff_t last_rows = beside->n - MOVED;
         const ptrdiff_t first = beside->done < last_rows ? beside->done : last_rows;
@@ -138,16 +137,20 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     }                                                                                  \
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += across ? stride : 1;       \
     b += ldb;
+#define FETCH                                                                          \
+    UNROLL for (int j = 0; j < vectors; ++j) FM_PREFETCH_L2(x + j * LINE_VALUES);      \
+    x += ldx;
     ptrdiff_t n_single = whole;
 #if FM_FROM_LANE
     if (!across) {
         const ptrdiff_t in_lanes = whole / LANES * LANES;
         const real *row[12];
+        ptrdiff_t wait = 0;
         UNROLL for (int i = 0; i < rows; ++i) row[i] = base[i / 3] + (i % 3) * stride;
         for (ptrdiff_t p = 0; p < in_lanes; p += LANES) {
-            if (does == FN(fetches)) {
-                if (BEGINS_LINE(x, LANES * share)) FM_PREFETCH_L2(x);
-                x += LANES * share;
+            if (does == FN(fetches) && (wait -= LANES) < 0) {
+                FETCH
+                wait = pause;
             }
             UNROLL for (int i = 0; i < rows; ++i) part[i] = V_LOAD(row[i] + p);
             UNROLL for (int q = 0; q < LANES; ++q)
@@ -163,31 +166,38 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
         n_single -= in_lanes;
     }
 #endif
-    for (ptrdiff_t p = n_single; p > 0; --p) {
+    while (n_single > 0) {
+        ptrdiff_t n_steps = n_single;
         if (does == FN(fetches)) {
-            if (BEGINS_LINE(x, share)) FM_PREFETCH_L2(x);
-            x += share;
-        } else if (does == FN(moves)) {
-            if (BEGINS_LINE(x, 1)) {
-                FM_PREFETCH_L2(x + further);
-                FM_PREFETCH_L2(x + ldx + further);
-                FM_PREFETCH_L2(x_third + further);
-                FM_PREFETCH_L2(x_third + ldx + further);
-            }
-            FN(move)(x, to);
-            FN(move)(x + ldx, to + 1);
-            FN(move)(x_third, to + 2);
-            FN(move)(x_third + ldx, to + 3);
-            ++x;
-            ++x_third;
-            to += ldo;
+            if (n_steps > pause) n_steps = pause;
+            FETCH
         }
-        STEP(V_LOAD(b + j * LANES))
+        n_single -= n_steps;
+        for (; n_steps > 0; --n_steps) {
+            if (does == FN(moves)) {
+                if (BEGINS_LINE(x, 1)) {
+                    FM_PREFETCH_L2(x + further);
+                    FM_PREFETCH_L2(x + ldx + further);
+                    FM_PREFETCH_L2(x_third + further);
+                    FM_PREFETCH_L2(x_third + ldx + further);
+                }
+                FN(move)(x, to);
+                FN(move)(x + ldx, to + 1);
+                FN(move)(x_third, to + 2);
+                FN(move)(x_third + ldx, to + 3);
+                ++x;
+                ++x_third;
+                to += ldo;
+            }
+            STEP(V_LOAD(b + j * LANES))
+        }
     }
+    if (does == FN(fetches)) beside->x = x;
     for (ptrdiff_t p = whole; p < k; ++p) {
         STEP(V_LOAD_FIRST(b + j * LANES, last))
     }
 #undef STEP
+#undef FETCH
 #undef LOAD_ACROSS
 #undef ACROSS
     if (rectify)
@@ -201,27 +211,23 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     }
 }
 
-/* One panel of columns, tile by tile; packed tiles of A follow one another; one that
- * fetches asks for `n_fetched` rows of k values */
+/* One panel of columns, tile by tile; packed tiles of A follow one another */
 static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int does,
                                        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
                                        ptrdiff_t whole, const real *a, ptrdiff_t stride,
                                        const real *b, ptrdiff_t ldb, const real *s,
                                        ptrdiff_t lds, int rectify, FN(beside) *beside,
-                                       ptrdiff_t n_fetched, real *c, ptrdiff_t ldc,
-                                       ptrdiff_t last)
+                                       real *c, ptrdiff_t ldc, ptrdiff_t last)
 {
-    for (ptrdiff_t n_tiles = (m + most - 1) / most; n_tiles > 0; --n_tiles) {
+    ptrdiff_t n_tiles = (m + most - 1) / most, pause = 1; /* between two fetches */
+    if (does == FN(fetches) && n_tiles * k > beside->n) pause = n_tiles * k / beside->n;
+    for (; n_tiles > 0; --n_tiles) {
         const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
-        if (does == FN(fetches)) {
-            beside->share = (n_fetched + n_tiles - 1) / n_tiles;
-            n_fetched -= beside->share;
-        }
 #define TILE(n)                                                                        \
     case n:                                                                            \
         if (n <= most)                                                                 \
             FN(tile)(n, vectors, across, does, k, whole, a, packed ? n : stride, b,    \
-                     ldb, s, lds, rectify, beside, c, ldc, last);                      \
+                     ldb, s, lds, rectify, beside, pause, c, ldc, last);               \
         break;
         switch (rows) { TILE_SIZES(TILE) }
 #undef TILE
@@ -237,22 +243,22 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int do
 typedef void FN(panel_call)(ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole,
                             const real *a, ptrdiff_t stride, const real *b,
                             ptrdiff_t ldb, const real *s, ptrdiff_t lds, int rectify,
-                            FN(beside) *beside, ptrdiff_t n_fetched, real *c,
-                            ptrdiff_t ldc, ptrdiff_t last);
+                            FN(beside) *beside, real *c, ptrdiff_t ldc,
+                            ptrdiff_t last);
 #define PANEL(name, vectors, most, across, does)                                       \
     static FM_NOINLINE void FN(name)(                                                  \
         ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
         ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
-        int rectify, FN(beside) *beside, ptrdiff_t n_fetched, real *c, ptrdiff_t ldc,  \
-        ptrdiff_t last)                                                                \
+        int rectify, FN(beside) *beside, real *c, ptrdiff_t ldc, ptrdiff_t last)       \
     {                                                                                  \
         FN(panel)(vectors, most, across, FN(does), packed, m, k, whole, a, stride, b,  \
-                  ldb, s, lds, rectify, beside, n_fetched, c, ldc, last);              \
+                  ldb, s, lds, rectify, beside, c, ldc, last);                         \
     }
 #define PANELS(v)                                                                      \
     PANEL(panel_##v, v, TILE_ROWS_##v, 0, nothing)                                     \
     PANEL(panel_##v##_fetches, v, TILE_ROWS_##v, 0, fetches)                           \
     PANEL(panel_##v##_across, v, TILE_ROWS_##v##_ACROSS, 1, nothing)                   \
+    PANEL(panel_##v##_across_fetches, v, TILE_ROWS_##v##_ACROSS, 1, fetches)           \
     PANEL(panel_##v##_across_moves, v, TILE_ROWS_##v##_ACROSS, 1, moves)
 PANEL_SIZES(PANELS)
 #define NAME(v) FN(panel_##v),
@@ -263,6 +269,9 @@ static FN(panel_call) *const FN(panels_that_fetch)[] = {PANEL_SIZES(NAME)};
 #undef NAME
 #define NAME(v) FN(panel_##v##_across),
 static FN(panel_call) *const FN(panels_across)[] = {PANEL_SIZES(NAME)};
+#undef NAME
+#define NAME(v) FN(panel_##v##_across_fetches),
+static FN(panel_call) *const FN(panels_across_that_fetch)[] = {PANEL_SIZES(NAME)};
 #undef NAME
 #define NAME(v) FN(panel_##v##_across_moves),
 static FN(panel_call) *const FN(panels_that_move)[] = {PANEL_SIZES(NAME)};
@@ -298,7 +307,7 @@ static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const rea
 #define TILE(v)                                                                        \
     case v:                                                                            \
         FN(tile)(1, v, 1, FN(nothing), k, whole, a, stride, b, ldb, s, 0, rectify,     \
-                 NULL, c, 0, last);                                                    \
+                 NULL, 1, c, 0, last);                                                  \
         break;
         switch (vectors) { UP_TO_8(TILE) }
 #undef TILE
