@@ -116,7 +116,7 @@ def epoch_of(activation, dtype):
     params = rng.normal(scale=0.1, size=net.n_params).astype(dtype)
     moments = [np.zeros_like(params) for _ in range(2)]
     epoch = Epoch(net, Data(X, y), params, moments, BATCH, 1e-4)
-    epoch.use_adam(1e-3, 0.9, 0.999, 1e-8, 0)
+    epoch.use("adam", 1e-3, 0, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
     order = rng.permutation(n_rows)
     return lambda: epoch.run(order)
 

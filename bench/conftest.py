@@ -1,6 +1,11 @@
-"""Fixtures of the benchmarks under pytest: times per unit."""
+"""Benchmarks under pytest: the path of their modules, and times per unit."""
+
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # as for the scripts
 
 PER_UNIT = pytest.StashKey()
 

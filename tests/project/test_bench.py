@@ -1,5 +1,6 @@
 """The benchmark: its limit model, its protocol, and that it hides nothing."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ if not BENCH.is_dir():
     pytest.skip("the folder bench is not here", allow_module_level=True)
 
 sys.path.insert(0, str(BENCH))  # as for its scripts, and for these imports only
+import bench_custom
 import opponents
 import report
 from bars import bars
@@ -363,6 +365,20 @@ def test_missing_opponents_are_named(monkeypatch, capsys):
     present = contestants.present(["scikit-learn", "jax"])
     assert present == ["scikit-learn"]
     assert capsys.readouterr().out == "MISSING: jax is not installed, no opponent\n"
+
+
+def test_benchmarks_under_pytest_run():
+    files = [str(path) for path in BENCH.glob("bench_*.py")]
+    options = ["-q", "--benchmark-disable", "-k", "not test_ratios"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *files],
+        cwd=BENCH.parent,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+    bench_custom.epoch_of("relu", np.dtype(np.float32))()  # what test_ratios times
 
 
 def test_imports_find_their_bytecode(monkeypatch):
