@@ -134,7 +134,7 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
             does = FN(moves);
         } else if (beside && !across && n_fetched > 0) {
             does = FN(fetches);
-            beside->ldx = vectors * LINE_VALUES;
+            beside->ldx = LINES(vectors) * LINE_VALUES;
             beside->n = (n_fetched * k + beside->ldx - 1) / beside->ldx;
         } else if (fetches_b && width < n) {
             does = FN(fetches);
@@ -281,6 +281,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #undef FETCHED_BYTES
 #undef LINE_BYTES /* of tiles.inl.h, as those below */
 #undef LINE_VALUES
+#undef LINES
 #undef TILE_SIZES
 #undef UP_TO_8
 

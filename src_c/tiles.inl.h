@@ -19,6 +19,7 @@
 
 #define LINE_BYTES 64
 #define LINE_VALUES (LINE_BYTES / (ptrdiff_t)sizeof(real))
+#define LINES(vectors) (((vectors) * LANES + LINE_VALUES - 1) / LINE_VALUES)
 #define MOVED 4 /* rows of a tile */
 
 #define UP_TO_8(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
@@ -33,7 +34,7 @@
 #define PANEL_SIZES(X) X(1) X(2) X(3)
 #endif
 
-/* The work of a tile beside its sums: it asks for as many lines at x as it has vectors,
+/* The work of a tile beside its sums: it asks for as many lines at x as its vectors fill,
  * goes on by ldx values and does so again, `n` times over the tiles of a panel; or MOVED
  * rows of x, from row `done` on, go to columns of `lanes`, and those `further` values on
  * are asked for */
@@ -138,7 +139,8 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += across ? stride : 1;       \
     b += ldb;
 #define FETCH                                                                          \
-    UNROLL for (int j = 0; j < vectors; ++j) FM_PREFETCH_L2(x + j * LINE_VALUES);      \
+    UNROLL for (int j = 0; j < LINES(vectors); ++j)                                    \
+        FM_PREFETCH_L2(x + j * LINE_VALUES);                                           \
     x += ldx;
     ptrdiff_t n_single = whole;
 #if FM_FROM_LANE
