@@ -75,7 +75,7 @@ typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
  * vectors of any kind. */
 enum {
     FM_GEMM_BLOCK_K = 320,
-    FM_GEMM_BLOCK_M = 192,
+    FM_GEMM_BLOCK_M = 72,
     FM_GEMM_BLOCK_N = 512,
     FM_GEMM_NARROW = 16,
     FM_GEMM_NARROW_ROWS = 1008,

@@ -15,9 +15,10 @@
  *    vector alone but of a single one: a tile of few sums waits for the latency of each.
  *    AVX-512 has room for panels of four, whose 6 rows take 10 loads for 24 multiply-adds
  *    where 12 rows of two take 14.
- * d) A panel of B is read once a tile: with FM_PACKS, where its rows collide in L1, or do
- *    not fit it, it is copied first (Goto and van de Geijn 2008), and with FM_PACKS_ACROSS
- *    so are the rows of a transposed A.
+ * d) A panel of B is read once a tile: with FM_PACKS, where its rows collide in a cache or
+ *    their vectors cross lines, it is copied first (Goto and van de Geijn 2008), and with
+ *    FM_PACKS_ACROSS so are the rows of a transposed A.  Few rows of A do not pay for a
+ *    copy: then blocks of k are so short that the rows of B do not collide in L2.
  * e) The next panel of a large B, which may be far away, is fetched beside the sums: its
  *    short rows are not what a processor foresees.  Or the next rows are fetched, or moved
  *    into lanes (tiles.inl.h).
@@ -27,9 +28,10 @@
 #define BLOCK_K_ACROSS 192 /* a line of A and one of B for each k stay in L1 together */
 #define BLOCK_M FM_GEMM_BLOCK_M
 #define BLOCK_N FM_GEMM_BLOCK_N
-#define PACK_ROWS 128            /* rows of A that pay for a copy of a panel of B */
+#define PACK_ROWS 64             /* rows of A that pay for a copy of a panel of B */
 #define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
 #define L1_BYTES 32768
+#define L2_BYTES 524288    /* 8 ways of 1,024 sets: of L2, what a panel of B may take */
 #define FETCHED_BYTES 65536 /* of B, above which its panels are fetched ahead */
 
 /* Vectors of the next panel of columns; see (c) */
@@ -92,14 +94,47 @@ static FM_NOINLINE void FN(pack_rows)(ptrdiff_t m, ptrdiff_t most, ptrdiff_t k,
     }
 }
 
-/* Whether k rows of a panel, `ld` values apart, crowd each other out of L1: rows a
- * multiple of a power of two apart share its sets; or touch too many pages */
-static inline int FN(is_crowded)(ptrdiff_t k, ptrdiff_t ld)
+/* The power of two in the bytes between rows `ld` values apart: rows share the sets of a
+ * cache that are a multiple of it apart */
+static inline size_t FN(power_apart)(ptrdiff_t ld)
 {
     const size_t distance = (size_t)ld * sizeof(real);
-    const size_t power = distance & (~distance + 1);
+    return distance & (~distance + 1);
+}
+
+/* Whether k rows of a panel, `ld` values apart, crowd each other out of L1, or touch too
+ * many pages */
+static inline int FN(is_crowded)(ptrdiff_t k, ptrdiff_t ld)
+{
+    const size_t power = FN(power_apart)(ld);
     const size_t room = L1_BYTES / (power > LINE_BYTES ? power / LINE_BYTES : 1);
-    return (size_t)k * LINE_BYTES * 2 > room || (distance >= 2048 && k > 64);
+    return (size_t)k * LINE_BYTES * 2 > room ||
+           ((size_t)ld * sizeof(real) >= 2048 && k > 64);
+}
+
+/* How many rows of B, `ldb` values apart, do not crowd each other out of L2; not few */
+static inline ptrdiff_t FN(rows_in_l2)(ptrdiff_t ldb)
+{
+    const size_t power = FN(power_apart)(ldb);
+    const ptrdiff_t rows = L2_BYTES / (ptrdiff_t)(power > LINE_BYTES ? power : LINE_BYTES);
+    return rows > 64 ? rows : 64;
+}
+
+/* Whether the panels of k rows of B are copied for m rows of A: where their vectors cross
+ * lines, or where they crowd each other out.  Larger tiles read a panel less often, so
+ * that it need not be in L1. */
+static inline int FN(packs_panels)(ptrdiff_t m, ptrdiff_t k, int across, const real *b,
+                                   ptrdiff_t ldb)
+{
+    const size_t vector = LANES * sizeof(real);
+    if (!FM_PACKS || m < PACK_ROWS) return 0;
+    if (vector > 16 && ((uintptr_t)b | (size_t)ldb * sizeof(real)) % vector != 0) return 1;
+#ifdef TILE_ROWS_4
+    return !across && k > FN(rows_in_l2)(ldb);
+#else
+    (void)across;
+    return FN(is_crowded)(k, ldb);
+#endif
 }
 
 /* C := A B + S for one block of rows, columns and k; `panels` are those of B, or NULL;
@@ -163,10 +198,9 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 /* C := A B + S for one block of k */
 static void FN(gemm_block)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                            ptrdiff_t stride, int across, const real *b, ptrdiff_t ldb,
-                           const real *s, ptrdiff_t lds, int rectify,
+                           int packs_b, const real *s, ptrdiff_t lds, int rectify,
                            FN(beside) *beside, real *c, ptrdiff_t ldc, real *work)
 {
-    const int packs_b = FM_PACKS && m >= PACK_ROWS && FN(is_crowded)(k, ldb);
     const int is_column = across && lds == 1;
     for (ptrdiff_t j = 0; j < n; j += BLOCK_N) {
         const ptrdiff_t columns = n - j < BLOCK_N ? n - j : BLOCK_N;
@@ -202,8 +236,8 @@ static void FN(gemm_transposed)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t
         const real *s = NULL;
         for (ptrdiff_t start = 0; start < k; start += block, s = result)
             FN(gemm_block)(n, rows, k - start < block ? k - start : block,
-                           b + start * ldb, ldb, 1, a + i + start * stride, stride, s,
-                           FM_GEMM_NARROW_ROWS, 0, NULL, result, FM_GEMM_NARROW_ROWS,
+                           b + start * ldb, ldb, 1, a + i + start * stride, stride, 0,
+                           s, FM_GEMM_NARROW_ROWS, 0, NULL, result, FM_GEMM_NARROW_ROWS,
                            work);
         FN(transpose)(result, FM_GEMM_NARROW_ROWS, c + i * ldc, ldc, n, rows);
     }
@@ -218,6 +252,13 @@ static void FN(move_rest)(FN(beside) *beside, ptrdiff_t k)
     while (beside->done < beside->n) FN(next_rows)(beside, k);
 }
 
+/* The depth of a block of k, when none is deeper than that: they are even */
+static inline ptrdiff_t FN(even_block)(ptrdiff_t k, ptrdiff_t deepest)
+{
+    const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
+    return k > 0 ? (k + n_blocks - 1) / n_blocks : 1;
+}
+
 /* C (m, n) := A B + S, or max(A B + S, 0); see kernel_table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,
@@ -225,9 +266,8 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      fm_next *next, real *c, ptrdiff_t ldc, real *work)
 {
     const int across = k_stride != 1;
-    const ptrdiff_t deepest = across ? BLOCK_K_ACROSS : BLOCK_K;
-    const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
-    const ptrdiff_t block = k > 0 ? (k + n_blocks - 1) / n_blocks : 1;
+    ptrdiff_t block = FN(even_block)(k, across ? BLOCK_K_ACROSS : BLOCK_K);
+    const int packs_b = FN(packs_panels)(m, block, across, b, ldb);
     FN(beside) beside = {0};
     if (!across && FN(is_narrow)(n, k)) {
         FN(gemm_narrow)(m, n, k, a, row_stride, b, ldb, s, lds, rectify, c, ldc, work);
@@ -245,6 +285,8 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         FN(gemm_transposed)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
         return;
     }
+    if (FM_PACKS && !packs_b && !across && block > FN(rows_in_l2)(ldb))
+        block = FN(even_block)(k, FN(rows_in_l2)(ldb));
     for (ptrdiff_t start = 0; start < k || start == 0; start += block, s = c, lds = ldc) {
         const ptrdiff_t depth = k - start < block ? k - start : block;
         const real *left = a + start * k_stride;
@@ -265,7 +307,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                                  rectify && is_last, c);
         else
             FN(gemm_block)(m, n, depth, left, across ? k_stride : row_stride, across,
-                           right, ldb, s, lds, rectify && is_last,
+                           right, ldb, packs_b, s, lds, rectify && is_last,
                            next ? &beside : NULL, c, ldc, work);
         if (next && across) FN(move_rest)(&beside, depth);
     }
@@ -278,6 +320,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #undef PACK_ROWS
 #undef PACK_COLUMNS
 #undef L1_BYTES
+#undef L2_BYTES
 #undef FETCHED_BYTES
 #undef LINE_BYTES /* of tiles.inl.h, as those below */
 #undef LINE_VALUES

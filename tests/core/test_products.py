@@ -8,14 +8,16 @@ import pytest
 from fastmlp._core import testing
 
 SIZES = [1, 2, 5, 16, 67]
-# beyond the blocks of rows and depth (192, 320) and the packing thresholds; strides
-# that crowd L1, and panels of one, two and three vectors with whole and partial ends
+# beyond the blocks of rows and depth (72, 320) and the packing thresholds; strides that
+# crowd L1 or L2, of many rows and of few, and panels of one, two and three vectors with whole and partial ends
 LARGE = [
     (130, 1030, 300),
     (200, 45, 530),
     (513, 520, 257),
     (127, 600, 256),
     (25, 1, 700),
+    (80, 1024, 150),
+    (20, 1024, 150),
 ]
 LARGE += [(50, n, 330) for n in (2, 8, 9, 40, 41, 128, 136)]
 
@@ -93,7 +95,7 @@ def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
         pytest.skip("BLAS makes no such promise")
     rng = np.random.default_rng(0)
     work = testing.product_work(dtype)
-    for n, k in ((1, 70), (10, 600), (33, 5), (600, 300), (1030, 513)):
+    for n, k in ((1, 70), (10, 600), (33, 5), (600, 300), (1030, 513), (1024, 150)):
         a, b = random(rng, dtype, 300, k), random(rng, dtype, k, n)
         together = np.empty((300, n), dtype)
         testing.product(False, a, b, None, together, work)
