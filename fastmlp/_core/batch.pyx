@@ -59,6 +59,7 @@ from fastmlp._core.workspace cimport Workspace, workspace_t
 
 from fastmlp._core.layout import layout_of, part_array, tensor_array
 from fastmlp._core.network import CALL_WORK
+from fastmlp._core.workspace import aligned_empty
 
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
 
@@ -340,7 +341,7 @@ cdef class BatchSum:
         n_threads = 1 if net.has_python else min(n_threads, ceil_div(rows, SUM_ROWS))
         cdef Workspace work = Workspace(net, data, rows, n_threads, True, dropout)
         self.shares_parts = batch_size * row_work >= THREAD_WORK
-        self.grad = np.empty(net.c.n_params, dtype=data.dtype)
+        self.grad = aligned_empty(net.c.n_params, data.dtype)
         noise = self.set_noise(net, data, work, dropout, input_noise)
         self.net, self.data = net, data
         self.owners = (layers, work, params, noise)

@@ -14,6 +14,26 @@ from fastmlp._core.network cimport SUM_ROWS, Data, Network
 LINE = 64  # bytes of a cache line and of an AVX-512 register
 
 
+def aligned_empty(n, dtype):
+    """An array whose first value begins a cache line, so that no vector crosses one.
+
+    Parameters
+    ----------
+    n : int
+        Values.
+    dtype : dtype
+        Its values are not set.
+
+    Returns
+    -------
+    out : ndarray of shape (n,)
+    """
+    size = n * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, dtype=np.uint8)
+    start = -int(address_of(memory, np.uint8)) % LINE
+    return memory[start : start + size].view(dtype)
+
+
 def _allocate(sizes):
     """Memory for lists of buffers, each of which begins a cache line.
 
@@ -28,9 +48,8 @@ def _allocate(sizes):
     addresses : dict of list of int
     """
     n_lines = sum(-(-size // LINE) for of_list in sizes.values() for size in of_list)
-    memory = np.empty((n_lines + 1) * LINE, dtype=np.uint8)
+    memory = aligned_empty(n_lines * LINE, np.uint8)
     start = int(address_of(memory, np.uint8))
-    start += -start % LINE
     addresses = {}
     for name, of_list in sizes.items():
         addresses[name] = []

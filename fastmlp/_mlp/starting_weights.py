@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp._core.workspace import aligned_empty
 from fastmlp._data.validation import check_layers
 from fastmlp._mlp import records
 from fastmlp._model.snapshot import output_activation
@@ -83,7 +84,7 @@ def take_weights(estimator, units, coefs_init, intercepts_init):
 
 def packed(estimator, network, dtype):
     """A new flat vector of the weights."""
-    params = np.empty(network.n_params, dtype=dtype)
+    params = aligned_empty(network.n_params, dtype)
     coefs, intercepts = network.split(params)
     with np.errstate(over="ignore"):  # to infinity, which the fit then reports
         for view, array in zip(

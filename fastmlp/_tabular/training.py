@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp._core.network import Data
+from fastmlp._core.workspace import aligned_empty
 from fastmlp._tabular.recipe import (
     BETA_1,
     BETA_2,
@@ -147,7 +148,8 @@ def starts(network, tables, samples, rows, random_state):
     random_state : RandomState
     """
     return np.concatenate(
-        [_start(network, tables, samples, of, random_state) for of in rows]
+        [_start(network, tables, samples, of, random_state) for of in rows],
+        out=aligned_empty(len(rows) * network.n_params, samples.X.dtype),
     )
 
 

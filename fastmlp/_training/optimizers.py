@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp._core.kernels import rule_vectors
+from fastmlp._core.workspace import aligned_empty
 from fastmlp._training.schedules import plateau_divisor
 
 
@@ -36,6 +37,9 @@ class _Optimizer:
     def from_settings(cls, settings, n_params, dtype):
         """Start from the settings of a plan."""
         n_moments = rule_vectors[cls.solver_name]
+        moments = [aligned_empty(n_params, dtype) for _ in range(n_moments)]
+        for moment in moments:
+            moment[:] = 0
         return cls(
             solver=cls.solver_name,
             learning_rate_init=settings.learning_rate,
@@ -43,7 +47,7 @@ class _Optimizer:
             t=0,
             noise_seed=None,
             averaging=None,
-            moments=[np.zeros(n_params, dtype=dtype) for _ in range(n_moments)],
+            moments=moments,
             **{name: getattr(settings, name) for name in cls.scalars},
             **cls.schedule(settings),
         )
