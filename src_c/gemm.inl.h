@@ -120,15 +120,16 @@ static inline ptrdiff_t FN(rows_in_l2)(ptrdiff_t ldb)
     return rows > 64 ? rows : 64;
 }
 
-/* Whether the panels of k rows of B are copied for m rows of A: where their vectors cross
- * lines, or where they crowd each other out.  Larger tiles read a panel less often, so
+/* Whether the panels of k rows of B are copied for m rows of A: where L1 does not hold B
+ * and its vectors cross lines, or where they crowd each other out.  Larger tiles read a panel less often, so
  * that it need not be in L1. */
-static inline int FN(packs_panels)(ptrdiff_t m, ptrdiff_t k, int across, const real *b,
-                                   ptrdiff_t ldb)
+static inline int FN(packs_panels)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int across,
+                                   const real *b, ptrdiff_t ldb)
 {
-    const size_t vector = LANES * sizeof(real);
+    const size_t row = (size_t)ldb * sizeof(real), vector = LANES * sizeof(real);
+    const int crosses = vector > 16 && ((uintptr_t)b | row) % vector != 0;
     if (!FM_PACKS || m < PACK_ROWS) return 0;
-    if (vector > 16 && ((uintptr_t)b | (size_t)ldb * sizeof(real)) % vector != 0) return 1;
+    if (crosses && n * k * (ptrdiff_t)sizeof(real) > L1_BYTES) return 1;
 #ifdef TILE_ROWS_4
     return !across && k > FN(rows_in_l2)(ldb);
 #else
@@ -267,7 +268,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 {
     const int across = k_stride != 1;
     ptrdiff_t block = FN(even_block)(k, across ? BLOCK_K_ACROSS : BLOCK_K);
-    const int packs_b = FN(packs_panels)(m, block, across, b, ldb);
+    const int packs_b = FN(packs_panels)(m, n, block, across, b, ldb);
     FN(beside) beside = {0};
     if (!across && FN(is_narrow)(n, k)) {
         FN(gemm_narrow)(m, n, k, a, row_stride, b, ldb, s, lds, rectify, c, ldc, work);

@@ -6,8 +6,6 @@ Each class is a few scalars over flat arrays, so that a model stores a plain dic
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastmlp._core.kernels import rule_vectors
 from fastmlp._core.workspace import aligned_empty
 from fastmlp._training.schedules import plateau_divisor

@@ -9,7 +9,8 @@ from fastmlp._core import testing
 
 SIZES = [1, 2, 5, 16, 67]
 # beyond the blocks of rows and depth (72, 320) and the packing thresholds; strides that
-# crowd L1 or L2, of many rows and of few, and panels of one, two and three vectors with whole and partial ends
+# crowd L1 or L2, of many rows and of few; panels of one, two and three vectors with
+# whole and partial ends
 LARGE = [
     (130, 1030, 300),
     (200, 45, 530),
