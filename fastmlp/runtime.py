@@ -112,7 +112,7 @@ class Predictor(FrozenModel):
             classes=None if model.classes is None else Frozen(None)(model.classes),
         )
         network = Network(model.units, model.activations, model.loss)
-        forward = Forward(network, model.coefs, model.intercepts, dtype)
+        forward = Forward(network, model.coefs, model.intercepts, dtype, are_fixed=True)
         self._put(
             _snapshot=model,
             _forward=forward,

@@ -33,7 +33,9 @@ from fastmlp._core.rows cimport rows_t
 from fastmlp._core.workspace cimport Workspace
 
 from fastmlp._core.prediction import predict
+from fastmlp._core.workspace import padded_rows
 
+COPIED_BYTES = 2**20  # of coefs: beyond them the copies would take more than they give
 ROW_WORK = 2e5  # floating-point operations of a row from which the GIL is released
 
 cdef enum:
@@ -49,11 +51,14 @@ cdef class Forward:
     ----------
     net : Network
     coefs, intercepts : list of C-contiguous ndarray
-        Kept, not copied.
+        Kept; copied at most where they are fixed.
     dtype : dtype
         Of the weights and of X.
     slopes, stage
         As of Layers. With a stage X holds encoded rows, where NaN is a missing number.
+    are_fixed : bool
+        Whether the weights never change. Then rows of small coefs are copied to where
+        no vector crosses a cache line, which a single row feels most.
     """
 
     def __cinit__(self):
@@ -65,9 +70,14 @@ cdef class Forward:
         if self.lock != NULL:
             PyThread_free_lock(self.lock)
 
-    def __init__(self, Network net, coefs, intercepts, dtype, slopes=(), stage=None):
+    def __init__(
+        self, Network net, coefs, intercepts, dtype, slopes=(), stage=None,
+        are_fixed=False,
+    ):
         self.net = net
         self.dtype = np.dtype(dtype)
+        if are_fixed and sum(w.nbytes for w in coefs) <= COPIED_BYTES:
+            coefs = [padded_rows(w) for w in coefs]
         self.layers = Layers(coefs, intercepts, self.dtype, slopes, stage)
         self.is_checked = net.stage is None
         self.n_features = net.units[0] if net.stage is None else net.stage.n_columns

@@ -145,7 +145,7 @@ cdef bint forward_lanes(
                 kernels.narrow_of_lanes(LANE_ROWS, fan_out, fan_in,
                                         <const floating *> a, w, b, rectify, z)
             else:
-                product(True, fan_out, LANE_ROWS, fan_in, w, fan_out,
+                product(True, fan_out, LANE_ROWS, fan_in, w, layers.coef_stride[layer],
                         <const floating *> a, LANE_ROWS, b, 1, rectify,
                         &next if layer == 0 and moves else NULL, z, LANE_ROWS, products)
             if is_hidden and not rectify:

@@ -360,6 +360,7 @@ cdef class Layers:
     Parameters
     ----------
     coefs, intercepts : list of C-contiguous ndarray
+        Rows of the coefs may be longer than the layer is wide (``padded_rows``).
     dtype : dtype
     slopes : sequence of ndarray
         Of the hidden layers, if they have slopes.
@@ -371,9 +372,11 @@ cdef class Layers:
         coef = np.array([address_of(w, dtype) for w in coefs], dtype=np.uintp)
         intercept = np.array([address_of(b, dtype) for b in intercepts], dtype=np.uintp)
         slope = np.array([address_of(p, dtype) for p in slopes], dtype=np.uintp)
+        stride = np.array([w.shape[1] for w in coefs], dtype=np.intp)
         weights = (tuple(coefs), tuple(intercepts), tuple(slopes), stage)
-        self.owners = (coef, intercept, slope, weights)
+        self.owners = (coef, stride, intercept, slope, weights)
         self.c.slope = <const size_t *> address_of(slope, np.uintp)
         self.c.stage = 0 if stage is None else address_of(stage, dtype)
         self.c.coef = <const size_t *> address_of(coef, np.uintp)
+        self.c.coef_stride = <const ptrdiff_t *> address_of(stride, np.intp)
         self.c.intercept = <const size_t *> address_of(intercept, np.uintp)

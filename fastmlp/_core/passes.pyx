@@ -117,7 +117,7 @@ cdef void forward(
     cdef const floating *w
     cdef const floating *b
     cdef floating *z
-    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldz
+    cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, ldw, ldz
     cdef Py_ssize_t lda = x_stride(data, work, rows)
     cdef fm_next next
     cdef bint is_hidden, is_csr, rectify, has_gemm = kernels.has_gemm()
@@ -135,7 +135,7 @@ cdef void forward(
                    and not is_csr)
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         ldz = work.stride[layer + 1]
-        w = <const floating *> layers.coef[layer]
+        w, ldw = <const floating *> layers.coef[layer], layers.coef_stride[layer]
         b = <const floating *> layers.intercept[layer]
         z = z_last
         if is_hidden:
@@ -143,15 +143,15 @@ cdef void forward(
         strip = layer_strip(net, layer + 1, rows.n, sizeof(floating))
         if is_csr:
             kernels.csr_forward(csr_rows(data, rows),
-                                <const floating *> stored_values(data, work), w, b, z,
-                                rows.n, fan_out, ldz)
+                                <const floating *> stored_values(data, work), w, ldw,
+                                b, z, rows.n, fan_out, ldz)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)
             if not is_csr:
                 if ahead != NULL:
                     next.x = ahead + first * lda
-                product(False, n, fan_out, fan_in, a + first * lda, lda, w, fan_out, b,
+                product(False, n, fan_out, fan_in, a + first * lda, lda, w, ldw, b,
                         0, rectify, &next if ahead != NULL else NULL, z + first * ldz,
                         ldz, products)
             if is_hidden:

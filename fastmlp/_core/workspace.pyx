@@ -34,6 +34,30 @@ def aligned_empty(n, dtype):
     return memory[start : start + size].view(dtype)
 
 
+def padded_rows(matrix):
+    """A copy of a matrix each of whose rows begins a cache line.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_rows, n_columns)
+        One of few columns is returned as it is: lines would hold little else but gaps.
+
+    Returns
+    -------
+    out : C-contiguous ndarray of shape (n_rows, >= n_columns)
+        Zeros behind the columns.
+    """
+    n_rows, n_columns = matrix.shape
+    line = LINE // matrix.itemsize
+    if n_columns <= line // 2:
+        return matrix
+    width = -(-n_columns // line) * line
+    out = aligned_empty(n_rows * width, matrix.dtype).reshape(n_rows, width)
+    out[:, :n_columns] = matrix
+    out[:, n_columns:] = 0
+    return out
+
+
 def _allocate(sizes):
     """Memory for lists of buffers, each of which begins a cache line.
 

@@ -75,6 +75,7 @@ class TabularPredictor(FrozenModel):
                 dtype,
                 network.slopes(weights),
                 network.stage_weights(weights),
+                are_fixed=True,
             )
             for weights in model.weights
         ]

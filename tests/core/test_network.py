@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from helpers import reference
 
+from fastmlp import MLPRegressor
 from fastmlp._core import batch, network, prediction, solvers
+from fastmlp._core.workspace import aligned_empty, padded_rows
 
 all_losses = pytest.mark.parametrize("loss", reference.OUTPUTS)
 dense_and_sparse = pytest.mark.parametrize("is_sparse", [False, True])
@@ -288,3 +290,35 @@ def test_epochs_in_eight_threads(problem):
     for alone, together in zip(serial, parallel):
         assert np.isfinite(alone).all()
         np.testing.assert_array_equal(alone, together)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 1000])
+def test_aligned_arrays_begin_a_cache_line(n, dtype):
+    arrays = [aligned_empty(n, dtype) for _ in range(10)]
+    for array in arrays:
+        assert array.shape == (n,) and array.dtype == dtype
+        assert n == 0 or array.ctypes.data % 64 == 0
+        array[:] = 1
+
+
+@pytest.mark.parametrize("n_columns", [1, 9, 16, 100])
+def test_padded_rows_begin_cache_lines(n_columns, dtype):
+    matrix = np.random.default_rng(0).normal(size=(5, n_columns)).astype(dtype)
+    padded = padded_rows(matrix)
+    np.testing.assert_array_equal(padded[:, :n_columns], matrix)
+    if n_columns == 1:
+        assert padded is matrix
+    else:
+        assert padded.ctypes.data % 64 == 0 and padded.strides[0] % 64 == 0
+        assert (padded[:, n_columns:] == 0).all()
+        assert padded.flags.c_contiguous
+
+
+def test_weights_and_moments_begin_cache_lines(dtype):
+    for _ in range(5):
+        model = MLPRegressor(hidden_layer_sizes=(37,), dtype=dtype)
+        model.partial_fit(np.ones((50, 13), dtype), np.arange(50))
+        moments = model._optimizer_state["moments"]
+        assert len(moments) == 2
+        for array in (model.coefs_[0], *moments):
+            assert array.ctypes.data % 64 == 0

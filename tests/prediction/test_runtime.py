@@ -106,6 +106,23 @@ def test_threads_and_splits_give_the_same_bits(units, dtype):
         np.testing.assert_array_equal(pieces, whole[: len(pieces)])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", [(100,), (9, 5), (600, 1, 70)])
+def test_copies_of_small_weights_give_the_same_bits(hidden, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 30)).astype(dtype)
+    X[rng.random(X.shape) < 0.5] = 0
+    model = MLPClassifier(hidden, max_iter=2, random_state=0)
+    model.fit(X, rng.integers(0, 10, len(X)))
+    predictor = model.compile()
+    for rows in (X[:1], X[:3], X[:40], X):
+        expected = model.predict_proba(rows)
+        np.testing.assert_array_equal(predictor.predict_proba(rows), expected)
+        table = sparse.csr_matrix(rows)
+        expected = model.predict_proba(table)
+        np.testing.assert_array_equal(predictor.predict_proba(table), expected)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_decision_function_gives_the_logits(task):
     model = fitted(task)
