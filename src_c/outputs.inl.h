@@ -59,6 +59,21 @@ static inline void FN(to_columns)(const real *z, real *columns, ptrdiff_t n, ptr
     FN(transpose)(z, k, columns, GROUP, n, k);
 }
 
+/* softmax_columns for a row by itself: the same bits, as the sum follows the same order */
+static void FN(softmax_short_row)(real *z, ptrdiff_t k)
+{
+    real each[NARROW], m = z[0], total = 0;
+    for (ptrdiff_t j = 1; j < k; ++j) m = z[j] > m ? z[j] : m;
+    for (ptrdiff_t j = 0; j < k; j += GROUP) {
+        for (ptrdiff_t i = 0; i < GROUP; ++i) each[j + i] = j + i < k ? z[j + i] - m : 0;
+        for (ptrdiff_t i = 0; i < GROUP; ++i)
+            each[j + i] = FN(exp_of_negative)(each[j + i]);
+    }
+    for (ptrdiff_t j = 0; j < k; ++j) total += each[j];
+    total = 1 / total;
+    for (ptrdiff_t j = 0; j < k; ++j) z[j] = each[j] * total;
+}
+
 static void FN(softmax)(real *z, ptrdiff_t n, ptrdiff_t k)
 {
     real columns[NARROW * GROUP], largest[GROUP];
@@ -67,6 +82,10 @@ static void FN(softmax)(real *z, ptrdiff_t n, ptrdiff_t k)
     else
         for (ptrdiff_t i = 0; i < n; i += GROUP) {
             const ptrdiff_t rows = n - i < GROUP ? n - i : GROUP;
+            if (rows < GROUP / 2) {
+                for (; i < n; ++i) FN(softmax_short_row)(z + i * k, k);
+                return;
+            }
             FN(to_columns)(z + i * k, columns, rows, k);
             FN(softmax_columns)(columns, GROUP, k, NULL, largest);
             FN(transpose)(columns, GROUP, z + i * k, k, k, rows);

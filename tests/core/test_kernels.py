@@ -198,7 +198,7 @@ def loss_delta(loss, y, w, z, db):
 
 # exp() in a softmax makes the rounding of z - max(z), here below 25, a relative one
 OUTPUT_ULP = 25 + 6
-# outputs; softmax has one loop for few of them, up to 48, and one for many
+# outputs; softmax has loops for few of them, up to 48, by rows, and one for many
 WIDTHS = [1, 3, 10, 48, 49]
 
 
@@ -234,6 +234,22 @@ def test_softmax_of_rare_classes(dtype, isa):
         near = np.abs(got - expected) <= ulps(2, expected, dtype)
         assert near[is_normal].all()
         assert (near | (got == 0))[~is_normal].all() and (got[-4:] == 0).all()
+
+
+@pytest.mark.parametrize("k", WIDTHS)
+def test_softmax_of_a_row_has_the_same_bits_among_any_others(k, dtype, isa):
+    rng = np.random.default_rng(k)
+    z = rng.normal(size=(32, k)) * rng.choice([0.1, 3, 50, 1000], size=(32, 1))
+    z = z.astype(dtype)
+    z[0, 0] = z[1, -1] = np.nan
+    z[2, 0], z[3, -1], z[4] = np.inf, -np.inf, -np.inf
+    together = z.flatten()
+    testing.output("log_loss", together, k)
+    for n_rows in (1, 3, 7, 8, 9):
+        for first in range(0, 32 - n_rows, n_rows):
+            alone = z[first : first + n_rows].flatten()
+            testing.output("log_loss", alone, k)
+            np.testing.assert_array_equal(alone, together[first * k :][: len(alone)])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
