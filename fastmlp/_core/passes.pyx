@@ -141,6 +141,8 @@ cdef void forward(
         if is_hidden:
             z = <floating *> work.z[layer + 1] + at * ldz
         strip = layer_strip(net, layer + 1, rows.n, sizeof(floating))
+        if rectify and not has_dropout(work, layer + 1):
+            strip = rows.n  # nothing follows the product
         if is_csr:
             kernels.csr_forward(csr_rows(data, rows),
                                 <const floating *> stored_values(data, work), w, ldw,
