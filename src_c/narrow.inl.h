@@ -217,7 +217,7 @@ static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a
                             real *work)
 {
     const int is_column = n == 1 && ldb == 1;
-    if (!is_column && m < 2 * ROWS) {
+    if (!is_column && (m < 2 * ROWS || n * k > FM_GEMM_WORK)) {
         for (ptrdiff_t i = 0; i < m; ++i)
             FN(row_times_columns)(n, k, a + i * lda, b, ldb, s ? s + i * lds : s, rectify,
                                   c + i * ldc);

@@ -106,6 +106,25 @@ def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
             np.testing.assert_array_equal(alone, together[rows])
 
 
+def test_a_deep_product_of_one_column_stays_within_its_room(dtype, isa):
+    if isa == "base":
+        pytest.skip("BLAS needs no room")
+    rng = np.random.default_rng(0)
+    room = testing.product_work(dtype)
+    guarded = np.full(len(room) + 1000, 7, dtype)
+    for k in (len(room) - 3, len(room) + 500):
+        a, b = random(rng, dtype, 17, k), random(rng, dtype, k, 2)
+        c = np.empty((17, 1), dtype)  # the first column of b, whose values are apart
+        testing.product(False, a, b, None, c, guarded[: len(room)])
+        assert (guarded[len(room) :] == 7).all()
+        exact = a.astype(np.float64) @ b[:, :1].astype(np.float64)
+        bound = (k + 2) * np.finfo(dtype).eps / 2 * (np.abs(a) @ np.abs(b[:, :1]))
+        assert (np.abs(c - exact) <= bound).all()
+        alone = np.empty((1, 1), dtype)
+        testing.product(False, a[3:4].copy(), b, None, alone, room)
+        np.testing.assert_array_equal(alone, c[3:4])
+
+
 def test_transpose(dtype, isa):
     rng = np.random.default_rng(0)
     for n, k in product([1, 3, 4, 7, 8, 9, 16, 37], repeat=2):
