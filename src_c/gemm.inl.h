@@ -18,7 +18,7 @@
  * d) A panel of B is read once a tile: with FM_PACKS, where its rows collide in a cache or
  *    their vectors cross lines, it is copied first (Goto and van de Geijn 2008), and with
  *    FM_PACKS_ACROSS so are the rows of a transposed A.  Few rows of A do not pay for a
- *    copy: then blocks of k are so short that the rows of B do not collide in L2.
+ *    copy: then blocks of k are shorter where the rows of B collide in L2.
  * e) The next panel of a large B, which may be far away, is fetched beside the sums: its
  *    short rows are not what a processor foresees.  Or the next rows are fetched, or moved
  *    into lanes (tiles.inl.h).
@@ -32,7 +32,7 @@
 #define PACK_COLUMNS (6 * LANES) /* columns of B that pay for a copy of A */
 #define L1_BYTES 32768
 #define L2_BYTES 524288    /* 8 ways of 1,024 sets: of L2, what a panel of B may take */
-#define FETCHED_BYTES 65536 /* of B, above which its panels are fetched ahead */
+#define LARGE_BYTES 65536  /* of B, above which its panels are copied or fetched */
 
 /* Vectors of the next panel of columns; see (c) */
 static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
@@ -120,16 +120,16 @@ static inline ptrdiff_t FN(rows_in_l2)(ptrdiff_t ldb)
     return rows > 64 ? rows : 64;
 }
 
-/* Whether the panels of k rows of B are copied for m rows of A: where L1 does not hold B
- * and its vectors cross lines, or where they crowd each other out.  Larger tiles read a panel less often, so
- * that it need not be in L1. */
+/* Whether the panels of k rows of B are copied for m rows of A: where B is large and its
+ * vectors cross lines, or where the rows of a panel crowd each other out of L1.  Panels
+ * of four vectors are read less often, so that L2 will do for them. */
 static inline int FN(packs_panels)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int across,
                                    const real *b, ptrdiff_t ldb)
 {
     const size_t row = (size_t)ldb * sizeof(real), vector = LANES * sizeof(real);
     const int crosses = vector > 16 && ((uintptr_t)b | row) % vector != 0;
     if (!FM_PACKS || m < PACK_ROWS) return 0;
-    if (crosses && n * k * (ptrdiff_t)sizeof(real) > L1_BYTES) return 1;
+    if (crosses && n * k * (ptrdiff_t)sizeof(real) > LARGE_BYTES) return 1;
 #ifdef TILE_ROWS_4
     return !across && k > FN(rows_in_l2)(ldb);
 #else
@@ -148,7 +148,7 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 {
     const int packs_a =
         across && n >= PACK_COLUMNS && FN(is_crowded)(k, stride) && FM_PACKS_ACROSS;
-    const int fetches_b = !panels && n * k * (ptrdiff_t)sizeof(real) > FETCHED_BYTES;
+    const int fetches_b = !panels && n * k * (ptrdiff_t)sizeof(real) > LARGE_BYTES;
     ptrdiff_t packed_for = 0; /* vectors of the panel whose tiles `left` holds */
     ptrdiff_t left_to_fetch = m; /* rows of k values */
     const int is_column = across && lds == 1;
@@ -253,7 +253,7 @@ static void FN(move_rest)(FN(beside) *beside, ptrdiff_t k)
     while (beside->done < beside->n) FN(next_rows)(beside, k);
 }
 
-/* The depth of a block of k, when none is deeper than that: they are even */
+/* The depth of the blocks of k: as even as can be, none above `deepest` */
 static inline ptrdiff_t FN(even_block)(ptrdiff_t k, ptrdiff_t deepest)
 {
     const ptrdiff_t n_blocks = k > deepest ? (k + deepest - 1) / deepest : 1;
@@ -268,7 +268,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 {
     const int across = k_stride != 1;
     ptrdiff_t block = FN(even_block)(k, across ? BLOCK_K_ACROSS : BLOCK_K);
-    const int packs_b = FN(packs_panels)(m, n, block, across, b, ldb);
+    int packs_b = 0;
     FN(beside) beside = {0};
     if (!across && FN(is_narrow)(n, k)) {
         FN(gemm_narrow)(m, n, k, a, row_stride, b, ldb, s, lds, rectify, c, ldc, work);
@@ -286,6 +286,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         FN(gemm_transposed)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
         return;
     }
+    packs_b = FN(packs_panels)(m, n, block, across, b, ldb);
     if (FM_PACKS && !packs_b && !across && block > FN(rows_in_l2)(ldb))
         block = FN(even_block)(k, FN(rows_in_l2)(ldb));
     for (ptrdiff_t start = 0; start < k || start == 0; start += block, s = c, lds = ldc) {
@@ -322,7 +323,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
 #undef PACK_COLUMNS
 #undef L1_BYTES
 #undef L2_BYTES
-#undef FETCHED_BYTES
+#undef LARGE_BYTES
 #undef LINE_BYTES /* of tiles.inl.h, as those below */
 #undef LINE_VALUES
 #undef LINES

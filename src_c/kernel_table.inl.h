@@ -157,11 +157,11 @@ typedef struct {
     void (*cast_rows)(const double *x, const ptrdiff_t *order, ptrdiff_t first,
                       FM_REAL *out, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldo);
 
-    /* z := X w + b for n rows of a CSR matrix X; w (n_features, k), its rows ldw apart,
-     * b (k,), z (n, k), its rows ldz apart */
+    /* z := X w + b for n rows of a CSR matrix X; w (n_features, k), b (k,), z (n, k),
+     * its rows ldz apart */
     void (*csr_forward)(fm_csr_rows rows, const FM_REAL *values, const FM_REAL *w,
-                        ptrdiff_t ldw, const FM_REAL *b, FM_REAL *z, ptrdiff_t n,
-                        ptrdiff_t k, ptrdiff_t ldz);
+                        const FM_REAL *b, FM_REAL *z, ptrdiff_t n, ptrdiff_t k,
+                        ptrdiff_t ldz);
 
     /* dw := dw + X^T delta for the same rows; delta (n, k), its rows ldd apart,
      * dw (n_features, k) */

@@ -59,14 +59,14 @@ static inline ptrdiff_t FN(csr_row)(fm_csr_rows rows, ptrdiff_t i)
 }
 
 static void FN(csr_forward)(fm_csr_rows rows, const real *values,
-                            const real *restrict w, ptrdiff_t ldw, const real *b,
-                            real *restrict z, ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldz)
+                            const real *restrict w, const real *b, real *restrict z,
+                            ptrdiff_t n, ptrdiff_t k, ptrdiff_t ldz)
 {
     for (ptrdiff_t i = 0; i < n; ++i, z += ldz) {
         const ptrdiff_t row = FN(csr_row)(rows, i);
         for (ptrdiff_t j = 0; j < k; ++j) z[j] = b[j];
         for (ptrdiff_t s = rows.indptr[row]; s < rows.indptr[row + 1]; ++s) {
-            const real *source = w + rows.indices[s] * ldw;
+            const real *source = w + rows.indices[s] * k;
             const real value = values[s];
             for (ptrdiff_t j = 0; j < k; ++j) z[j] += value * source[j];
         }

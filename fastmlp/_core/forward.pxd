@@ -9,7 +9,7 @@ from fastmlp._core.workspace cimport Workspace
 
 cdef class Forward:
     cdef readonly Network net
-    cdef readonly Layers layers
+    cdef readonly Layers layers, row_layers
     cdef readonly object dtype
     cdef readonly Py_ssize_t n_features, n_outputs
     cdef Data row                       # tells the passes what a single row is

@@ -35,7 +35,7 @@ from fastmlp._core.workspace cimport Workspace
 from fastmlp._core.prediction import predict
 from fastmlp._core.workspace import padded_rows
 
-COPIED_BYTES = 2**20  # of coefs: beyond them the copies would take more than they give
+COPIED_BYTES = 2**20  # the most that the coefs of copies may take
 ROW_WORK = 2e5  # floating-point operations of a row from which the GIL is released
 
 cdef enum:
@@ -51,14 +51,14 @@ cdef class Forward:
     ----------
     net : Network
     coefs, intercepts : list of C-contiguous ndarray
-        Kept; copied at most where they are fixed.
+        Kept, not copied; but see ``are_fixed``.
     dtype : dtype
         Of the weights and of X.
     slopes, stage
         As of Layers. With a stage X holds encoded rows, where NaN is a missing number.
     are_fixed : bool
-        Whether the weights never change. Then rows of small coefs are copied to where
-        no vector crosses a cache line, which a single row feels most.
+        Whether the weights never change. Then a single row takes copies of the coefs,
+        where they are small, in which no vector crosses a cache line.
     """
 
     def __cinit__(self):
@@ -76,9 +76,12 @@ cdef class Forward:
     ):
         self.net = net
         self.dtype = np.dtype(dtype)
+        self.layers = self.row_layers = Layers(
+            coefs, intercepts, self.dtype, slopes, stage
+        )
         if are_fixed and sum(w.nbytes for w in coefs) <= COPIED_BYTES:
             coefs = [padded_rows(w) for w in coefs]
-        self.layers = Layers(coefs, intercepts, self.dtype, slopes, stage)
+            self.row_layers = Layers(coefs, intercepts, self.dtype, slopes, stage)
         self.is_checked = net.stage is None
         self.n_features = net.units[0] if net.stage is None else net.stage.n_columns
         self.n_outputs = net.c.n_outputs
@@ -199,7 +202,7 @@ cdef class Forward:
         rows.order, rows.first, rows.n = NULL, 0, 1
         if what == AS_PROBA and self.n_outputs == 1:
             z = out + 1
-        forward(net, &self.row.c, &self.layers.c, &self.work.c, rows, 0, x, z,
+        forward(net, &self.row.c, &self.row_layers.c, &self.work.c, rows, 0, x, z,
                 <floating *> self.work.c.products, <const floating *> NULL)
         if what != AS_RAW:
             kernels.output(&net.objective, z, 1, net.n_outputs)

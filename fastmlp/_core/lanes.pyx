@@ -19,7 +19,7 @@ from fastmlp._core.kernels cimport FM_relu, fm_activation, fm_next, fm_objective
 from fastmlp._core.network cimport Network, layers_t, network_t
 from fastmlp._core.products cimport product
 
-from fastmlp._core.workspace import LINE
+from fastmlp._core.workspace import LINE, aligned_empty
 
 LANES_BYTES = 512 * 1024  # of two layers of some rows, the most that stays in the cache
 # in multiply-adds, about:
@@ -83,9 +83,8 @@ cdef class Lanes:
         n_strips = n_threads * 3 * self.c.strip_size
         n_x = n_rows * self.stride
         size = n_strips + n_x + n_threads * kernels.FM_GEMM_WORK
-        self.memory = np.empty(size + line, dtype=dtype)
+        self.memory = aligned_empty(size, dtype)
         self.c.strips = address_of(self.memory, dtype)
-        self.c.strips += -self.c.strips % LINE
         # a last strip of few rows has lanes that nothing was put into
         memset(<void *> self.c.strips, 0, n_strips * real)
         self.work.x = self.c.strips + n_strips * real
@@ -145,7 +144,7 @@ cdef bint forward_lanes(
                 kernels.narrow_of_lanes(LANE_ROWS, fan_out, fan_in,
                                         <const floating *> a, w, b, rectify, z)
             else:
-                product(True, fan_out, LANE_ROWS, fan_in, w, layers.coef_stride[layer],
+                product(True, fan_out, LANE_ROWS, fan_in, w, fan_out,
                         <const floating *> a, LANE_ROWS, b, 1, rectify,
                         &next if layer == 0 and moves else NULL, z, LANE_ROWS, products)
             if is_hidden and not rectify:

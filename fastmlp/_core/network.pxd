@@ -36,7 +36,7 @@ ctypedef struct data_t:
 
 ctypedef struct layers_t:
     const size_t *coef                  # (n_layers,) addresses
-    const ptrdiff_t *coef_stride        # values from a row of them to the next
+    const ptrdiff_t *coef_stride        # from a row of them to the next; see Layers
     const size_t *intercept
     const size_t *slope                 # (n_layers - 1,) 0 where there are none
     size_t stage

@@ -360,7 +360,8 @@ cdef class Layers:
     Parameters
     ----------
     coefs, intercepts : list of C-contiguous ndarray
-        Rows of the coefs may be longer than the layer is wide (``padded_rows``).
+        Rows of the coefs may be longer than the layer is wide (``padded_rows``) where
+        ``forward`` alone reads them, for dense rows.
     dtype : dtype
     slopes : sequence of ndarray
         Of the hidden layers, if they have slopes.

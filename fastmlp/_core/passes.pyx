@@ -1,7 +1,8 @@
 # The passes of some rows through all layers, forward and back.
 #
 # A strip of rows goes through the product and the activation of a layer, or its
-# derivative, at once, while it is in cache.
+# derivative, at once, while it is in cache.  Where relu is part of the product, and
+# nothing follows, all rows are one strip.
 
 from cython cimport floating
 
@@ -142,11 +143,11 @@ cdef void forward(
             z = <floating *> work.z[layer + 1] + at * ldz
         strip = layer_strip(net, layer + 1, rows.n, sizeof(floating))
         if rectify and not has_dropout(work, layer + 1):
-            strip = rows.n  # nothing follows the product
+            strip = rows.n
         if is_csr:
             kernels.csr_forward(csr_rows(data, rows),
-                                <const floating *> stored_values(data, work), w, ldw,
-                                b, z, rows.n, fan_out, ldz)
+                                <const floating *> stored_values(data, work), w, b, z,
+                                rows.n, fan_out, ldz)
         first = 0
         while first < rows.n:
             n = min(strip, rows.n - first)

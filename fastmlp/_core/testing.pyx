@@ -259,8 +259,8 @@ def csr_forward(
     """z := X[order] w + b for CSR X  # z OUT"""
     kernels.csr_forward(csr_rows(indices, indptr, order),
                         <const floating *> start(values), <const floating *> &w[0, 0],
-                        w.shape[1], <const floating *> &b[0], &z[0, 0],
-                        order.shape[0], z.shape[1], z.shape[1])
+                        <const floating *> &b[0], &z[0, 0], order.shape[0], w.shape[1],
+                        w.shape[1])
 
 
 def csr_backward(

@@ -15,7 +15,7 @@ LINE = 64  # bytes of a cache line and of an AVX-512 register
 
 
 def aligned_empty(n, dtype):
-    """An array whose first value begins a cache line, so that no vector crosses one.
+    """An array whose first value begins a cache line.
 
     Parameters
     ----------

@@ -115,12 +115,21 @@ def test_copies_of_small_weights_give_the_same_bits(hidden, dtype):
     model = MLPClassifier(hidden, max_iter=2, random_state=0)
     model.fit(X, rng.integers(0, 10, len(X)))
     predictor = model.compile()
+    forward = predictor._forward
+    assert forward.row_layers is not forward.layers
     for rows in (X[:1], X[:3], X[:40], X):
         expected = model.predict_proba(rows)
         np.testing.assert_array_equal(predictor.predict_proba(rows), expected)
         table = sparse.csr_matrix(rows)
         expected = model.predict_proba(table)
         np.testing.assert_array_equal(predictor.predict_proba(table), expected)
+
+
+def test_large_weights_are_not_copied():
+    X = np.ones((10, 30), np.float32)
+    model = MLPClassifier((600, 600), max_iter=1).fit(X, np.arange(10) % 2)
+    forward = model.compile()._forward
+    assert forward.row_layers is forward.layers
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -94,7 +94,7 @@ static void FN(test_gemm)(void)
                             FN(test_product)(free == 2 ? few[i] : m, free == 2 ? few[j] : n,
                                              k, across, s, turn % 4);
                         }
-    for (int i = 0; i < 12; ++i)
+    for (size_t i = 0; i < sizeof(large) / sizeof(*large); ++i)
         for (int across = 0; across < 2; ++across)
             for (int s = 0; s < N_S; s += how_much == QUICK ? 3 : 1)
                 FN(test_product)(large[i][0], large[i][1], large[i][2], across, s,

@@ -123,7 +123,7 @@ static void FN(test_csr)(ptrdiff_t n, ptrdiff_t k, ptrdiff_t gap, int ordered)
         const real *values = GIVE(A, stored), *w = GIVE(B, features * k);
         const real *b = GIVE(C, k), *delta = GIVE(D, size);
         real *z = TAKE(D, size), *dw = TAKE(B, features * k);
-        KERNELS->csr_forward(rows, values, w, k, b, z, n, k, ld);
+        KERNELS->csr_forward(rows, values, w, b, z, n, k, ld);
         FN(check)(z, n, k, ld);
         FN(check_gaps)(z, D, n, k, ld);
         KERNELS->csr_backward(rows, values, delta, ld, dw, n, k);
