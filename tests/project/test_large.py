@@ -35,6 +35,14 @@ def test_a_short_run(monkeypatch, capsys, cores):
     assert lines[-1].count("|") == 2 + len(large.SHUFFLES)
 
 
+@pytest.mark.parametrize("shuffle", [False, "blocks"])
+def test_epochs_of_one_fit(shuffle):
+    X = np.ones((3_000, 20), np.float32)
+    y = np.resize([True, False], len(X))
+    by_clock, of_processor = large.row_time_of_epochs(X, y, shuffle, 3)
+    assert by_clock > 0 and of_processor > 0
+
+
 def test_one_hot_rows(monkeypatch, capsys, cores):
     X, y = large.one_hot(500)
     assert X.shape == (500, large.COLUMNS * large.CATEGORIES)
