@@ -4,10 +4,10 @@
     python bench/large.py --mapped /var/tmp --limit 1   # X on disk, memory limited
     python bench/large.py --one-hot                 # sparse, beside scikit-learn
 
-A time is marginal: a fit of more epochs less one of a single epoch, divided by the rows
-in between, and the least of some rounds.  Seconds are those of the processor.  With X on
-disk a time is the median of the epochs of one fit but the first, by a clock, as waiting
-counts there, and of the processor in brackets.  One thread, one core.
+A time is marginal: a fit of more epochs less one of a single epoch, divided by the
+rows in between, and the least of some rounds.  Seconds are those of the processor.
+With X on disk a time is the median of the epochs of one fit but the first, by a clock,
+as waiting counts there, and of the processor in brackets.  One thread, one core.
 """
 
 from __future__ import annotations
