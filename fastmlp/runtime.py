@@ -345,8 +345,8 @@ def load_predictor(
     check : bool, default=True
         Whether to verify the checksum, which reads the whole file.
     copy : bool, default=False
-        Whether to read the weights into memory; by default they are mapped, and those
-        of small layers are copied for single rows all the same.
+        Whether to read the weights into memory; by default they are mapped. Single rows
+        take copies of weights of up to 1 MB, here too.
 
     Returns
     -------

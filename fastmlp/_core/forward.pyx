@@ -35,7 +35,7 @@ from fastmlp._core.workspace cimport Workspace
 from fastmlp._core.prediction import predict
 from fastmlp._core.workspace import padded_rows
 
-COPIED_BYTES = 2**20  # the most that the coefs of copies may take
+COPIED_BYTES = 2**20  # of the coefs of which a single row takes copies, at most
 ROW_WORK = 2e5  # floating-point operations of a row from which the GIL is released
 
 cdef enum:

@@ -198,7 +198,8 @@ def loss_delta(loss, y, w, z, db):
 
 # exp() in a softmax makes the rounding of z - max(z), here below 25, a relative one
 OUTPUT_ULP = 25 + 6
-# outputs; softmax has loops for few of them, up to 48, by rows, and one for many
+# outputs; softmax has one loop for few of them, up to 48, one for few rows of these,
+# and one for many
 WIDTHS = [1, 3, 10, 48, 49]
 
 
