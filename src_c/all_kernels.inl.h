@@ -48,6 +48,7 @@ const FM_TABLE FN(table) = {
     .output = FN(output),
     .output_of_lanes = FN(output_of_lanes),
     .loss_delta = FN(loss_delta),
+    .own_lines = FN(own_lines),
     .sum_values = FN(sum_values),
     .all_finite = FN(all_finite),
     .finish_gradient = FN(finish_gradient),

@@ -93,6 +93,9 @@ typedef struct {
                          const FM_REAL *w, FM_REAL *z, FM_REAL *db, ptrdiff_t n,
                          ptrdiff_t k);
 
+    /* write a value of each line of n values back, so that this cache owns the lines */
+    void (*own_lines)(FM_REAL *x, ptrdiff_t n);
+
     /* the sum of n values */
     double (*sum_values)(const FM_REAL *x, ptrdiff_t n);
 

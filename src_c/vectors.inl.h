@@ -1,5 +1,14 @@
 /* Sums of products over long vectors, in double. */
 
+static void FN(own_lines)(real *x, ptrdiff_t n)
+{
+    const ptrdiff_t line = 64 / (ptrdiff_t)sizeof(real);
+    for (ptrdiff_t i = 0; i < n; i += line) {
+        volatile real *const value = x + i;
+        *value = *value;
+    }
+}
+
 static double FN(dot)(const real *x, const real *y, ptrdiff_t n)
 {
     double total = 0;

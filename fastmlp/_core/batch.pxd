@@ -1,4 +1,4 @@
-# The two phases of a training step over a block of rows, and the sums over a batch.
+# Loss and gradient over the rows of a batch, block by block.
 
 from fastmlp._core.custom cimport Failures
 from fastmlp._core.network cimport Data, Network
@@ -9,6 +9,7 @@ from fastmlp._core.workspace cimport Workspace
 cdef class BatchSum:
     cdef sum_t c
     cdef readonly object grad
+    cdef object share_grads
     cdef readonly Py_ssize_t blocks_per_call
     cdef Network net
     cdef Data data
@@ -16,13 +17,6 @@ cdef class BatchSum:
     cdef bint shares_parts              # whether there are parts for several threads
     cdef object tensors, parts
     cdef tuple owners
+    cdef set_shares(self, Network net, Data data, rows)
     cdef set_layout(self, layout)
     cdef set_noise(self, Network net, Data data, Workspace work, dropout, input_noise)
-
-
-cdef void read_weights(sum_t *s) noexcept nogil
-cdef void begin_batch(sum_t *s, Py_ssize_t first, Py_ssize_t stop) noexcept nogil
-cdef void sum_rows(sum_t *s) noexcept nogil
-cdef void sum_parts(sum_t *s) noexcept nogil
-cdef double data_scale(const sum_t *s) noexcept nogil
-cdef double penalty(const sum_t *s) noexcept nogil

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp._core.network cimport Data, Network
 from fastmlp._core.rows cimport ceil_div
-from fastmlp._core.sums cimport part_t, tensor_t
+from fastmlp._core.sums cimport NOBODY, part_t, tensor_t
 
 PART_BYTES = 512 * 1024
 PART_ROWS = 24  # the rows of a part are a multiple of it, and of those of all tiles
@@ -130,6 +130,6 @@ def part_array(layout, Data data, is_shared):
             rows = n_rows
         for first in range(0, n_rows, rows):
             n, start = min(rows, n_rows - first), tensor.offset + first * width
-            parts.append((number, first, n, start, n * width, 0.0, 0.0))
-    return _array_of(parts, "tensor first n start size", "square grad_square",
+            parts.append((number, first, n, start, n * width, NOBODY, 0.0, 0.0))
+    return _array_of(parts, "tensor first n start size reader", "square grad_square",
                      sizeof(part_t))

@@ -18,7 +18,7 @@ cdef void slope_rows(
     floating *sums, Py_ssize_t sums_stride,
 ) noexcept nogil
 cdef void backward(
-    const network_t *net, const layers_t *layers, const workspace_t *work,
-    Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t n_rows, floating *slots,
-    floating *products,
+    const network_t *net, const layers_t *layers, const size_t *transposed,
+    const workspace_t *work, Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t n_rows,
+    floating *slots, floating *products,
 ) noexcept nogil

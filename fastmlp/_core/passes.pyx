@@ -185,7 +185,8 @@ cdef inline bint is_one_relu(
 
 cdef void relu_rows(
     const network_t *net, const workspace_t *work, Py_ssize_t layer, Py_ssize_t at,
-    Py_ssize_t n_rows, const floating *above, floating *delta, floating *slots,
+    Py_ssize_t n_rows, const floating *above, const floating *w, floating *delta,
+    floating *slots,
 ) noexcept nogil:
     """The product and slope_rows at once, below a single output: slot by slot"""
     cdef Py_ssize_t stride = work.stride[layer], width = net.width[layer], first = 0
@@ -193,24 +194,25 @@ cdef void relu_rows(
     cdef floating *db = slots + net.intercept_offset[layer - 1] - net.n_coefs
     while first < n_rows:
         kernels.relu_backward_of_one(
-            a + first * stride, above + first,
-            <const floating *> work.transposed[layer], delta + first * stride, db,
+            a + first * stride, above + first, w, delta + first * stride, db,
             min(<Py_ssize_t> SUM_ROWS, n_rows - first), width, stride)
         db += net.n_sums
         first += SUM_ROWS
 
 
 cdef void backward(
-    const network_t *net, const layers_t *layers, const workspace_t *work,
-    Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t n_rows, floating *slots,
-    floating *products,
+    const network_t *net, const layers_t *layers, const size_t *transposed,
+    const workspace_t *work, Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t n_rows,
+    floating *slots, floating *products,
 ) noexcept nogil:
     """delta_l := (delta_(l+1) W_(l+1)^T) f'(a_l) for n_rows, down to the first layer
 
+    transposed: (n_layers,) addresses of W^T.
     With an input stage down to the inputs of that layer, which have no f.
     """
     cdef const ptrdiff_t *stride = work.stride
     cdef const floating *above
+    cdef const floating *w
     cdef floating *delta
     cdef Py_ssize_t layer, fan_in, fan_out, first, strip, n, n_sums = net.n_sums
     cdef Py_ssize_t lowest = 0 if net.stage.n_outputs > 0 else 1
@@ -218,8 +220,9 @@ cdef void backward(
         fan_in, fan_out = net.width[layer], net.width[layer + 1]
         above = <const floating *> work.delta[layer + 1] + at * stride[layer + 1]
         delta = <floating *> work.delta[layer] + at * stride[layer]
+        w = <const floating *> transposed[layer]
         if is_one_relu(net, work, layer):
-            relu_rows(net, work, layer, at, n_rows, above, delta, slots)
+            relu_rows(net, work, layer, at, n_rows, above, w, delta, slots)
             continue
         strip = layer_strip(net, layer, n_rows, sizeof(floating))
         if fan_out <= FEW_UNITS and layer > 0 and net.function[layer - 1] == 0:
@@ -228,9 +231,8 @@ cdef void backward(
         while first < n_rows:
             n = min(strip, n_rows - first)
             product(False, n, fan_in, fan_out, above + first * stride[layer + 1],
-                    stride[layer + 1], <const floating *> work.transposed[layer],
-                    stride[layer], <const floating *> NULL, 0, False, NULL,
-                    delta + first * stride[layer], stride[layer], products)
+                    stride[layer + 1], w, stride[layer], <const floating *> NULL, 0,
+                    False, NULL, delta + first * stride[layer], stride[layer], products)
             if has_dropout(work, layer):
                 drop(work.noise, layer, first_row + first,
                      <const floating *> delta + first * stride[layer], stride[layer],

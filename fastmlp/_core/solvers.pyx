@@ -15,8 +15,8 @@ cimport fastmlp._core.kernels as kernels
 
 from fastmlp._core.addresses cimport address_of
 from fastmlp._core.average cimport add_weights, average_t
-from fastmlp._core.batch cimport (
-    BatchSum,
+from fastmlp._core.batch cimport BatchSum
+from fastmlp._core.block cimport (
     begin_batch,
     data_scale,
     penalty,

@@ -15,19 +15,22 @@ from libc.math cimport sqrt
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.kernels cimport fm_rule, fm_step
+from fastmlp._core.replicas cimport read_part
 from fastmlp._core.rules cimport threshold_rate
 from fastmlp._core.sums cimport COEFS, NO_RULE, part_t, sum_t, tensor_t, update_t
 
 cdef double TINY_NORM = 1e-6  # as in PyTorch's clip_grad_norm_
 
 
-cdef void finish_part(sum_t *s, part_t *part, floating *grad) noexcept nogil:
+cdef void finish_part(
+    sum_t *s, part_t *part, int worker, floating *grad
+) noexcept nogil:
     """The penalty of some weights, and their step or their finished gradient"""
     cdef const update_t *u = &s.update
     cdef const tensor_t *tensor = &s.tensors[part.tensor]
     cdef double decay = u.decay * tensor.decay, square
     if u.rule != NO_RULE and u.clip_norm == 0:
-        step_part(s, part, u.scale, decay, <const floating *> grad)
+        step_part(s, part, worker, u.scale, decay, <const floating *> grad)
         return
     square = kernels.finish_gradient(<const floating *> u.w + part.start,
                                      grad + part.start, part.size, u.scale, decay)
@@ -45,7 +48,8 @@ cdef inline double penalised(const tensor_t *tensor, double square) noexcept nog
 
 
 cdef void step_part(
-    sum_t *s, part_t *part, double scale, double decay, const floating *grad
+    sum_t *s, part_t *part, int worker, double scale, double decay,
+    const floating *grad,
 ) noexcept nogil:
     """The step of some weights along scale g + decay w"""
     cdef const update_t *u = &s.update
@@ -69,7 +73,7 @@ cdef void step_part(
     if u.l1 > 0 and tensor.decay > 0:
         shrink_values(u, &step, tensor, part.start, part.size, w)
     if u.max_norm == 0:
-        transpose_part(s, part, <const floating *> w)
+        read_part(s, part, <const floating *> w, worker)
 
 
 cdef void shrink_values(
@@ -83,24 +87,6 @@ cdef void shrink_values(
     if by_state:
         v = <const floating *> u.v + start
     kernels.soft_threshold(w, v, n, rate * u.l1 * tensor.decay, step.root, step.epsilon)
-
-
-cdef void transpose_part(
-    const sum_t *s, const part_t *part, const floating *w
-) noexcept nogil:
-    """The columns of W^T that belong to some rows of W, where W^T is needed"""
-    cdef const tensor_t *tensor = &s.tensors[part.tensor]
-    if tensor.role == COEFS and s.work.transposed[tensor.layer] != 0:
-        kernels.transpose(w, tensor.n_columns,
-                          <floating *> s.work.transposed[tensor.layer] + part.first,
-                          s.work.stride[tensor.layer], part.n, tensor.n_columns)
-
-
-cdef void transpose_all(sum_t *s, const floating *params) noexcept nogil:
-    """W^T of all layers, from the flat vector"""
-    cdef Py_ssize_t i
-    for i in range(s.n_parts):
-        transpose_part(s, &s.parts[i], params + s.parts[i].start)
 
 
 cdef void finish_late_parts(sum_t *s) noexcept nogil:
@@ -135,40 +121,45 @@ cdef void step_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
     cdef sum_t *total = <sum_t *> s
     cdef part_t *part = &total.parts[item]
     if total.data.is_float32:
-        step_part(total, part, total.clip_factor, 0, <const float *> total.grad)
+        step_part(total, part, worker, total.clip_factor, 0,
+                  <const float *> total.grad)
     else:
-        step_part(total, part, total.clip_factor, 0, <const double *> total.grad)
+        step_part(total, part, worker, total.clip_factor, 0,
+                  <const double *> total.grad)
 
 
 cdef void norm_task(void *s, ptrdiff_t tensor, int worker) noexcept nogil:
     """limit_tensor in the precision of the data"""
     cdef sum_t *total = <sum_t *> s
     if total.data.is_float32:
-        limit_tensor(total, tensor, <float *> total.grad)
+        limit_tensor(total, tensor, worker, <float *> total.grad)
     else:
-        limit_tensor(total, tensor, <double *> total.grad)
+        limit_tensor(total, tensor, worker, <double *> total.grad)
 
 
-cdef void limit_tensor(sum_t *s, Py_ssize_t number, floating *grad) noexcept nogil:
-    """Cut the norms of the columns of W, and transpose it"""
+cdef void limit_tensor(
+    sum_t *s, Py_ssize_t number, int worker, floating *grad
+) noexcept nogil:
+    """Cut the norms of the columns of W, and take it over"""
     cdef const tensor_t *tensor = &s.tensors[number]
-    cdef floating *w = <floating *> s.update.w + tensor.start
-    cdef part_t whole
+    cdef floating *w = <floating *> s.update.w
+    cdef Py_ssize_t i
     if tensor.role != COEFS or tensor.rate == 0:
         return
-    kernels.limit_norms(w, tensor.n_rows, tensor.n_columns, s.update.max_norm,
-                        grad + tensor.start)
-    whole.tensor, whole.first, whole.n = number, 0, tensor.n_rows
-    transpose_part(s, &whole, <const floating *> w)
+    kernels.limit_norms(w + tensor.start, tensor.n_rows, tensor.n_columns,
+                        s.update.max_norm, grad + tensor.start)
+    for i in range(s.n_parts):
+        if s.parts[i].tensor == number:
+            read_part(s, &s.parts[i], <const floating *> w + s.parts[i].start, worker)
 
 
 cdef void finish_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
     """finish_part in the precision of the data"""
     cdef sum_t *total = <sum_t *> s
     if total.data.is_float32:
-        finish_part(total, &total.parts[item], <float *> total.grad)
+        finish_part(total, &total.parts[item], worker, <float *> total.grad)
     else:
-        finish_part(total, &total.parts[item], <double *> total.grad)
+        finish_part(total, &total.parts[item], worker, <double *> total.grad)
 
 
 cdef void take_step(sum_t *s) noexcept nogil:

@@ -22,8 +22,17 @@ ctypedef struct tensor_t:               # layout.Tensor
 ctypedef struct part_t:                 # rows of a tensor
     Py_ssize_t tensor, first, n
     Py_ssize_t start, size              # in the flat vector
+    Py_ssize_t reader                   # the thread whose replica has the last step
     double square                       # sum of squares of weights that are penalised
     double grad_square                  # sum of squares of their finished gradient
+
+ctypedef struct replica_t:              # weights that a thread reads
+    layers_t layers
+    const size_t *transposed            # (n_layers,) W^T, 0 where it is not needed
+    Py_ssize_t batch                    # number of the batch that they are of
+
+cdef enum:
+    NOBODY = -1                         # of part_t.reader
 
 cdef enum:
     NO_RULE = -1                        # of update_t: only the gradient is wanted
@@ -42,13 +51,19 @@ ctypedef struct update_t:               # the step that follows a batch
 ctypedef struct sum_t:
     const network_t *net
     const data_t *data
-    const layers_t *layers
     const workspace_t *work
+    replica_t *replicas                 # (n_replicas,)
+    int n_replicas                      # 1, or n_threads that take a share each
     void *grad
     int n_threads
     rows_t rows                         # the current block
     Py_ssize_t n_items                  # of the first phase, each of whole slots
-    Py_ssize_t stop                     # end of the batch
+    Py_ssize_t n_shares                 # of a block, whose gradients are summed apart
+    Py_ssize_t n_summed                 # shares of the first block of the batch
+    # (n_shares - 1, n_coefs) gradients of the shares after the first one
+    void *share_grads
+    Py_ssize_t batch                    # its number
+    Py_ssize_t stop                     # its end
     bint is_first, is_last              # whether the block is, in its batch
     bint waits                          # whether the gradient stays a sum for now
     double loss, weight                 # sums over the batch

@@ -58,7 +58,7 @@ def padded_rows(matrix):
     return out
 
 
-def _allocate(sizes):
+def allocate(sizes):
     """Memory for lists of buffers, each of which begins a cache line.
 
     Parameters
@@ -126,7 +126,7 @@ cdef class Workspace:
         values = [n_rows * n for n in stride]  # of a layer
         hidden = range(1, n_layers)
         changed = range(not has_stage, n_layers)  # layers whose inputs have deltas
-        memory, at = _allocate({
+        memory, at = allocate({
             "a": [0 if data.c.is_sparse else real * values[0]]
             + [real * n for n in values[1:]],
             "encoded": [real * n_rows * data.c.n_features * has_stage],

@@ -2,20 +2,21 @@
 
 import numpy as np
 import pytest
-from helpers.epochs import BATCH, TANH_RELU, UNITS, N, all_rules, make_epoch
+from helpers.epochs import (
+    ALL_AT_ONCE,
+    BATCH,
+    TANH_RELU,
+    UNITS,
+    N,
+    all_rules,
+    make_epoch,
+)
 from helpers.models import needs_products
 
 from fastmlp._core import layout, network, solvers
 
 ORDER = np.random.default_rng(3).permutation(N)
 BATCHES = [ORDER[i : i + BATCH] for i in range(0, N, BATCH)]
-ALL_AT_ONCE = {
-    "rates": [0.5, 1.0, 0.0],
-    "weight_decay": 0.1,
-    "max_norm": 0.8,
-    "clip_norm": 0.3,
-    "dropout": (0.2, 0.5, 0.0),
-}
 
 
 def make_problem(problem, dtype=np.float64, is_sparse=False, weighted=True):

@@ -16,6 +16,13 @@ SCALARS = {
     "adagrad": {"epsilon": 1e-8},
     "lion": {"beta_1": 0.9, "beta_2": 0.99},
 }
+ALL_AT_ONCE = {
+    "rates": [0.5, 1.0, 0.0],
+    "weight_decay": 0.1,
+    "max_norm": 0.8,
+    "clip_norm": 0.3,
+    "dropout": (0.2, 0.5, 0.0),
+}
 all_rules = pytest.mark.parametrize("rule", kernels.rule_names)
 
 
