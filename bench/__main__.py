@@ -147,7 +147,7 @@ def main(argv=None):
     if results:
         print("\n" + "\n".join(report.warm_ups(results)))
         print("\n" + "\n".join(report.means(rows)))
-        print("\n".join(report.sharing(rows)))
+        print("\n".join(report.disturbed(rows)))
     print("\n" + "\n".join(report.verdicts(checked)))
     facts["seconds"] = time.time() - began
     if stolen is not None:

@@ -6,6 +6,7 @@ from operator import attrgetter
 from statistics import median
 from typing import NamedTuple
 
+from kinds import ALONE
 from opponents import REFERENCE
 from summary import mean_and_worst
 
@@ -96,7 +97,7 @@ def bars(rows, iris=None, imports=None):
     imports : float, optional
         Milliseconds of the import beyond scikit-learn's.
     """
-    rows = [row for row in rows if not row.shared] or rows
+    rows = [row for row in rows if row.kind == ALONE] or rows
     one = [row for row in rows if row.threads == 1]
     two = [row for row in rows if row.threads == 2]
     both = [row for row in two if row.speed_up is not None]
@@ -114,7 +115,7 @@ def bars(rows, iris=None, imports=None):
         [
             row
             for row in one
-            if low <= row.limit_us < high and row.is_step and not row.shared
+            if low <= row.limit_us < high and row.is_step and row.kind == ALONE
         ]
         for low, high in ((100, float("inf")), (10, 100), (0, 10))
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from cells import IRIS
-from front_end import Judge
+from kinds import Judge, kind_for
 from limit import epoch_flops, epoch_limit, step_limit
 from machine import usable_cores
 from opponents import CHECKED_ITERATIONS, REFERENCE, SUBJECT, competes
@@ -22,6 +22,7 @@ WORKER = Path(__file__).parent / "worker.py"
 MOST_EPOCHS = 2000  # by which the long run of a pair is longer
 MOST_ITERATIONS = 40  # the same for lbfgs, which would converge
 MOST_REPEATS = 30
+NO_PROBES = {"front_end": [], "hand_over": []}  # as in the answers of a worker
 
 
 class ContestantError(Exception):
@@ -119,7 +120,7 @@ class Contest:
     def calibrate(self):
         """The constants of the machine, in the process of the subject."""
         constants = self.subject().ask("calibrate")
-        self.judge.is_shared([constants["front_end"]])  # the first of its rates
+        self.judge.kind([constants["front_end"]])  # the first of its rates
         return constants
 
     def run(self, cell, dtype, constants):
@@ -154,7 +155,7 @@ class Contest:
         try:
             facts = self.processes[name, threads].ask("prepare", cell, dtype)
         except ContestantError as error:
-            return {**entry, "error": str(error), "loss": None, "ms": [], "shared": []}
+            return {**entry, "error": str(error), "loss": None, "ms": [], "kinds": []}
         seconds = facts["seconds_per_epoch"]
         more, repeats = math.ceil(self.target / seconds), 1
         few = 1 if facts["has_fixed_cost"] else 0
@@ -172,19 +173,19 @@ class Contest:
                 few, many = entry["epochs"]
                 process = self.processes[entry["contestant"], entry["threads"]]
                 try:
-                    pair = {"few": {"seconds": 0.0, "cpu": 0.0, "front_end": []}}
+                    pair = {"few": {"seconds": 0.0, "cpu": 0.0, **NO_PROBES}}
                     if few:
                         pair["few"] = process.ask("train", few, entry["repeats"])
                     pair["many"] = process.ask("train", many, entry["repeats"])
                 except ContestantError as error:
                     entry["error"] = str(error)
                     continue
-                rates = pair["few"]["front_end"] + pair["many"]["front_end"]
-                pair["shared"] = self.judge.is_shared(rates)
+                probes = [pair["few"][p] + pair["many"][p] for p in NO_PROBES]
+                pair["kind"] = self.judge.kind(*probes)
                 entry["rounds"].append(pair)
         for entry in entries:
             few, many = entry["epochs"]
-            entry["shared"] = [pair["shared"] for pair in entry["rounds"]]
+            entry["kinds"] = [pair["kind"] for pair in entry["rounds"]]
             for kind, key in (("ms", "seconds"), ("cpu_ms", "cpu")):
                 entry[kind] = [
                     1e3 * (pair["many"][key] - pair["few"][key]) / (many - few)
@@ -232,34 +233,36 @@ def import_seconds(rounds):
     return [float(run.stdout) for run in runs][1:]
 
 
-def ms_of(entry, shared=None):
-    """The times of the rounds that were alone, or shared; None for all."""
+def ms_of(entry, kind=None):
+    """The times of the rounds of a kind; None for all."""
+    wanted = kind_for(kind, entry["threads"])
     return [
         ms
-        for ms, was_shared in zip(entry["ms"], entry["shared"], strict=True)
-        if shared is None or was_shared == shared
+        for ms, of_round in zip(entry["ms"], entry["kinds"], strict=True)
+        if wanted is None or of_round == wanted
     ]
 
 
-def median_ms(entry, shared=None):
+def median_ms(entry, kind=None):
     """The median over these rounds, or infinity where there are none."""
-    return median(ms_of(entry, shared) or [math.inf])
+    return median(ms_of(entry, kind) or [math.inf])
 
 
-def ratio_of_rounds(theirs, ours, shared):
+def ratio_of_rounds(theirs, ours, kind):
     """The time of an entry over that of another: the median of those of the rounds.
 
-    Of the rounds in which both were alone, or both shared. Where one of them is lost in
-    the noise, it is that of the medians; None where there are none, or those are lost.
+    Of the rounds in which both were of a kind. Where one of them is lost in the noise,
+    it is that of the medians; None where there are none, or those are lost.
     """
+    wanted = tuple(kind_for(kind, entry["threads"]) for entry in (theirs, ours))
     pairs = [
         (a, b)
-        for a, b, *were_shared in zip(
-            theirs["ms"], ours["ms"], theirs["shared"], ours["shared"], strict=True
+        for a, b, *kinds in zip(
+            theirs["ms"], ours["ms"], theirs["kinds"], ours["kinds"], strict=True
         )
-        if were_shared == [shared, shared]
+        if tuple(kinds) == wanted
     ]
-    medians = median_ms(theirs, shared), median_ms(ours, shared)
+    medians = median_ms(theirs, kind), median_ms(ours, kind)
     if not pairs or min(medians) <= 0:
         return None
     if min(map(min, pairs)) <= 0:

@@ -19,8 +19,6 @@ from fastmlp._core import kernels
 
 EMPTY, ADDED = 20_000, 5_000  # times 64 instructions: 0.04 and 0.08 ms at 4 GHz
 TIMINGS = 9
-SHARE = 0.75  # of the most so far, below which a core counts as shared
-LEAST = 3.3  # instructions a cycle of a core alone
 
 
 def rate(call, n):
@@ -58,21 +56,3 @@ def of_slowest_core():
     finally:
         os.sched_setaffinity(0, cores)
     return None if None in found else min(found)
-
-
-class Judge:
-    """Tells slices alone from shared ones, beside the best rate of the run so far."""
-
-    def __init__(self):
-        self.best = 0.0
-
-    def is_shared(self, rates):
-        """Return whether one of the rates around a slice is that of a shared core.
-
-        Unknown ones (None) are not.
-        """
-        known = [rate for rate in rates if rate is not None]
-        if not known:
-            return False
-        self.best = max(self.best, *known)
-        return min(known) < max(SHARE * self.best, LEAST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from bars import MEANS
+from kinds import ALONE, FAR, KINDS, SHARED
 from opponents import RIVALS
 from summary import mean_and_worst
 
@@ -12,7 +13,8 @@ COLUMNS = [
     ("cell", 13), ("dtype", 8), ("thr", 4), ("ms/epoch", 10), ("us/step", 10),
     ("GF/s", 7), ("limit us", 10), ("% lim", 6), ("over us", 9),
 ]  # fmt: skip
-SHARED = "s"  # beside the threads: the core was shared
+MARKS = {ALONE: "", SHARED: "s", FAR: "f"}  # beside the threads
+WHERE = {ALONE: "", SHARED: ", core shared", FAR: ", cores far apart"}
 
 
 def header(rivals):
@@ -30,13 +32,13 @@ def line(row, rivals):
     fields = [
         row.name,
         row.dtype,
-        f"x{row.threads}{SHARED if row.shared else ''}",
+        f"x{row.threads}{MARKS[row.kind]}",
         f"{row.ms:.4g}",
         f"{row.us_per_step:.2f}",
         f"{row.gflops:.1f}",
         f"{row.limit_us:.2f}",
-        "-" if row.shared else f"{100 * row.efficiency:.0f}",
-        "-" if row.shared else f"{row.overhead_us:.2f}",
+        f"{100 * row.efficiency:.0f}" if row.kind == ALONE else "-",
+        f"{row.overhead_us:.2f}" if row.kind == ALONE else "-",
     ]
     text = "".join(
         f"{field:{'<' if i < 2 else '>'}{width}}"
@@ -82,14 +84,13 @@ def warm_ups(results):
 def means(rows):
     """Geometric means and worst cells, per precision, threads and opponent."""
     lines = ["geometric mean of the ratios, and the worst cell:"]
-    kinds = sorted({(row.shared, row.threads) for row in rows})
-    for (shared, threads), dtype in product(kinds, MEANS):
+    counts = sorted({row.threads for row in rows})
+    for kind, threads, dtype in product(KINDS, counts, MEANS):
         part = [
             row
             for row in rows
-            if (row.shared, row.threads, row.dtype) == (shared, threads, dtype)
+            if (row.kind, row.threads, row.dtype) == (kind, threads, dtype)
         ]
-        where = ", core shared" if shared else ""
         for rival in (*RIVALS, None):
             found = mean_and_worst(part, rival)
             if found is None:
@@ -97,7 +98,7 @@ def means(rows):
             mean, (low, row), n = found
             lines.append(
                 f"  {dtype} x{threads} against {rival or 'the best of each':16}"
-                f"{mean:8.2f}   worst {low:.2f} ({row.name}), {n} cells{where}"
+                f"{mean:8.2f}   worst {low:.2f} ({row.name}), {n} cells{WHERE[kind]}"
             )
     slower = [row for row in rows if row.best and row.ratios[row.best] < 1]
     valid = [row for row in rows if row.best]
@@ -151,12 +152,18 @@ def drift(before, after):
     return lines
 
 
-def sharing(rows):
-    """A line that counts the rows of shared cores."""
-    n_shared = sum(1 for row in rows if row.shared)
-    if not n_shared:
-        return ["no slice was shared with a busy hyperthread"]
-    return [
-        f"{n_shared} of {len(rows)} rows (marked {SHARED}) are of slices in which a "
-        "busy hyperthread shared the core; they have no share of the limit",
-    ]
+def disturbed(rows):
+    """Lines that count the rows of shared cores, and of cores far apart."""
+    lines = []
+    for kind, what in (
+        (SHARED, "a busy hyperthread shared the core"),
+        (FAR, "the cores shared no cache"),
+    ):
+        n = sum(1 for row in rows if row.kind == kind)
+        count = f"{n} of {len(rows)} rows (marked {MARKS[kind]})"
+        lines.append(
+            f"{count} are of slices in which {what}; they have no share of the limit"
+            if n
+            else f"in no slice {what}"
+        )
+    return lines

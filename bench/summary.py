@@ -7,6 +7,7 @@ from statistics import geometric_mean
 from typing import NamedTuple
 
 from contest import median_ms, ratio_of_rounds
+from kinds import ALONE, KINDS
 from opponents import REFERENCE, SUBJECT
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}  # relative, of the checked loss
@@ -46,8 +47,8 @@ class Row(NamedTuple):
 
     ``ratios`` has the rivals that are valid: their time over that of the subject.
     Each may use fewer threads where that is faster for it.  ``speed_up`` is the time of
-    the subject with one thread over that with these, or None.  ``shared`` rows are of
-    rounds in which a busy hyperthread shared the core; they have no share of the limit.
+    the subject with one thread over that with these, or None.  Only rows of the kind
+    ``ALONE`` have a share of the limit.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Row(NamedTuple):
     overhead_us: float
     ratios: dict[str, float]
     speed_up: float | None = None
-    shared: bool = False
+    kind: str = ALONE
 
     @property
     def is_step(self):
@@ -76,36 +77,36 @@ class Row(NamedTuple):
 
 
 def rows_of(result):
-    """The rows of a judged cell: for each number of threads, alone and shared."""
+    """The rows of a judged cell: for each number of threads and kind of rounds."""
     entries = {(e["contestant"], e["threads"]): e for e in result["entries"]}
     counts = sorted(n for name, n in entries if name == SUBJECT)
     return [
-        _row(result, entries, threads, shared)
+        _row(result, entries, threads, kind)
         for threads in counts
-        for shared in _kinds(entries[SUBJECT, threads])
+        for kind in _kinds(entries[SUBJECT, threads])
     ]
 
 
 def _kinds(entry):
-    """The kinds of rounds that have a row: alone (False), shared (True).
+    """The kinds of rounds that have a row.
 
     A kind whose times vanish in the noise has none, unless it is the only one.
     """
-    kinds = sorted(set(entry["shared"]) or {False})
+    kinds = [kind for kind in KINDS if kind in entry["kinds"]] or [ALONE]
     return [kind for kind in kinds if len(kinds) == 1 or median_ms(entry, kind) > 0]
 
 
-def _row(result, entries, threads, shared):
-    """The figures of the subject, of its rounds alone or shared."""
+def _row(result, entries, threads, kind):
+    """The figures of the subject, of its rounds of a kind."""
     ours = entries[SUBJECT, threads]
-    ms = median_ms(ours, shared) if not ours["error"] else math.nan
+    ms = median_ms(ours, kind) if not ours["error"] else math.nan
     step_us = 1e3 * ms / result["steps"]
     limit_us = result["epoch_limit_us"] / result["steps"] / threads
     ratios = {}
     for (name, n), entry in entries.items():
         if name == SUBJECT or n > threads or entry["void"] or ours["void"]:
             continue
-        ratio = ratio_of_rounds(entry, ours, shared)
+        ratio = ratio_of_rounds(entry, ours, kind)
         if ratio is not None:
             ratios[name] = min(ratio, ratios.get(name, ratio))
     one = entries.get((SUBJECT, 1))
@@ -119,11 +120,11 @@ def _row(result, entries, threads, shared):
         step_us,
         result["flops_per_epoch"] / ms / 1e6,
         limit_us,
-        math.nan if shared else limit_us / step_us,
-        math.nan if shared else step_us - limit_us,
+        limit_us / step_us if kind == ALONE else math.nan,
+        step_us - limit_us if kind == ALONE else math.nan,
         ratios,
-        ratio_of_rounds(one, ours, shared) if is_comparable else None,
-        shared,
+        ratio_of_rounds(one, ours, kind) if is_comparable else None,
+        kind,
     )
 
 

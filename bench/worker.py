@@ -121,9 +121,11 @@ class Worker:
     def train(self, epochs, repeats):
         """Seconds of the clock and of the processor, the mean over repeats.
 
-        The front end is probed before and after.
+        The front end and hand-overs between cores are probed before and after.
         """
-        front_end = [self.front_end()]
+        from kinds import hand_over_ns
+
+        front_end, hand_over = [self.front_end()], [hand_over_ns(self.threads)]
         total, cpu = 0.0, time.process_time()
         for _ in range(repeats):
             seconds, losses = self.contestant.train(epochs)
@@ -133,6 +135,7 @@ class Worker:
             "seconds": total / repeats,
             "cpu": cpu / repeats,
             "last_loss": losses[-1],
+            "hand_over": [*hand_over, hand_over_ns(self.threads)],
             "front_end": [*front_end, self.front_end()],
         }
 

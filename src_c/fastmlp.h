@@ -157,6 +157,10 @@ void fm_advise_pages(const void *at, size_t size, fm_advice advice);
 ptrdiff_t fm_pass_front_end(ptrdiff_t n);
 ptrdiff_t fm_add_in_turn(ptrdiff_t n);
 
+/* Let two threads raise a number n times in turn (hand_over.c); returns how often they did,
+ * less than n where there is no second thread. */
+ptrdiff_t fm_hand_over(ptrdiff_t n);
+
 /* Names of the lists, in the order of the enums; NULL past the last. */
 const char *fm_activation_name(int i);
 const char *fm_activation_by_input(int i);

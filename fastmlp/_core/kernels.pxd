@@ -32,6 +32,7 @@ from fastmlp._core.table cimport (
     fm_csr_rows,
     fm_draw,
     fm_flush_denormals,
+    fm_hand_over,
     fm_isa,
     fm_isa_name,
     fm_kernels_f32,

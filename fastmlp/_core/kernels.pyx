@@ -63,6 +63,13 @@ def add_in_turn(Py_ssize_t n):
     return fm_add_in_turn(n)
 
 
+def hand_over(Py_ssize_t n):
+    """Let two threads raise a number n times in turn; how often they did."""
+    with nogil:
+        n = fm_hand_over(n)
+    return n
+
+
 cdef void parallel(
     fm_task task, void *context, Py_ssize_t n_items, int n_threads
 ) noexcept nogil:

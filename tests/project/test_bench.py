@@ -33,7 +33,8 @@ from cells import (
     make_data,
 )
 from contest import Contest, import_seconds
-from front_end import Judge, of_slowest_core
+from front_end import of_slowest_core
+from kinds import ALONE, FAR, SHARED, Judge, hand_over_ns
 from limit import epoch_flops, epoch_limit, flops, step_limit
 from opponents import RIVALS, SUBJECT, contestant
 from options import options
@@ -192,7 +193,7 @@ def contest_result():
 def test_a_contest(contest_result):
     for entry in contest_result["entries"]:
         assert entry["error"] == ""
-        assert len(entry["rounds"]) == len(entry["ms"]) == len(entry["shared"]) == 2
+        assert len(entry["rounds"]) == len(entry["ms"]) == len(entry["kinds"]) == 2
         assert entry["warm_up_seconds"] > 0
         assert entry["loss"] == pytest.approx(loss_by_hand(SMALL[0]), rel=1e-12)
     assert contest_result["steps"] == 5
@@ -204,7 +205,7 @@ def timed(contest_result):
     entries = [{**entry} for entry in contest_result["entries"]]
     entries[0]["ms"], entries[1]["ms"] = [2.0, 1.0, 9.0], [6.0, 7.0, 5.0]
     for entry in entries:
-        entry["shared"] = [False] * 3
+        entry["kinds"] = [ALONE] * 3
     return {**contest_result, "entries": entries, "flops_per_epoch": 4e6}
 
 
@@ -235,29 +236,52 @@ def test_ratios_are_those_within_a_round(timed):
 
 def test_rounds_alone_and_shared_have_rows_of_their_own(timed):
     ours, theirs = [dict(entry) for entry in timed["entries"]]
-    ours |= {"ms": [2.0, 1.0, 9.0, 4.0], "shared": [False, False, True, True]}
-    theirs |= {"ms": [6.0, 8.0, 27.0, 5.0], "shared": [False, True, True, False]}
+    ours |= {"ms": [2.0, 1.0, 9.0, 4.0], "kinds": [ALONE, ALONE, SHARED, SHARED]}
+    theirs |= {"ms": [6.0, 8.0, 27.0, 5.0], "kinds": [ALONE, SHARED, SHARED, ALONE]}
     alone, shared = rows_of(judge({**timed, "entries": [ours, theirs]}))
-    assert (alone.shared, alone.ms, alone.ratios) == (False, 1.5, {"scikit-learn": 3.0})
-    assert (shared.shared, shared.ms) == (True, 6.5)
+    assert (alone.kind, alone.ms, alone.ratios) == (ALONE, 1.5, {"scikit-learn": 3.0})
+    assert (shared.kind, shared.ms) == (SHARED, 6.5)
     assert shared.ratios == {"scikit-learn": 3.0}
     assert alone.efficiency > 0 and np.isnan(shared.efficiency)
     assert report.line(shared, RIVALS).split()[2] == "x1s"
     text = "\n".join(report.means([alone, shared]))
     assert text.count("scikit-learn") == 2 and text.count(", core shared") == 2
-    assert "1 of 2 rows" in report.sharing([alone, shared])[0]
+    assert "1 of 2 rows" in report.disturbed([alone, shared])[0]
     shares = [bar for bar in bars([shared]) if bar.what.startswith("share of")]
     assert len(shares) == 2 and all(bar.met is None for bar in shares)
 
 
-def test_a_slow_front_end_is_a_shared_one():
+def test_two_threads_on_cores_far_apart_have_a_row_of_their_own(timed):
+    """One thread has no such cores: its rounds alone stand beside both rows."""
+    ours, theirs = [dict(entry) for entry in timed["entries"]]
+    ours |= {"ms": [2.0, 2.0], "kinds": [ALONE, ALONE]}
+    theirs |= {"ms": [6.0, 6.0], "kinds": [ALONE, ALONE]}
+    both = {**ours, "threads": 2, "ms": [1.0, 1.6], "kinds": [ALONE, FAR]}
+    one, near, far = rows_of(judge({**timed, "entries": [ours, theirs, both]}))
+    assert (near.kind, near.ms, near.speed_up) == (ALONE, 1.0, 2.0)
+    assert (far.kind, far.ms, far.speed_up) == (FAR, 1.6, 1.25)
+    assert far.ratios == {"scikit-learn": 3.75} and np.isnan(far.efficiency)
+    assert report.line(far, RIVALS).split()[2] == "x2f"
+    assert ", cores far apart" in "\n".join(report.means([one, near, far]))
+    assert "1 of 3 rows" in report.disturbed([one, near, far])[1]
+    (bar,) = [bar for bar in bars([near, far]) if "1, every cell" in bar.what]
+    assert bar.figure.endswith("1 of 1 cells")
+
+
+def test_probes_tell_the_kind_of_a_slice():
     judge_of = Judge()
-    assert not judge_of.is_shared([])
-    assert not judge_of.is_shared([None, None])
-    assert not judge_of.is_shared([5.7, 5.6])
-    assert judge_of.is_shared([5.7, 2.9])
-    assert judge_of.is_shared([4.2])  # below the share of the best so far
-    assert Judge().is_shared([2.9])
+    assert judge_of.kind([]) == judge_of.kind([None, None], [None]) == ALONE
+    assert judge_of.kind([5.7, 5.6], [30.0, 75.0]) == ALONE
+    assert judge_of.kind([5.7, 5.6], [30.0, 160.0]) == FAR
+    assert judge_of.kind([5.7, 2.9], [30.0, 160.0]) == SHARED
+    assert judge_of.kind([4.2]) == SHARED  # below the share of the best so far
+    assert Judge().kind([2.9]) == SHARED
+
+
+def test_hand_overs_between_threads():
+    assert hand_over_ns(1) is None
+    found = hand_over_ns(2)
+    assert found is None or found > 1  # None beside another job of the pool
 
 
 def test_instructions_a_cycle():
