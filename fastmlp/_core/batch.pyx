@@ -32,6 +32,7 @@ from fastmlp._core.network import CALL_WORK
 from fastmlp._core.workspace import aligned_empty
 
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
+REPLICA_BYTES = 2 * 1024 * 1024  # of weights: larger ones do not stay in the caches
 
 
 class DeadlineError(Exception):
@@ -92,9 +93,12 @@ cdef class BatchSum:
         self.shares_parts = batch_size * row_work >= THREAD_WORK
         self.grad = aligned_empty(net.c.n_params, data.dtype)
         self.set_shares(net, data, rows)
+        has_replicas = (
+            n_threads == 2 and self.shares_parts and not data.c.is_sparse
+            and net.c.n_coefs * data.dtype.itemsize <= REPLICA_BYTES
+        )
         cdef Replicas replicas = Replicas(
-            net, layers, work, data.dtype,
-            n_threads if n_threads <= self.c.n_shares else 1,
+            net, layers, work, data.dtype, 2 if has_replicas else 1
         )
         noise = self.set_noise(net, data, work, dropout, input_noise)
         self.net, self.data = net, data

@@ -6,10 +6,10 @@
 #    in cache (part_item); or that of what belongs to a column of the input stage, whose
 #    step comes when all columns are done (column_item).
 # b) Shares: where weights are few beside the activations of a block, its rows are two
-#    shares whose gradients of weights are summed apart.  Two threads then take a share
-#    each through phase one, gradient included (share_item), with weights of their own
-#    (replicas.pyx): of what the other one has written they read half a gradient and
-#    half the weights after the step, not its activations and deltas.
+#    shares whose gradients of weights are summed apart.  Two threads that have replicas
+#    of the weights (replicas.pyx) then take a share each through phase one, gradient
+#    included (share_item): of what the other one has written they read half a gradient
+#    and half the weights after the step, not its activations and deltas.
 # c) Same bits for any number of threads: a row's outputs do not depend on the rows
 #    beside it, a share's gradient of a weight is summed by one thread, shares depend on
 #    sizes alone, and sums over rows (losses, intercepts, slopes) go through slots of
@@ -67,6 +67,11 @@ cdef inline Py_ssize_t start_of(
     return min(s.rows.n, item * ceil_div(s.rows.n, SUM_ROWS) // n_items * SUM_ROWS)
 
 
+cdef inline bint takes_shares(const sum_t *s) noexcept nogil:
+    """Return whether threads take a share each through phase one"""
+    return s.n_shares > 1 and s.n_replicas > 1
+
+
 cdef inline Py_ssize_t shares_of(const sum_t *s) noexcept nogil:
     """The shares of the current block: one where it has few rows"""
     return min(s.n_shares, ceil_div(s.rows.n, SUM_ROWS))
@@ -103,6 +108,8 @@ cdef void rows_item(
     cdef const floating *w
     cdef rows_t rows = s.rows
     cdef size_t real = sizeof(floating)
+    if s.n_replicas > 1:
+        read_changes(s, <floating *> s.update.w, worker)
     rows.first += at
     rows.n = start_of(s, item + 1, s.n_items) - at
     y = block_of(data.y, data.y_width, work.y + at * data.y_width * real, data.y_width,
@@ -154,7 +161,6 @@ cdef void share_item(
     """rows_item for a share of the block, and the gradient of its weights"""
     cdef part_t whole
     cdef const tensor_t *tensor
-    read_changes(s, <floating *> s.update.w, worker)
     rows_item(s, share, worker, grad)
     for whole.tensor in range(s.n_tensors):
         tensor = &s.tensors[whole.tensor]
@@ -207,7 +213,7 @@ cdef void part_item(
         if s.is_first:
             memset(sums, 0, part.size * sizeof(floating))
         add_slots(s, part, sums)
-    elif s.n_replicas == 1:
+    elif not takes_shares(s):
         for share in range(shares_of(s)):
             add_products(s, part, share, shares_of(s), worker, grad)
     if not s.is_last:
@@ -215,7 +221,7 @@ cdef void part_item(
     if role == COEFS:
         for share in range(1, s.n_summed):
             theirs = share_gradient(s, share, grad) + part.start
-            if s.n_replicas > 1:  # the next batch changes them where they were changed
+            if takes_shares(s):  # the next batch changes them where they were changed
                 kernels.own_lines(theirs, part.size)
             kernels.column_sums(<const floating *> theirs, sums, 1, part.size)
     if not s.waits:
@@ -259,11 +265,11 @@ cdef void rows_task(void *s, ptrdiff_t item, int worker) noexcept nogil:
     """share_item or rows_item in the precision of the data"""
     cdef sum_t *total = <sum_t *> s
     if total.data.is_float32:
-        if total.n_replicas > 1:
+        if takes_shares(total):
             share_item(total, item, worker, <float *> total.grad)
         else:
             rows_item(total, item, worker, <float *> NULL)
-    elif total.n_replicas > 1:
+    elif takes_shares(total):
         share_item(total, item, worker, <double *> total.grad)
     else:
         rows_item(total, item, worker, <double *> NULL)
@@ -303,7 +309,7 @@ cdef void sum_rows(sum_t *s) noexcept nogil:
     if s.is_first:
         s.n_summed = shares_of(s)
     n_slots = ceil_div(s.rows.n, SUM_ROWS)
-    s.n_items = shares_of(s) if s.n_replicas > 1 else min(n_slots, s.n_threads)
+    s.n_items = shares_of(s) if takes_shares(s) else min(n_slots, s.n_threads)
     kernels.parallel(rows_task, s, s.n_items, s.n_threads)
     for slot in range(n_slots):
         s.loss += (<const double *> s.work.losses)[slot]

@@ -2,13 +2,13 @@
 #
 # a) With one replica all threads read the weight matrices in the flat vector, and W^T
 #    for the way back, which the step writes.
-# b) Where each thread takes a share of a block it has a replica of its own.  On an AMD
-#    EPYC (Zen 4) it takes 27 ns to change a line that another cache holds too, if the
-#    cores share no cache, else 7; to read or change one that the other core has
-#    changed, and nobody has read since, takes 3 to 8 ns, or 1 to 2.  So no line is left
-#    in two caches: the thread that takes the step of a part keeps the new weights in
-#    its replica; the other one reads them when it begins the next batch, and writes a
-#    value of each line back, after which the line is its own.
+# b) Two threads have a replica each, unless it is large.  On an AMD EPYC (Zen 4) it
+#    takes 27 ns to change a line that another cache holds too, if the cores share no
+#    cache, else 7; to read or change one that the other core has changed, and nobody
+#    has read since, takes 3 to 8 ns, or 1 to 2.  So no line is left in two caches: the
+#    thread that takes the step of a part keeps the new weights in its replica; the
+#    other one reads them when it begins the next batch, and writes a value of each line
+#    back, after which the line is its own.
 
 import numpy as np
 

@@ -53,7 +53,7 @@ ctypedef struct sum_t:
     const data_t *data
     const workspace_t *work
     replica_t *replicas                 # (n_replicas,)
-    int n_replicas                      # 1, or n_threads that take a share each
+    int n_replicas                      # 1, or 2 of as many threads
     void *grad
     int n_threads
     rows_t rows                         # the current block

@@ -9,7 +9,7 @@ from helpers.epochs import ALL_AT_ONCE, TANH_RELU, all_rules, make_epoch
 from helpers.gradients import ALPHA
 from helpers.models import needs_products
 
-from fastmlp._core.batch import THREAD_WORK, BatchSum
+from fastmlp._core.batch import REPLICA_BYTES, THREAD_WORK, BatchSum
 
 UNITS, BATCH = (60, 80, 50, 4), 200
 N = 3 * BATCH + 1  # the last batch is one row, too few for two shares
@@ -65,9 +65,14 @@ def test_same_bits_for_any_number_of_threads(problem, rule, settings, dtype):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("units", [(500, 400, 4), (1000, 700, 4)], ids=str)
 @needs_products
-def test_same_bits_of_a_wide_network_without_shares(problem, dtype):
-    one, two = (run(problem, dtype, "adam", n, (60, 600, 4)) for n in (1, 2))
+def test_same_bits_of_wide_networks_without_shares(problem, units, dtype):
+    """With replicas of the weights, and without them where these are large."""
+    n_coefs = sum(a * b for a, b in pairwise(units))
+    assert 4 * n_coefs > BATCH * sum(a + b for a, b in pairwise(units))
+    assert (n_coefs * 4 > REPLICA_BYTES) == (units[0] == 1000)
+    one, two = (run(problem, dtype, "adam", n, units) for n in (1, 2))
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
 
