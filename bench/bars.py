@@ -87,7 +87,7 @@ def ratio(x):
 
 
 def bars(rows, iris=None, imports=None):
-    """All bars, over the rows of all cells: those alone, where there are such.
+    """All bars, over the rows of all cells: those alone, where a count has such.
 
     Parameters
     ----------
@@ -97,9 +97,8 @@ def bars(rows, iris=None, imports=None):
     imports : float, optional
         Milliseconds of the import beyond scikit-learn's.
     """
-    rows = [row for row in rows if row.kind == ALONE] or rows
-    one = [row for row in rows if row.threads == 1]
-    two = [row for row in rows if row.threads == 2]
+    one, two = ([row for row in rows if row.threads == n] for n in (1, 2))
+    one, two = ([row for row in n if row.kind == ALONE] or n for n in (one, two))
     both = [row for row in two if row.speed_up is not None]
     speed_up = attrgetter("speed_up")
     checked = []

@@ -180,14 +180,16 @@ class Contest:
                 except ContestantError as error:
                     entry["error"] = str(error)
                     continue
-                probes = [pair["few"][p] + pair["many"][p] for p in NO_PROBES]
-                pair["kind"] = self.judge.kind(*probes)
+                pair["kind"] = self.judge.kind(
+                    pair["few"]["front_end"] + pair["many"]["front_end"],
+                    pair["few"]["hand_over"] + pair["many"]["hand_over"],
+                )
                 entry["rounds"].append(pair)
         for entry in entries:
             few, many = entry["epochs"]
             entry["kinds"] = [pair["kind"] for pair in entry["rounds"]]
-            for kind, key in (("ms", "seconds"), ("cpu_ms", "cpu")):
-                entry[kind] = [
+            for name, key in (("ms", "seconds"), ("cpu_ms", "cpu")):
+                entry[name] = [
                     1e3 * (pair["many"][key] - pair["few"][key]) / (many - few)
                     for pair in entry["rounds"]
                 ]

@@ -155,15 +155,15 @@ def drift(before, after):
 def disturbed(rows):
     """Lines that count the rows of shared cores, and of cores far apart."""
     lines = []
-    for kind, what in (
-        (SHARED, "a busy hyperthread shared the core"),
-        (FAR, "the cores shared no cache"),
+    for kind, where in (
+        (SHARED, "beside a busy hyperthread on the core"),
+        (FAR, "on cores that share no cache"),
     ):
         n = sum(1 for row in rows if row.kind == kind)
-        count = f"{n} of {len(rows)} rows (marked {MARKS[kind]})"
         lines.append(
-            f"{count} are of slices in which {what}; they have no share of the limit"
+            f"{n} of {len(rows)} rows (marked {MARKS[kind]}) are of slices {where}; "
+            "they have no share of the limit"
             if n
-            else f"in no slice {what}"
+            else f"no slice was found to be {where}"
         )
     return lines

@@ -126,6 +126,7 @@ class Worker:
         from kinds import hand_over_ns
 
         front_end, hand_over = [self.front_end()], [hand_over_ns(self.threads)]
+        time.sleep(0.001)  # until the second thread of the probe sleeps too
         total, cpu = 0.0, time.process_time()
         for _ in range(repeats):
             seconds, losses = self.contestant.train(epochs)

@@ -16,9 +16,9 @@ typedef struct {
 static void take_turns(void *context, ptrdiff_t item, int worker)
 {
     turns_t *const turns = context;
+    long spins = 0;
     (void)worker;
     for (ptrdiff_t i = item; i < turns->n; i += 2) {
-        long spins = 0;
         while (atomic_load(&turns->turn) != i)
             if (++spins > MOST_SPINS) return;
         atomic_store(&turns->turn, i + 1);

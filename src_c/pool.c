@@ -3,8 +3,7 @@
  * a) fm_parallel divides items 0 .. n-1 among the threads; one that is done with its own
  *    takes those that others have not begun.  The caller works too, and closes the job
  *    when all items are done.  So an item mostly meets the thread that had it last time,
- *    whose cache holds what it needs: cores far apart (in another part of the processor)
- *    take 160 ns for a line that the other one has written.
+ *    whose cache holds what it needs.
  *    Which thread takes an item is left to chance, so items must not depend on it.
  * b) Two calls that follow each other closely (the phases of a training step) find the
  *    threads still spinning; after SPIN_NS they sleep on a condition.  It is longer than

@@ -3,10 +3,9 @@
 static void FN(own_lines)(real *x, ptrdiff_t n)
 {
     const ptrdiff_t line = 64 / (ptrdiff_t)sizeof(real);
-    for (ptrdiff_t i = 0; i < n; i += line) {
-        volatile real *const value = x + i;
-        *value = *value;
-    }
+    volatile real *const values = x;
+    for (ptrdiff_t i = 0; i < n; i += line) values[i] = values[i];
+    if (n > 0) values[n - 1] = values[n - 1]; /* of the last line */
 }
 
 static double FN(dot)(const real *x, const real *y, ptrdiff_t n)

@@ -10,7 +10,7 @@ cdef class BatchSum:
     cdef sum_t c
     cdef readonly object grad
     cdef object share_grads
-    cdef readonly Py_ssize_t blocks_per_call
+    cdef readonly Py_ssize_t blocks_per_call, n_shares, n_replicas
     cdef Network net
     cdef Data data
     cdef Failures failures

@@ -32,7 +32,6 @@ from fastmlp._core.network import CALL_WORK
 from fastmlp._core.workspace import aligned_empty
 
 THREAD_WORK = 8e6  # operations of a batch from which threads pay (about 80 us)
-REPLICA_BYTES = 2 * 1024 * 1024  # of weights: larger ones do not stay in the caches
 
 
 class DeadlineError(Exception):
@@ -48,7 +47,7 @@ cdef class BatchSum:
     data : Data
         With targets.
     params : ndarray of shape (n_params,)
-        The flat vector of weights, read at each block.
+        The flat vector of weights, read when a run or a call begins.
     batch_size : int
         The largest batch that will be asked for, in rows.
     n_threads : int
@@ -93,12 +92,9 @@ cdef class BatchSum:
         self.shares_parts = batch_size * row_work >= THREAD_WORK
         self.grad = aligned_empty(net.c.n_params, data.dtype)
         self.set_shares(net, data, rows)
-        has_replicas = (
-            n_threads == 2 and self.shares_parts and not data.c.is_sparse
-            and net.c.n_coefs * data.dtype.itemsize <= REPLICA_BYTES
-        )
         cdef Replicas replicas = Replicas(
-            net, layers, work, data.dtype, 2 if has_replicas else 1
+            net, layers, work, data.dtype,
+            n_threads == 2 and self.shares_parts and not data.c.is_sparse,
         )
         noise = self.set_noise(net, data, work, dropout, input_noise)
         self.net, self.data = net, data
@@ -107,6 +103,7 @@ cdef class BatchSum:
         self.c.net, self.c.data = &net.c, &data.c
         self.c.work = &work.c
         self.c.replicas, self.c.n_replicas = replicas.c, replicas.n
+        self.n_shares, self.n_replicas = self.c.n_shares, replicas.n
         self.c.grad = <void *> address_of(self.grad, data.dtype)
         self.set_layout(layout_of(net))
         self.c.n_threads = n_threads
@@ -120,9 +117,9 @@ cdef class BatchSum:
     cdef set_shares(self, Network net, Data data, rows):
         """Divide the rows of a block where that moves fewer values between threads.
 
-        With shares these are a half of the gradient for each of two threads, without
-        them a half of the inputs and deltas of a half of the layers. Parts of a large
-        gradient are better summed one by one, while they are in cache.
+        With shares two threads read a half of the gradient each, and write it twice;
+        without them about a quarter of the inputs and deltas of all layers. A large
+        gradient is better summed part by part, while the part is in cache.
         """
         values = rows * (2 * sum(net.units) - net.units[0] - net.c.n_outputs)
         has_shares = (

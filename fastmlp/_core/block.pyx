@@ -24,7 +24,7 @@ from fastmlp._core.network cimport SUM_ROWS, data_t, network_t
 from fastmlp._core.noise cimport drop_stored, has_dropout, noisy_x, stored_values
 from fastmlp._core.passes cimport backward, forward
 from fastmlp._core.products cimport product
-from fastmlp._core.replicas cimport read_all, read_changes, replica_of
+from fastmlp._core.replicas cimport forget_replicas, read_changes, replica_of
 from fastmlp._core.rows cimport (
     block_of,
     ceil_div,
@@ -108,8 +108,7 @@ cdef void rows_item(
     cdef const floating *w
     cdef rows_t rows = s.rows
     cdef size_t real = sizeof(floating)
-    if s.n_replicas > 1:
-        read_changes(s, <floating *> s.update.w, worker)
+    read_changes(s, <floating *> s.update.w, worker)
     rows.first += at
     rows.n = start_of(s, item + 1, s.n_items) - at
     y = block_of(data.y, data.y_width, work.y + at * data.y_width * real, data.y_width,
@@ -221,7 +220,7 @@ cdef void part_item(
     if role == COEFS:
         for share in range(1, s.n_summed):
             theirs = share_gradient(s, share, grad) + part.start
-            if takes_shares(s):  # the next batch changes them where they were changed
+            if takes_shares(s):  # where they change next (replicas.pyx)
                 kernels.own_lines(theirs, part.size)
             kernels.column_sums(<const floating *> theirs, sums, 1, part.size)
     if not s.waits:
@@ -256,9 +255,9 @@ cdef void column_item(sum_t *s, Py_ssize_t column, floating *grad) noexcept nogi
 cdef void read_weights(sum_t *s) noexcept nogil:
     """Take over weights that changed since the last step"""
     if s.data.is_float32:
-        read_all(s, <const float *> s.update.w)
+        forget_replicas(s, <const float *> s.update.w)
     else:
-        read_all(s, <const double *> s.update.w)
+        forget_replicas(s, <const double *> s.update.w)
 
 
 cdef void rows_task(void *s, ptrdiff_t item, int worker) noexcept nogil:

@@ -131,5 +131,5 @@ def part_array(layout, Data data, is_shared):
         for first in range(0, n_rows, rows):
             n, start = min(rows, n_rows - first), tensor.offset + first * width
             parts.append((number, first, n, start, n * width, NOBODY, 0.0, 0.0))
-    return _array_of(parts, "tensor first n start size reader", "square grad_square",
+    return _array_of(parts, "tensor first n start size holder", "square grad_square",
                      sizeof(part_t))

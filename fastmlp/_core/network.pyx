@@ -1,4 +1,4 @@
-# The network and its data: sizes, addresses and memory; batch.pyx computes with them.
+# The network and its data: sizes, addresses and memory; block.pyx computes with them.
 #
 # a) Precision: classes and structs are free of it.  Numbers live in NumPy arrays whose
 #    addresses are kept; the fused functions cast them once per block.

@@ -13,8 +13,8 @@ cdef class Replicas:
     cdef object owners
 
 cdef const replica_t *replica_of(const sum_t *s, int worker) noexcept nogil
-cdef void read_part(
+cdef void keep_part(
     const sum_t *s, part_t *part, const floating *w, int worker
 ) noexcept nogil
 cdef void read_changes(const sum_t *s, floating *params, int worker) noexcept nogil
-cdef void read_all(const sum_t *s, const floating *params) noexcept nogil
+cdef void forget_replicas(const sum_t *s, const floating *params) noexcept nogil

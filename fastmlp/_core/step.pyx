@@ -15,7 +15,7 @@ from libc.math cimport sqrt
 
 cimport fastmlp._core.kernels as kernels
 from fastmlp._core.kernels cimport fm_rule, fm_step
-from fastmlp._core.replicas cimport read_part
+from fastmlp._core.replicas cimport keep_part
 from fastmlp._core.rules cimport threshold_rate
 from fastmlp._core.sums cimport COEFS, NO_RULE, part_t, sum_t, tensor_t, update_t
 
@@ -73,7 +73,7 @@ cdef void step_part(
     if u.l1 > 0 and tensor.decay > 0:
         shrink_values(u, &step, tensor, part.start, part.size, w)
     if u.max_norm == 0:
-        read_part(s, part, <const floating *> w, worker)
+        keep_part(s, part, <const floating *> w, worker)
 
 
 cdef void shrink_values(
@@ -150,7 +150,7 @@ cdef void limit_tensor(
                         s.update.max_norm, grad + tensor.start)
     for i in range(s.n_parts):
         if s.parts[i].tensor == number:
-            read_part(s, &s.parts[i], <const floating *> w + s.parts[i].start, worker)
+            keep_part(s, &s.parts[i], <const floating *> w + s.parts[i].start, worker)
 
 
 cdef void finish_task(void *s, ptrdiff_t item, int worker) noexcept nogil:

@@ -1,4 +1,4 @@
-# The state of a training step, which batch.pyx sums up and step.pyx finishes.
+# The state of a training step, which block.pyx sums up and step.pyx finishes.
 
 from fastmlp._core.kernels cimport FM_LOSS_squared_error, fm_step
 from fastmlp._core.network cimport data_t, layers_t, network_t
@@ -22,17 +22,17 @@ ctypedef struct tensor_t:               # layout.Tensor
 ctypedef struct part_t:                 # rows of a tensor
     Py_ssize_t tensor, first, n
     Py_ssize_t start, size              # in the flat vector
-    Py_ssize_t reader                   # the thread whose replica has the last step
+    Py_ssize_t holder                   # the thread whose replica has the last step
     double square                       # sum of squares of weights that are penalised
     double grad_square                  # sum of squares of their finished gradient
 
 ctypedef struct replica_t:              # weights that a thread reads
     layers_t layers
     const size_t *transposed            # (n_layers,) W^T, 0 where it is not needed
-    Py_ssize_t batch                    # number of the batch that they are of
+    Py_ssize_t batch                    # the last one for which they were read, or 0
 
 cdef enum:
-    NOBODY = -1                         # of part_t.reader
+    NOBODY = -1                         # of part_t.holder
 
 cdef enum:
     NO_RULE = -1                        # of update_t: only the gradient is wanted
@@ -53,7 +53,7 @@ ctypedef struct sum_t:
     const data_t *data
     const workspace_t *work
     replica_t *replicas                 # (n_replicas,)
-    int n_replicas                      # 1, or 2 of as many threads
+    int n_replicas                      # 1, or 2 where there are two threads
     void *grad
     int n_threads
     rows_t rows                         # the current block

@@ -90,7 +90,7 @@ cdef extern from "fastmlp.h" nogil:
     void fm_restore_denormals(unsigned int)
     void fm_advise_pages(const void *, size_t, fm_advice)
     ptrdiff_t fm_pass_front_end(ptrdiff_t)
-    ptrdiff_t fm_hand_over(ptrdiff_t) nogil
+    ptrdiff_t fm_hand_over(ptrdiff_t)
     ptrdiff_t fm_add_in_turn(ptrdiff_t)
     const char *fm_isa_name(int)
     const char *fm_activation_name(int)

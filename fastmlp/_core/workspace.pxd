@@ -24,7 +24,6 @@ ctypedef struct workspace_t:            # addresses of arrays for a block of row
     const size_t *input
     const noise_t *noise                # NULL for none
     const size_t *delta                 # (n_layers + 1,) dloss / dz of each layer
-    const size_t *transposed            # (n_layers,) W^T; of the first for a stage
     # (n_layers + 1,) from a row of x, a, delta to the next, and from a row of W^T
     const ptrdiff_t *stride
     # (n_slots, n_sums) gradients of intercepts and slopes, summed over SUM_ROWS

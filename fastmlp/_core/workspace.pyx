@@ -95,7 +95,7 @@ cdef class Workspace:
     n_threads : int
         Threads that work on it at the same time.
     with_deltas : bool
-        Whether there is a backward pass, which needs the transposed weights too.
+        Whether there is a backward pass.
     dropout : sequence of float
         Rates of the inputs of each layer; dropped inputs have buffers of their own.
     """
@@ -132,9 +132,6 @@ cdef class Workspace:
             "encoded": [real * n_rows * data.c.n_features * has_stage],
             "delta": [real * values[i] * with_deltas for i in changed],
             "z": [real * values[i] * keeps_z[i - 1] for i in hidden],
-            "transposed": [
-                real * stride[i] * net.units[i + 1] * with_deltas for i in changed
-            ],
             "y": [real * n_rows * data.c.y_width],
             "w": [real * n_rows],
             "slot_sums": [real * n_slots * net.c.n_sums],
@@ -162,7 +159,6 @@ cdef class Workspace:
         self.c.z = self.keep(z)
         self.c.input = self.keep(inputs)
         self.c.delta = self.keep(delta)
-        self.c.transposed = self.keep([*unchanged, *at["transposed"]])
         self.c.stride = <const ptrdiff_t *> address_of(strides, np.intp)
         self.c.x, self.c.ldx = a[0], stride[0]
         if has_stage:

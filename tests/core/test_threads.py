@@ -56,6 +56,7 @@ def test_same_bits(params, n_threads):
         assert many.loss_ == one.loss_
 
 
+@needs_products
 def test_same_bits_with_a_lone_last_row():
     one, many = (
         MLPClassifier(
@@ -66,6 +67,7 @@ def test_same_bits_with_a_lone_last_row():
     np.testing.assert_array_equal(_weights(many), _weights(one))
 
 
+@needs_products
 def test_same_bits_for_many_outputs():
     one, many = (
         MLPRegressor(
@@ -122,6 +124,7 @@ def test_fits_in_workers(backend):
         np.testing.assert_array_equal(_weights(model), expected)
 
 
+@needs_products
 def test_eight_fits_in_eight_threads():
     expected, results = _fit(), [None] * 8
 

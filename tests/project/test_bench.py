@@ -36,10 +36,13 @@ from contest import Contest, import_seconds
 from front_end import of_slowest_core
 from kinds import ALONE, FAR, SHARED, Judge, hand_over_ns
 from limit import epoch_flops, epoch_limit, flops, step_limit
+from machine import usable_cores
 from opponents import RIVALS, SUBJECT, contestant
 from options import options
 from plot import plot
 from summary import Row, judge, mean_and_worst, rows_of
+
+from fastmlp._core import kernels
 
 sys.path.remove(str(BENCH))
 
@@ -280,8 +283,12 @@ def test_probes_tell_the_kind_of_a_slice():
 
 def test_hand_overs_between_threads():
     assert hand_over_ns(1) is None
+    if len(usable_cores()) == 1:
+        pytest.skip("two threads on one core meet once in a time slice")
+    # others may keep the second thread from a core for a while
+    assert any(kernels.hand_over(100) == 100 for _ in range(100))
     found = hand_over_ns(2)
-    assert found is None or found > 1  # None beside another job of the pool
+    assert found is None or 1 < found < 1e6
 
 
 def test_instructions_a_cycle():

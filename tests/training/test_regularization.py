@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 from helpers import reference
+from helpers.models import needs_products
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris
@@ -102,6 +103,7 @@ def test_every_solver_learns(solver):
     assert regr.fit(X, TARGETS).score(X, TARGETS) > 0.85
 
 
+@needs_products
 def test_threads_share_a_large_batch():
     X_wide = np.random.RandomState(0).randn(1500, 70)
     y = np.random.RandomState(1).randint(0, 5, 1500)

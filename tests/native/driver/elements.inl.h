@@ -319,6 +319,16 @@ static void FN(test_functions)(void)
             FN(check)(y, 1, now.n, now.n);
         }
     }
+    START("own_lines");
+    for (int i = 0; (now.n = FN(length)(i)) >= 0; ++i) {
+        FN(random)(A, now.n, -3, 3);
+        for (ptrdiff_t j = 0; j < now.n; ++j) want[j] = (double)A[j], bound[j] = 0;
+        while (next_call()) {
+            real *x = TAKE(A, now.n);
+            KERNELS->own_lines(x, now.n);
+            FN(check)(x, 1, now.n, now.n);
+        }
+    }
     START("all_finite");
     for (int i = 0; (now.n = FN(length)(i)) >= 0; ++i) {
         static const real odd[] = {(real)INFINITY, -(real)INFINITY, (real)NAN};

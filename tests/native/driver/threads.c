@@ -79,6 +79,27 @@ static void wait_ms(int milliseconds)
     while (os_now_ns() < end) os_yield();
 }
 
+/* The caller's first item lasts until all others are done: who has none left takes over */
+static void wait_for_others(void *context, ptrdiff_t item, int worker)
+{
+    atomic_int *n_left = context;
+    (void)worker;
+    if (item > 0) {
+        atomic_fetch_sub(n_left, 1);
+        return;
+    }
+    for (int i = 0; atomic_load(n_left) && i < 10000; ++i) wait_ms(1);
+    if (atomic_load(n_left)) fail("items that nobody took over", atomic_load(n_left));
+}
+
+static void take_over(void)
+{
+    for (int n_threads = 2; n_threads <= MOST_THREADS; ++n_threads) {
+        atomic_int n_left = 20;
+        fm_parallel(wait_for_others, &n_left, 21, n_threads);
+    }
+}
+
 static atomic_int n_callers;
 
 OS_THREAD(caller_main, rounds)
@@ -119,6 +140,7 @@ static void call_in_child(void)
 int main(int argc, char **argv)
 {
     many_calls(71);
+    take_over();
     call_side_by_side();
     for (int i = 0; i < 5; ++i) { /* longer than a worker spins */
         wait_ms(2);
