@@ -87,7 +87,9 @@ def ratio(x):
 
 
 def bars(rows, iris=None, imports=None):
-    """All bars, over the rows of all cells: those alone, where a count has such.
+    """All bars, over the rows of all cells.
+
+    For each number of threads over those alone, where there are such.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ TURNS, TIMINGS = 5_000, 5
 def hand_over_ns(threads):
     """Nanoseconds until one core sees what another has written; None for one thread.
 
-    It takes 25 to 75 ns within a processor and some 160 ns between its chiplets or
-    between sockets.
+    Two cores of an AMD EPYC (Zen 4) take some 30 ns where they share a cache, and 160
+    ns where they share none.
     """
     if threads == 1:
         return None

@@ -253,7 +253,7 @@ cdef void column_item(sum_t *s, Py_ssize_t column, floating *grad) noexcept nogi
 
 
 cdef void read_weights(sum_t *s) noexcept nogil:
-    """Take over weights that changed since the last step"""
+    """Have threads read the weights anew, which may have changed since the last step"""
     if s.data.is_float32:
         forget_replicas(s, <const float *> s.update.w)
     else:

@@ -255,7 +255,7 @@ def test_rounds_alone_and_shared_have_rows_of_their_own(timed):
 
 
 def test_two_threads_on_cores_far_apart_have_a_row_of_their_own(timed):
-    """One thread has no such cores: its rounds alone stand beside both rows."""
+    """Both rows are compared with the same rounds of one thread."""
     ours, theirs = [dict(entry) for entry in timed["entries"]]
     ours |= {"ms": [2.0, 2.0], "kinds": [ALONE, ALONE]}
     theirs |= {"ms": [6.0, 6.0], "kinds": [ALONE, ALONE]}
