@@ -54,11 +54,16 @@ def say_how_long(chosen, names, threads):
 
 
 def run_cells(chosen, contest, calibration, rivals):
-    """Time the cells and print them as they come; results and rows."""
+    """Time the cells and print them as they come; results and rows.
+
+    The machine is calibrated again before each cell until the core is alone meanwhile.
+    """
     results, rows = [], []
     print(f"\n{report.header(rivals)}", flush=True)
     for cell in chosen.selected:
         for dtype in chosen.dtypes:
+            if not contest.is_whole_core(calibration):
+                calibration = contest.calibrate()
             result = judge(contest.run(cell, dtype, calibration))
             new = rows_of(result)
             lines = [report.line(row, rivals) for row in new] + report.remarks(result)

@@ -116,7 +116,7 @@ def bars(rows, iris=None, imports=None):
         [
             row
             for row in one
-            if low <= row.limit_us < high and row.is_step and row.kind == ALONE
+            if low <= row.limit_us < high and row.is_step and row.has_limit
         ]
         for low, high in ((100, float("inf")), (10, 100), (0, 10))
     )

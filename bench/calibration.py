@@ -10,6 +10,7 @@ import re
 import time
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -38,14 +39,16 @@ def best_seconds(call, total=0.03, least=5):
 def ns_each(call, full, empty, n):
     """Nanoseconds per element: a call on n elements less one on none.
 
-    The two take turns, since the clock of a core changes within milliseconds.
+    The two take turns, since the clock of a core changes within milliseconds and a
+    busy hyperthread comes and goes: the median of the differences within the quickest
+    quarter of the turns.
     """
-    turns = [
+    turns = sorted(
         [best_seconds(partial(call, *args), total=0.005) for args in (full, empty)]
         for _ in range(20)
-    ]
-    full_seconds, empty_seconds = map(min, zip(*turns))
-    return 1e9 * max(full_seconds - empty_seconds, 0.0) / n
+    )
+    seconds = median(with_n - without for with_n, without in turns[: len(turns) // 4])
+    return 1e9 * max(seconds, 0.0) / n
 
 
 def apart(*arrays):

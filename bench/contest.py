@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from cells import IRIS
-from kinds import Judge, kind_for
+from kinds import ALONE, Judge, kind_for
 from limit import epoch_flops, epoch_limit, step_limit
 from machine import usable_cores
 from opponents import CHECKED_ITERATIONS, REFERENCE, SUBJECT, competes
@@ -120,8 +120,12 @@ class Contest:
     def calibrate(self):
         """The constants of the machine, in the process of the subject."""
         constants = self.subject().ask("calibrate")
-        self.judge.kind([constants["front_end"]])  # the first of its rates
+        self.is_whole_core(constants)  # so that the judge knows its rates
         return constants
+
+    def is_whole_core(self, constants):
+        """Return whether no busy hyperthread was seen beside a calibration."""
+        return self.judge.kind(constants["front_end"]) == ALONE
 
     def run(self, cell, dtype, constants):
         """Time a cell; its facts as they go to JSON."""
@@ -143,6 +147,7 @@ class Contest:
             "step_limit_us": step_limit(cell, dtype, rows, constants, loss_ns),
             "epoch_limit_us": epoch_limit(cell, dtype, constants, loss_ns),
             "loss_ns": loss_ns,
+            "is_limit_of_whole_core": self.is_whole_core(constants),
             "entries": entries,
         }
 

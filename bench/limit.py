@@ -43,13 +43,18 @@ def flops(cell, rows):
     return sum(2 * m * n * k for m, n, k in products(cell, rows))
 
 
-def padded_flops(cell, rows, lanes):
-    """The same, with vectors filled along the better dimension."""
+def padded_operations(m, n, k, lanes):
+    """Those of C[m, n] += over k, with vectors filled along the better dimension."""
 
     def pad(n):
         return lanes * -(-n // lanes)
 
-    return sum(2 * k * min(m * pad(n), pad(m) * n) for m, n, k in products(cell, rows))
+    return 2 * k * min(m * pad(n), pad(m) * n)
+
+
+def padded_flops(cell, rows, lanes):
+    """Operations of the products of a step in vectors that are filled so."""
+    return sum(padded_operations(*shape, lanes) for shape in products(cell, rows))
 
 
 def n_params(cell):
@@ -57,11 +62,16 @@ def n_params(cell):
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(cell.units))
 
 
+def smallest_cache(size, caches):
+    """The level of the smallest cache for some bytes; 4 is the memory."""
+    return min((k for k, room in caches.items() if size <= room), default=4)
+
+
 def level(cell, rows, itemsize, caches):
-    """The smallest cache for state and one block of rows; 4 is the memory."""
+    """The smallest cache for state and one block of rows."""
     row = cell.units[0] + 2 * sum(cell.units[1:-1]) + cell.units[-1]
     size = n_params(cell) * (2 + MOMENTS[cell.solver]) + min(rows, BLOCK) * row
-    return min((k for k, room in caches.items() if size * itemsize <= room), default=4)
+    return smallest_cache(size * itemsize, caches)
 
 
 def step_limit(cell, dtype, rows, constants, loss_ns):

@@ -37,8 +37,8 @@ def line(row, rivals):
         f"{row.us_per_step:.2f}",
         f"{row.gflops:.1f}",
         f"{row.limit_us:.2f}",
-        f"{100 * row.efficiency:.0f}" if row.kind == ALONE else "-",
-        f"{row.overhead_us:.2f}" if row.kind == ALONE else "-",
+        f"{100 * row.efficiency:.0f}" if row.has_limit else "-",
+        f"{row.overhead_us:.2f}" if row.has_limit else "-",
     ]
     text = "".join(
         f"{field:{'<' if i < 2 else '>'}{width}}"
@@ -130,8 +130,9 @@ def constants(calibration):
         f"read bandwidth, GB/s: {speeds} (caches of {sizes}; memory)",
         f"permutation: {calibration['shuffle']:.1f} ns per row, not in the limit",
     ]
-    if calibration["front_end"] is not None:
-        lines.append(f"front end: {calibration['front_end']:.1f} instructions a cycle")
+    if None not in calibration["front_end"]:
+        rates = " and ".join(f"{rate:.1f}" for rate in calibration["front_end"])
+        lines.append(f"front end: {rates} instructions a cycle, before and after")
     for dtype, ours in calibration["by_dtype"].items():
         parts = [f"{dtype}: {ours['peak']:.1f} GF/s in {ours['lanes']} lanes; ns of"]
         for kind, unit in (

@@ -48,7 +48,8 @@ class Row(NamedTuple):
     ``ratios`` has the rivals that are valid: their time over that of the subject.
     Each may use fewer threads where that is faster for it.  ``speed_up`` is the time of
     the subject with one thread over that with these, or None.  Only rows of the kind
-    ``ALONE`` have a share of the limit.
+    ``ALONE`` have a share of the limit, and only if the core was alone too when the
+    machine was calibrated.
     """
 
     name: str
@@ -69,6 +70,11 @@ class Row(NamedTuple):
     def is_step(self):
         """Return whether the time is that of a step, not of an iteration of lbfgs."""
         return not self.name.startswith("lbfgs")
+
+    @property
+    def has_limit(self):
+        """Return whether there is a share of the limit."""
+        return not math.isnan(self.efficiency)
 
     @property
     def best(self):
@@ -110,6 +116,7 @@ def _row(result, entries, threads, kind):
         if ratio is not None:
             ratios[name] = min(ratio, ratios.get(name, ratio))
     one = entries.get((SUBJECT, 1))
+    has_limit = kind == ALONE and result["is_limit_of_whole_core"]
     is_comparable = one is not None and not one["void"] and not ours["void"]
     return Row(
         result["name"],
@@ -120,8 +127,8 @@ def _row(result, entries, threads, kind):
         step_us,
         result["flops_per_epoch"] / ms / 1e6,
         limit_us,
-        limit_us / step_us if kind == ALONE else math.nan,
-        step_us - limit_us if kind == ALONE else math.nan,
+        limit_us / step_us if has_limit else math.nan,
+        step_us - limit_us if has_limit else math.nan,
         ratios,
         ratio_of_rounds(one, ours, kind) if is_comparable else None,
         kind,

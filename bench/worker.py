@@ -71,10 +71,11 @@ class Worker:
         }
 
     def calibrate(self):
-        """The constants of the machine."""
+        """The constants of the machine; the front end is probed before and after."""
         from calibration import calibrate
 
-        return {**calibrate(), "front_end": self.front_end()}
+        before = self.front_end()
+        return {**calibrate(), "front_end": [before, self.front_end()]}
 
     def front_end(self):
         """Empty instructions a cycle on the slowest core of this process, or None."""

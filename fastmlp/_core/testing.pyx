@@ -291,18 +291,21 @@ def product_work(dtype):
 
 def product(
     bint trans_a, floating[:, ::1] a, floating[:, ::1] b, floating[:, ::1] s,
-    floating[:, ::1] c, floating[::1] work, bint rectify=False,
+    floating[:, ::1] c, floating[::1] work, bint rectify=False, Py_ssize_t times=1,
 ):
     """c := op(a) b + s, by the products of the core; s: None, c or one row  # c OUT
 
     rectify: then c := max(c, 0), with products of our own only.
+    times: how often, one after the other.
     """
     cdef const floating *added = &s[0, 0] if s is not None else NULL
-    products.product(trans_a, c.shape[0], c.shape[1], b.shape[0],
-                     <const floating *> &a[0, 0], a.shape[1],
-                     <const floating *> &b[0, 0], b.shape[1], added,
-                     c.shape[1] if added == &c[0, 0] else 0, rectify, NULL, &c[0, 0],
-                     c.shape[1], &work[0])
+    cdef Py_ssize_t _i
+    for _i in range(times):
+        products.product(trans_a, c.shape[0], c.shape[1], b.shape[0],
+                         <const floating *> &a[0, 0], a.shape[1],
+                         <const floating *> &b[0, 0], b.shape[1], added,
+                         c.shape[1] if added == &c[0, 0] else 0, rectify, NULL,
+                         &c[0, 0], c.shape[1], &work[0])
 
 
 def transpose(floating[:, ::1] x, floating[:, ::1] out):

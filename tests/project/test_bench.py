@@ -15,6 +15,7 @@ if not BENCH.is_dir():
 
 sys.path.insert(0, str(BENCH))  # as for its scripts, and for these imports only
 import bench_custom
+import calibration
 import opponents
 import report
 from bars import bars
@@ -50,6 +51,7 @@ sys.path.remove(str(BENCH))
 CONSTANTS = {
     "cache_bytes": {1: 32 << 10, 2: 1 << 20, 3: 32 << 20},
     "bandwidth": {1: 212.0, 2: 118.0, 3: 100.0, 4: 20.0},
+    "front_end": [None, None],
     "by_dtype": {
         dtype: {
             "lanes": lanes,
@@ -254,6 +256,15 @@ def test_rounds_alone_and_shared_have_rows_of_their_own(timed):
     assert len(shares) == 2 and all(bar.met is None for bar in shares)
 
 
+def test_a_calibration_beside_a_busy_hyperthread_gives_no_share(timed):
+    (row,) = rows_of(judge({**timed, "is_limit_of_whole_core": False}))
+    assert row.kind == ALONE and np.isnan(row.efficiency) and np.isnan(row.overhead_us)
+    assert row.ratios == {"scikit-learn": 3.0}
+    assert report.line(row, RIVALS).split()[7:9] == ["-", "-"]
+    of_limits = [bar for bar in bars([row]) if "limit" in bar.what]
+    assert of_limits and all(bar.met is None for bar in of_limits)
+
+
 def test_two_threads_on_cores_far_apart_have_a_row_of_their_own(timed):
     """Both rows are compared with the same rounds of one thread."""
     ours, theirs = [dict(entry) for entry in timed["entries"]]
@@ -440,6 +451,14 @@ def test_plot(tmp_path):
     path = tmp_path / "x.png"
     plot([row_of(), row_of(name="y", ratios={}, void="loss differs")], RIVALS, path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_nanoseconds_are_those_of_the_quickest_turns(monkeypatch):
+    """Of turns whose clock was slower, or of which one was disturbed, none counts."""
+    turns = [(3e-6, 1e-6)] * 4 + [(9e-6, 1e-6), (3e-6, 2.9e-6)] + [(6e-6, 2e-6)] * 14
+    seconds = iter([x for turn in turns for x in turn])
+    monkeypatch.setattr(calibration, "best_seconds", lambda *_, **__: next(seconds))
+    assert calibration.ns_each(print, (), (), 1000) == pytest.approx(2)
 
 
 @pytest.mark.parametrize("n", [1, 512, 1024, 1300])
