@@ -14,7 +14,8 @@
  * c) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and no panel has a
  *    vector alone but of a single one: a tile of few sums waits for the latency of each.
  *    AVX-512 has room for panels of four, whose 6 rows take 10 loads for 24 multiply-adds
- *    where 12 rows of two take 14.
+ *    where 12 rows of two take 14.  With AVX2, 4 rows of three take 7 for 12, 6 rows of
+ *    two 8.
  * d) A panel of B is read once a tile: with FM_PACKS, where its rows collide in a cache or
  *    their vectors cross lines, it is copied first (Goto and van de Geijn 2008), and with
  *    FM_PACKS_ACROSS so are the rows of a transposed A.  Few rows of A do not pay for a
@@ -38,8 +39,10 @@
 static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
 {
     const ptrdiff_t vectors = (n + LANES - 1) / LANES;
-#ifdef TILE_ROWS_4
+#if PANEL_VECTORS == 4
     return vectors <= 4 ? vectors : vectors <= 6 || vectors == 9 ? 3 : 4;
+#elif PANEL_VECTORS == 3
+    return vectors <= 3 ? vectors : vectors == 4 ? 2 : 3;
 #else
     return vectors == 1 ? 1 : 2 + vectors % 2;
 #endif
@@ -48,10 +51,11 @@ static inline ptrdiff_t FN(panel_vectors)(ptrdiff_t n)
 /* How many panels n columns take */
 static inline ptrdiff_t FN(panels)(ptrdiff_t n)
 {
-#ifdef TILE_ROWS_4
-    return (n + 4 * LANES - 1) / LANES / 4;
+    const ptrdiff_t vectors = (n + LANES - 1) / LANES;
+#if PANEL_VECTORS == 2
+    return vectors == 1 ? 1 : vectors / 2;
 #else
-    return n <= LANES ? 1 : (n + LANES - 1) / LANES / 2;
+    return (vectors + PANEL_VECTORS - 1) / PANEL_VECTORS;
 #endif
 }
 

@@ -10,8 +10,13 @@
  */
 
 #define NARROW_K 8192 /* the deepest product of several columns that a) takes */
-#define ROWS 8        /* whose sums are formed together */
-#define THIN_K 4      /* the deepest product of b) */
+#define ROWS 8        /* whose sums with a column are formed together */
+#if defined(__AVX2__) && !defined(__AVX512F__)
+#define PAIR_ROWS 4 /* the same with two columns: 16 registers */
+#else
+#define PAIR_ROWS ROWS
+#endif
+#define THIN_K 4 /* the deepest product of b) */
 
 /* Whether a product with n columns is one of a); whatever its rows, so that their number
  * changes no bit.  A sum costs its multiply-adds and about a third more */
@@ -126,60 +131,97 @@ static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
 }
 #endif
 
-/* Some of C (rows,) := sums + s, or max(sums + s, 0), for rows of C and S so far apart */
-static FM_ALWAYS_INLINE void FN(store_sums)(ptrdiff_t rows, real *sums, const real *s,
-                                            ptrdiff_t lds, int rectify, real *c,
-                                            ptrdiff_t ldc)
+/* C := sums + S, or max(sums + S, 0), for `columns` times `rows` sums, of which the rows
+ * before `first` are left out */
+static FM_ALWAYS_INLINE void FN(store_sums)(int rows, int columns, ptrdiff_t first,
+                                            real *sums, const real *s, ptrdiff_t lds,
+                                            int rectify, real *c, ptrdiff_t ldc)
 {
-    if (lds == 0 || !s) {
-        const real start = s ? *s : 0;
-        UNROLL for (int r = 0; r < ROWS; ++r) sums[r] += start;
-    } else {
-        for (ptrdiff_t r = 0; r < rows; ++r) sums[r] += s[r * lds];
-    }
+    if (s && lds == 0)
+        UNROLL for (int j = 0; j < columns; ++j) UNROLL for (int r = 0; r < rows; ++r)
+            sums[j * rows + r] += s[j];
+    else if (s)
+        for (ptrdiff_t r = first; r < rows; ++r)
+            UNROLL for (int j = 0; j < columns; ++j) sums[j * rows + r] += s[r * lds + j];
     /* No branch on a sum: its sign cannot be foreseen */
-    if (rectify) UNROLL for (int r = 0; r < ROWS; ++r) sums[r] = FN(relu_)(sums[r]);
-    if (rows == ROWS && ldc == 1)
-        memcpy(c, sums, ROWS * sizeof(real));
-    else if (rows == ROWS)
-        UNROLL for (int r = 0; r < ROWS; ++r) c[r * ldc] = sums[r];
+    if (rectify)
+        UNROLL for (int i = 0; i < rows * columns; ++i) sums[i] = FN(relu_)(sums[i]);
+    if (first == 0 && columns == 1 && ldc == 1)
+        memcpy(c, sums, rows * sizeof(real));
     else
-        for (ptrdiff_t r = 0; r < rows; ++r) c[r * ldc] = sums[r];
+        for (ptrdiff_t r = first; r < rows; ++r)
+            UNROLL for (int j = 0; j < columns; ++j) c[r * ldc + j] = sums[j * rows + r];
 }
 
-/* c (m, n) := A B + S for the columns of B, one after the other in memory, and rows of A;
- * S and C row by row, their columns side by side */
+/* Some rows of C := A B + S for some columns of B, one after the other in memory; the
+ * rows before `first` are left out */
+static FM_ALWAYS_INLINE void FN(narrow_tile)(int rows, int columns, ptrdiff_t first,
+                                             ptrdiff_t k, const real *a, ptrdiff_t lda,
+                                             const real *b, const real *s, ptrdiff_t lds,
+                                             int rectify, real *c, ptrdiff_t ldc)
+{
+    const ptrdiff_t whole = k / LANES * LANES;
+    const real *base[4]; /* one for three rows, as in a tile (tiles.inl.h) */
+    V sum[2 * ROWS];
+    real sums[2 * ROWS];
+    UNROLL for (int r = 0; r < rows; r += 3) base[r / 3] = a + r * lda;
+    UNROLL for (int i = 0; i < rows * columns; ++i) sum[i] = V_ZERO();
+#define STEP(load)                                                                     \
+    UNROLL for (int j = 0; j < columns; ++j) right[j] = load(b + j * k);                \
+    UNROLL for (int r = 0; r < rows; ++r)                                              \
+    {                                                                                  \
+        V left = load(base[r / 3] + (r % 3) * lda);                                    \
+        V_IN_REGISTER(left);                                                           \
+        UNROLL for (int j = 0; j < columns; ++j) sum[j * rows + r] =                   \
+            V_FMA(left, right[j], sum[j * rows + r]);                                  \
+    }
+    for (ptrdiff_t p = 0; p < whole; p += LANES, b += LANES) {
+        V right[2];
+        STEP(V_LOAD)
+        UNROLL for (int r = 0; r < rows; r += 3) base[r / 3] += LANES;
+    }
+    if (whole < k) {
+        V right[2];
+#define LOAD_REST(p) V_LOAD_FIRST(p, k - whole)
+        STEP(LOAD_REST)
+#undef LOAD_REST
+    }
+#undef STEP
+    if (rows == 1)
+        sums[0] = FN(vector_sum)(sum[0]);
+    else
+        UNROLL for (int i = 0; i < rows * columns; i += ROWS)
+            FN(vector_sums)(sum + i, sums + i);
+    FN(store_sums)(rows, columns, first, sums, s, lds, rectify, c, ldc);
+}
+
+/* C (m, n) := A B + S for the columns of B, one after the other in memory, and rows of A;
+ * S and C row by row, their columns side by side.  The last rows of a tile may be some
+ * that it shares with the one before. */
 static FM_NOINLINE void FN(rows_times_columns)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                                                const real *a, ptrdiff_t lda,
                                                const real *columns, const real *s,
                                                ptrdiff_t lds, int rectify, real *c,
                                                ptrdiff_t ldc)
 {
-    const ptrdiff_t whole = k / LANES * LANES;
-    for (ptrdiff_t i = 0; i < m; i += ROWS) {
-        const ptrdiff_t rows = m - i < ROWS ? m - i : ROWS;
-        const real *row[ROWS];
-        UNROLL for (int r = 0; r < ROWS; ++r) row[r] = a + (i + (r < rows ? r : 0)) * lda;
-        for (ptrdiff_t j = 0; j < n; ++j) {
-            const real *b = columns + j * k;
-            real sums[ROWS];
-            V sum[ROWS];
-            UNROLL for (int r = 0; r < ROWS; ++r) sum[r] = V_ZERO();
-            for (ptrdiff_t p = 0; p < whole; p += LANES) {
-                const V right = V_LOAD(b + p);
-                UNROLL for (int r = 0; r < ROWS; ++r) sum[r] =
-                    V_FMA(V_LOAD(row[r] + p), right, sum[r]);
-            }
-            if (whole < k) {
-                const V right = V_LOAD_FIRST(b + whole, k - whole);
-                UNROLL for (int r = 0; r < ROWS; ++r) sum[r] =
-                    V_FMA(V_LOAD_FIRST(row[r] + whole, k - whole), right, sum[r]);
-            }
-            FN(vector_sums)(sum, sums);
-            FN(store_sums)(rows, sums, s ? s + i * lds + j : s, lds, rectify,
-                           c + i * ldc + j, ldc);
-        }
+#define TILE(rows, width, i, j, first)                                                 \
+    FN(narrow_tile)(rows, width, first, k, a + (i) * lda, lda, columns + (j) * k,      \
+                    s ? s + (i) * lds + (j) : s, lds, rectify, c + (i) * ldc + (j), ldc)
+    if (m < ROWS) {
+        for (ptrdiff_t i = 0; i < m; ++i)
+            for (ptrdiff_t j = 0; j < n; ++j) TILE(1, 1, i, j, 0);
+        return;
     }
+    for (ptrdiff_t done = 0; done < m; done += ROWS) {
+        const ptrdiff_t i = done + ROWS <= m ? done : m - ROWS, first = done - i;
+        ptrdiff_t j = 0;
+        for (; j + 1 < n; j += 2)
+            for (ptrdiff_t r = 0; r < ROWS; r += PAIR_ROWS)
+                if (first < r + PAIR_ROWS)
+                    TILE(PAIR_ROWS, 2, i + r, j, first > r ? first - r : 0);
+        if (j < n) TILE(ROWS, 1, i, j, first);
+    }
+#undef TILE
 }
 
 /* c (n,) := a B + s for one row and rows of B, a part of a vector each: the parts of the
@@ -315,6 +357,7 @@ static FM_NOINLINE void FN(gemm_thin)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
 }
 #undef NARROW_K
 #undef ROWS
+#undef PAIR_ROWS
 #undef THIN_K
 
 #endif

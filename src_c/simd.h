@@ -5,11 +5,13 @@
  * V_LOAD_FIRST and V_STORE_FIRST touch the first n values only, 1 <= n <= LANES.  AVX2
  * has masked stores too, but on AMD they take as long as ten full ones, hence the
  * pieces; NEON has no masks at all.  Without AVX2 or NEON FM_HAS_GEMM is 0, which leaves
- * the products to BLAS.
+ * the products to BLAS.  V_IN_REGISTER keeps a value that is used several times from
+ * being loaded each time: compilers take a load within an instruction for free.
  *
  * TILE_ROWS_1 .. _4: rows of the largest tile of so many vectors whose sums fit the
  * registers (16 with AVX2, 32 with AVX-512 and NEON) beside the operands; _ACROSS: of a
- * transposed A.  FM_FROM_LANE: a multiply-add takes a factor from a lane of a vector.
+ * transposed A.  PANEL_VECTORS: those of the panels that most columns of B fall into.
+ * FM_FROM_LANE: a multiply-add takes a factor from a lane of a vector.
  * FM_PACKS: panels of B that lie badly are copied first, FM_PACKS_ACROSS: the rows of such
  * a transposed A.  With AVX-512 both together cost 2 to 10 % of a product of 128 to 1,000
  * rows and units on Zen 5, up to 40 % with fewer rows.  On Intel copies of A save 6 to 9 %
@@ -31,6 +33,7 @@
 #undef V_STORE
 #undef V_LOAD_FIRST
 #undef V_STORE_FIRST
+#undef V_IN_REGISTER
 #undef TILE_ROWS_1
 #undef TILE_ROWS_2
 #undef TILE_ROWS_3
@@ -45,6 +48,8 @@
 #undef FM_PACKS
 #undef FM_PACKS_ACROSS
 #undef FM_FROM_LANE
+#undef PANEL_VECTORS
+#undef REGISTER
 
 #if defined(__AVX512F__)
 
@@ -55,6 +60,8 @@
 #define TILE_ROWS_2 12
 #define TILE_ROWS_3 8
 #define TILE_ROWS_4 6
+#define REGISTER "+v"
+#define PANEL_VECTORS 4
 #if FM_DOUBLE
 #define V __m512d
 #define LANES 8
@@ -84,6 +91,8 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define TILE_ROWS_1 8
 #define TILE_ROWS_2 6
 #define TILE_ROWS_3 4
+#define REGISTER "+x"
+#define PANEL_VECTORS 3
 #if FM_DOUBLE
 #define V __m256d
 #define LANES 4
@@ -146,7 +155,9 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define FM_FROM_LANE 1
 #define TILE_ROWS_1 12
 #define TILE_ROWS_2 8
+#define REGISTER "+w"
 #define TILE_ROWS_3 6 /* with 7, GCC 12 keeps sums in memory */
+#define PANEL_VECTORS 2
 #define TILE_ROWS_1_ACROSS 12
 #define TILE_ROWS_2_ACROSS 12
 #define TILE_ROWS_3_ACROSS 8
@@ -224,4 +235,9 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #if FM_HAS_GEMM
 #define V_LOAD_FIRST(p, n) FN(load_first)(p, n)
 #define V_STORE_FIRST(p, n, x) FN(store_first)(p, n, x)
+#ifdef __GNUC__
+#define V_IN_REGISTER(x) __asm__("" : REGISTER(x))
+#else
+#define V_IN_REGISTER(x) (void)(x)
+#endif
 #endif
