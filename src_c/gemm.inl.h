@@ -163,7 +163,7 @@ static void FN(gemm_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
         const ptrdiff_t last = width - (vectors - 1) * LANES;
         const ptrdiff_t whole = panels ? k : FN(whole_rows)(k, n, ldb, width);
-        FN(beside) fetched = {0}, *also = beside;
+        FN(beside) fetched, *also = beside;
         int does = FN(nothing);
         if (packs_a && packed_for != vectors) {
             const ptrdiff_t most = FN(tile_rows_across)[vectors - 1];
@@ -273,7 +273,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     const int across = k_stride != 1;
     ptrdiff_t block = FN(even_block)(k, across ? BLOCK_K_ACROSS : BLOCK_K);
     int packs_b = 0;
-    FN(beside) beside = {0};
+    FN(beside) beside; /* not cleared: that takes as long as a small tile */
     if (!across && FN(is_narrow)(n, k)) {
         FN(gemm_narrow)(m, n, k, a, row_stride, b, ldb, s, lds, rectify, c, ldc, work);
         return;
@@ -290,6 +290,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
         FN(gemm_transposed)(m, n, k, block, a, k_stride, b, ldb, c, ldc, work);
         return;
     }
+    beside.zeros = V_ZERO();
     packs_b = FN(packs_panels)(m, n, block, across, b, ldb);
     if (FM_PACKS && !packs_b && !across && block > FN(rows_in_l2)(ldb))
         block = FN(even_block)(k, FN(rows_in_l2)(ldb));
