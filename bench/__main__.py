@@ -54,7 +54,7 @@ def say_how_long(chosen, names, threads):
 
 
 def run_cells(chosen, contest, calibration, rivals):
-    """Time the cells and print them as they come; results and rows.
+    """Time the cells and print them as they come; results, rows and calibration.
 
     The machine is calibrated again before each cell until the core is alone meanwhile.
     """
@@ -64,13 +64,17 @@ def run_cells(chosen, contest, calibration, rivals):
         for dtype in chosen.dtypes:
             if not contest.is_whole_core(calibration):
                 calibration = contest.calibrate()
+                if contest.is_whole_core(calibration):
+                    print_calibration(calibration)
             result = judge(contest.run(cell, dtype, calibration))
             new = rows_of(result)
             lines = [report.line(row, rivals) for row in new] + report.remarks(result)
             print("\n".join(lines), flush=True)
             results.append(result)
             rows += new
-    return results, rows
+    if not any(row.has_limit for row in rows):
+        print("SHARED: no row has a share of the limit, which is that of a whole core")
+    return results, rows, calibration
 
 
 def run_iris(contest):
@@ -139,7 +143,9 @@ def main(argv=None):
             facts["contestants"] = contest.facts
             print_facts(facts, calibration)
             if chosen.selected:
-                results, rows = run_cells(chosen, contest, calibration, names[1:])
+                results, rows, calibration = run_cells(
+                    chosen, contest, calibration, names[1:]
+                )
             if "iris" in chosen.parts and REFERENCE in needed:
                 iris = run_iris(contest)
             calibration_after = contest.calibrate()
@@ -179,13 +185,18 @@ def main(argv=None):
 
 
 def print_facts(facts, calibration):
-    """The machine, the versions and the calibration."""
+    """Print the machine, the versions and the calibration."""
     for name, value in facts.items():
         if name != "contestants":
             print(f"{name:>16}: {value}")
     for name, fact in facts["contestants"].items():
         versions = ", ".join(f"{k} {v}" for k, v in fact.get("versions", {}).items())
         print(f"{name:>16}: {versions or 'FAILED: ' + fact['error'][-300:]}")
+    print_calibration(calibration)
+
+
+def print_calibration(calibration):
+    """Print the constants of the machine."""
     print("calibration:")
     for text in report.constants(calibration):
         print(f"  {text}")

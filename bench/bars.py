@@ -120,7 +120,7 @@ def bars(rows, iris=None, imports=None):
         ]
         for low, high in ((100, float("inf")), (10, 100), (0, 10))
     )
-    long = [row for row in both if row.threads * row.limit_us >= 300]
+    long = [row for row in both if row.has_limit and row.threads * row.limit_us >= 300]
     return [
         *checked,
         each(

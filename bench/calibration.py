@@ -1,7 +1,8 @@
 """The best that this machine can do: the constants of the limit model.
 
 Each constant is the best of many short timings of a kernel of the core, on data that
-fit the first-level cache unless it says otherwise, less the time of an empty call.
+fit the first-level cache unless it says otherwise.  Nanoseconds an element are without
+the time of an empty call (``ns_each``).
 """
 
 from __future__ import annotations

@@ -135,7 +135,8 @@ class Contest:
             if competes(name, cell)
         ]
         self._take_turns([entry for entry in entries if not entry["error"]])
-        loss_ns = self.subject().ask("loss_cost", cell, dtype)
+        of_loss = self.subject().ask("loss_cost", cell, dtype)
+        loss_ns = of_loss["ns"]
         rows = cell.batches[0]
         return {
             "cell": cell._asdict(),
@@ -147,7 +148,9 @@ class Contest:
             "step_limit_us": step_limit(cell, dtype, rows, constants, loss_ns),
             "epoch_limit_us": epoch_limit(cell, dtype, constants, loss_ns),
             "loss_ns": loss_ns,
-            "is_limit_of_whole_core": self.is_whole_core(constants),
+            "is_limit_of_whole_core": all(
+                map(self.is_whole_core, (constants, of_loss))
+            ),
             "entries": entries,
         }
 

@@ -44,7 +44,7 @@ def flops(cell, rows):
 
 
 def padded_operations(m, n, k, lanes):
-    """Those of C[m, n] += over k, with vectors filled along the better dimension."""
+    """Operations of a product (m, n) over k; vectors lie along the better dimension."""
 
     def pad(n):
         return lanes * -(-n // lanes)
@@ -53,7 +53,7 @@ def padded_operations(m, n, k, lanes):
 
 
 def padded_flops(cell, rows, lanes):
-    """Operations of the products of a step in vectors that are filled so."""
+    """Operations of the products of a step, each padded to whole vectors."""
     return sum(padded_operations(*shape, lanes) for shape in products(cell, rows))
 
 

@@ -73,7 +73,7 @@ def products(rows, inputs, units, dtype):
 
 
 def limit_us(shape, dtype, constants):
-    """The limit of C[m, n] += over k."""
+    """Microseconds that a product of shape (m, n) over k takes at the least."""
     m, n, k = shape
     itemsize = np.dtype(dtype).itemsize
     size = itemsize * (m * k + k * n + m * n)
@@ -110,7 +110,7 @@ def timed(judge, case, times):
 
 
 def figure(found, limit):
-    """A cell of the table and the times its limit, None where there is none."""
+    """A cell of the table, and how many times the limit it is, or None."""
     alone = [us for us, kind in found if kind == ALONE]
     if not alone:
         return f"{median(us for us, _ in found):10.3f} us s    ", None
@@ -130,7 +130,7 @@ def shapes(rows, inputs, units):
 
 
 def print_table(judge, dtype, rounds, constants):
-    """Time the products in turn and print a table, without limits if not constants."""
+    """Time the products in turn and print a table; no limits if constants is None."""
     sizes = list(product(ROWS, INPUTS, UNITS))
     cases = {
         (name, *size): case

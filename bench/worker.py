@@ -84,11 +84,12 @@ class Worker:
         return of_slowest_core()
 
     def loss_cost(self, cell, dtype):
-        """Nanoseconds per output of the loss of a cell."""
+        """Nanoseconds per output of the loss of a cell, probed as `calibrate` is."""
         from calibration import loss_ns
 
-        cell = cell_of(cell)
-        return loss_ns(cell.loss, cell.units[-1], dtype)
+        cell, before = cell_of(cell), self.front_end()
+        ns = loss_ns(cell.loss, cell.units[-1], dtype)
+        return {"ns": ns, "front_end": [before, self.front_end()]}
 
     def prepare(self, cell, dtype):
         """Load a cell and do what is done once; seconds, of that and of an epoch."""

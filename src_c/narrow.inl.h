@@ -137,10 +137,10 @@ static FM_ALWAYS_INLINE void FN(store_sums)(int rows, int columns, ptrdiff_t fir
                                             real *sums, const real *s, ptrdiff_t lds,
                                             int rectify, real *c, ptrdiff_t ldc)
 {
-    if (s && lds == 0)
+    if (lds == 0 || !s) /* without S, 0 is added: -0 + 0 = 0, as of a single row */
         UNROLL for (int j = 0; j < columns; ++j) UNROLL for (int r = 0; r < rows; ++r)
-            sums[j * rows + r] += s[j];
-    else if (s)
+            sums[j * rows + r] += s ? s[j] : 0;
+    else
         for (ptrdiff_t r = first; r < rows; ++r)
             UNROLL for (int j = 0; j < columns; ++j) sums[j * rows + r] += s[r * lds + j];
     /* No branch on a sum: its sign cannot be foreseen */
@@ -161,43 +161,37 @@ static FM_ALWAYS_INLINE void FN(narrow_tile)(int rows, int columns, ptrdiff_t fi
                                              int rectify, real *c, ptrdiff_t ldc)
 {
     const ptrdiff_t whole = k / LANES * LANES;
-    const real *base[4]; /* one for three rows, as in a tile (tiles.inl.h) */
-    V sum[2 * ROWS];
+    const real *row[ROWS];
+    V sum[2 * ROWS], right[2];
     real sums[2 * ROWS];
-    UNROLL for (int r = 0; r < rows; r += 3) base[r / 3] = a + r * lda;
-    UNROLL for (int i = 0; i < rows * columns; ++i) sum[i] = V_ZERO();
-#define STEP(load)                                                                     \
-    UNROLL for (int j = 0; j < columns; ++j) right[j] = load(b + j * k);                \
+    UNROLL for (int r = 0; r < rows; ++r) row[r] = a + r * lda;
+    UNROLL for (int i = 0; i < 2 * ROWS; ++i) sum[i] = V_ZERO();
+#define STEP(load, p)                                                                  \
+    UNROLL for (int j = 0; j < columns; ++j) right[j] = load(b + j * k + p);           \
     UNROLL for (int r = 0; r < rows; ++r)                                              \
     {                                                                                  \
-        V left = load(base[r / 3] + (r % 3) * lda);                                    \
-        V_IN_REGISTER(left);                                                           \
+        V left = load(row[r] + p);                                                     \
+        if (columns > 1) V_IN_REGISTER(left);                                          \
         UNROLL for (int j = 0; j < columns; ++j) sum[j * rows + r] =                   \
             V_FMA(left, right[j], sum[j * rows + r]);                                  \
     }
-    for (ptrdiff_t p = 0; p < whole; p += LANES, b += LANES) {
-        V right[2];
-        STEP(V_LOAD)
-        UNROLL for (int r = 0; r < rows; r += 3) base[r / 3] += LANES;
+    for (ptrdiff_t p = 0; p < whole; p += LANES) {
+        STEP(V_LOAD, p)
     }
+#define LOAD_REST(x) V_LOAD_FIRST(x, k - whole)
     if (whole < k) {
-        V right[2];
-#define LOAD_REST(p) V_LOAD_FIRST(p, k - whole)
-        STEP(LOAD_REST)
-#undef LOAD_REST
+        STEP(LOAD_REST, whole)
     }
+#undef LOAD_REST
 #undef STEP
-    if (rows == 1)
-        sums[0] = FN(vector_sum)(sum[0]);
-    else
-        UNROLL for (int i = 0; i < rows * columns; i += ROWS)
-            FN(vector_sums)(sum + i, sums + i);
+    UNROLL for (int i = 0; i < rows * columns; i += ROWS)
+        FN(vector_sums)(sum + i, sums + i);
     FN(store_sums)(rows, columns, first, sums, s, lds, rectify, c, ldc);
 }
 
 /* C (m, n) := A B + S for the columns of B, one after the other in memory, and rows of A;
- * S and C row by row, their columns side by side.  The last rows of a tile may be some
- * that it shares with the one before. */
+ * S and C row by row, their columns side by side; a single column if rows are few.  The
+ * last tile may begin with rows of the one before, which it leaves out. */
 static FM_NOINLINE void FN(rows_times_columns)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                                                const real *a, ptrdiff_t lda,
                                                const real *columns, const real *s,
@@ -208,8 +202,10 @@ static FM_NOINLINE void FN(rows_times_columns)(ptrdiff_t m, ptrdiff_t n, ptrdiff
     FN(narrow_tile)(rows, width, first, k, a + (i) * lda, lda, columns + (j) * k,      \
                     s ? s + (i) * lds + (j) : s, lds, rectify, c + (i) * ldc + (j), ldc)
     if (m < ROWS) {
-        for (ptrdiff_t i = 0; i < m; ++i)
-            for (ptrdiff_t j = 0; j < n; ++j) TILE(1, 1, i, j, 0);
+        const ptrdiff_t fours = m / 4 * 4, twos = m / 2 * 2;
+        if (fours > 0) TILE(4, 1, 0, 0, 0);
+        if (twos > fours) TILE(2, 1, fours, 0, 0);
+        if (m > twos) TILE(1, 1, twos, 0, 0);
         return;
     }
     for (ptrdiff_t done = 0; done < m; done += ROWS) {

@@ -96,14 +96,22 @@ def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
         pytest.skip("BLAS makes no such promise")
     rng = np.random.default_rng(0)
     work = testing.product_work(dtype)
-    for n, k in ((1, 70), (10, 600), (33, 5), (600, 300), (1030, 513), (1024, 150)):
-        a, b = random(rng, dtype, 300, k), random(rng, dtype, k, n)
-        together = np.empty((300, n), dtype)
-        testing.product(False, a, b, None, together, work)
-        for rows in (slice(0, 1), slice(7, 20), slice(150, 300), slice(299, 300)):
-            alone = np.empty((rows.stop - rows.start, n), dtype)
-            testing.product(False, a[rows].copy(), b, None, alone, work)
-            np.testing.assert_array_equal(alone, together[rows])
+    sizes = [(1, 70), (10, 600), (33, 5), (600, 300), (1030, 513), (1024, 150)]
+    sizes += [(n, k) for n in (1, 2, 3, 4, 7, 8) for k in (64, 100)]
+    groups = [slice(7, 7 + n) for n in (1, 2, 3, 5, 6, 7, 8, 13, 15, 16, 17)]
+    for n, k in sizes:
+        # products that underflow: sums of -0, to which no S is added
+        tiny = np.full((300, k), np.finfo(dtype).tiny, dtype)
+        for a, b in (
+            (random(rng, dtype, 300, k), random(rng, dtype, k, n)),
+            (tiny, np.full((k, n), -tiny[0, 0], dtype)),
+        ):
+            together = np.empty((300, n), dtype)
+            testing.product(False, a, b, None, together, work)
+            for rows in (*groups, slice(150, 300), slice(299, 300)):
+                alone = np.empty((rows.stop - rows.start, n), dtype)
+                testing.product(False, a[rows].copy(), b, None, alone, work)
+                assert alone.tobytes() == together[rows].tobytes(), (n, k, rows)
 
 
 def test_a_deep_product_of_one_column_stays_within_its_room(dtype, isa):

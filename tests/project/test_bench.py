@@ -211,7 +211,8 @@ def timed(contest_result):
     entries[0]["ms"], entries[1]["ms"] = [2.0, 1.0, 9.0], [6.0, 7.0, 5.0]
     for entry in entries:
         entry["kinds"] = [ALONE] * 3
-    return {**contest_result, "entries": entries, "flops_per_epoch": 4e6}
+    known = {"flops_per_epoch": 4e6, "is_limit_of_whole_core": True}
+    return {**contest_result, "entries": entries, **known}
 
 
 def test_figures_of_a_row(timed):
@@ -454,7 +455,7 @@ def test_plot(tmp_path):
 
 
 def test_nanoseconds_are_those_of_the_quickest_turns(monkeypatch):
-    """Of turns whose clock was slower, or of which one was disturbed, none counts."""
+    """Turns with a slower clock do not count, nor does a disturbed one."""
     turns = [(3e-6, 1e-6)] * 4 + [(9e-6, 1e-6), (3e-6, 2.9e-6)] + [(6e-6, 2e-6)] * 14
     seconds = iter([x for turn in turns for x in turn])
     monkeypatch.setattr(calibration, "best_seconds", lambda *_, **__: next(seconds))

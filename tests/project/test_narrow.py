@@ -27,7 +27,7 @@ CONSTANTS = {
 
 def test_a_limit(monkeypatch):
     monkeypatch.setattr(kernels, "isa", "v3")  # 8 lanes
-    # 5 columns are filled along the 64 rows; the bytes would take 0.096 us
+    # 5 columns are filled along the 64 rows; the bytes would take 0.095 us
     assert narrow.limit_us((64, 5, 64), "float32", CONSTANTS) == pytest.approx(
         2 * 64 * 64 * 5 / 100e3
     )
