@@ -101,7 +101,8 @@ def run_kernels(path):
         print("MISSING: pytest-benchmark is not installed; no kernels")
         return
     files = [str(file) for file in sorted(HERE.glob("bench_*.py"))]
-    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-only", *files]
+    # -P: from a clone, Python would import its sources in place of what is installed
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "--benchmark-only", *files]
     command += [f"--benchmark-json={path}", "--benchmark-columns=min,median,rounds"]
     print("\nkernels and small fits, pytest-benchmark:", flush=True)
     code = subprocess.run(command, cwd=HERE.parent, check=False).returncode

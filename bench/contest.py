@@ -236,7 +236,12 @@ def import_seconds(rounds):
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         runs = [
             subprocess.run(
-                command, capture_output=True, text=True, check=True, env=environment
+                command,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                env=environment,
+                cwd=folder,  # from a clone, Python would import its sources
             )
             for _ in range(rounds + 1)
         ]  # the first one fills the caches

@@ -435,6 +435,14 @@ def test_imports_find_their_bytecode(monkeypatch):
     assert import_seconds(1) == [1.0]
 
 
+def test_imports_are_those_of_the_installed_package(monkeypatch, tmp_path):
+    """A clone in the current folder has sources that were not built."""
+    (tmp_path / "fastmlp.py").write_text("raise ImportError('not built')")
+    monkeypatch.chdir(tmp_path)
+    (seconds,) = import_seconds(1)
+    assert 0 < seconds < 60
+
+
 def test_options():
     chosen = options(["--cells", "digits,iris", "--threads", "2,1", "--quick"])
     assert [cell.name for cell in chosen.selected] == ["digits", "lbfgs-digits"]
