@@ -138,8 +138,11 @@ static FM_ALWAYS_INLINE void FN(store_sums)(int rows, int columns, ptrdiff_t fir
                                             int rectify, real *c, ptrdiff_t ldc)
 {
     if (lds == 0 || !s) /* without S, 0 is added: -0 + 0 = 0, as of a single row */
-        UNROLL for (int j = 0; j < columns; ++j) UNROLL for (int r = 0; r < rows; ++r)
-            sums[j * rows + r] += s ? s[j] : 0;
+        UNROLL for (int j = 0; j < columns; ++j)
+        {
+            const real start = s ? s[j] : 0;
+            UNROLL for (int r = 0; r < rows; ++r) sums[j * rows + r] += start;
+        }
     else
         for (ptrdiff_t r = first; r < rows; ++r)
             UNROLL for (int j = 0; j < columns; ++j) sums[j * rows + r] += s[r * lds + j];
