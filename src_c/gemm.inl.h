@@ -273,7 +273,7 @@ static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
     const int across = k_stride != 1;
     ptrdiff_t block = FN(even_block)(k, across ? BLOCK_K_ACROSS : BLOCK_K);
     int packs_b = 0;
-    FN(beside) beside; /* not cleared: that takes as long as a small tile */
+    FN(beside) beside; /* not cleared: a fifth of a small product's own time here */
     if (!across && FN(is_narrow)(n, k)) {
         FN(gemm_narrow)(m, n, k, a, row_stride, b, ldb, s, lds, rectify, c, ldc, work);
         return;

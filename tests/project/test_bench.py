@@ -1,9 +1,11 @@
 """The benchmark: its limit model, its protocol, and that it hides nothing."""
 
+import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -264,6 +266,29 @@ def test_a_calibration_beside_a_busy_hyperthread_gives_no_share(timed):
     assert report.line(row, RIVALS).split()[7:9] == ["-", "-"]
     of_limits = [bar for bar in bars([row]) if "limit" in bar.what]
     assert of_limits and all(bar.met is None for bar in of_limits)
+
+
+def test_the_machine_is_calibrated_until_the_core_is_alone(timed, monkeypatch):
+    """The run begins beside a busy hyperthread, which ends after the first cell."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    monkeypatch.setattr(report, "constants", lambda calibration: [])
+    run_cells = runpy.run_path(str(BENCH / "__main__.py"), run_name="bench")[
+        "run_cells"
+    ]
+    shared, alone = ({**CONSTANTS, "front_end": [rate] * 2} for rate in (2.9, 5.7))
+    contest = Contest.__new__(Contest)
+    contest.judge, contest.used, answers = Judge(), [], iter([shared, alone])
+    contest.calibrate = lambda: next(answers)
+
+    def run(cell, dtype, constants):
+        contest.used.append(constants["front_end"][0])
+        return {**timed, "is_limit_of_whole_core": contest.is_whole_core(constants)}
+
+    contest.run = run
+    chosen = SimpleNamespace(selected=SMALL[:3], dtypes=["float64"])
+    _, rows, last = run_cells(chosen, contest, shared, RIVALS)
+    assert contest.used == [2.9, 5.7, 5.7] and last is alone
+    assert [row.has_limit for row in rows] == [False, True, True]
 
 
 def test_two_threads_on_cores_far_apart_have_a_row_of_their_own(timed):
