@@ -14,6 +14,7 @@
 #include "vectors.inl.h"
 #include "rows.inl.h"
 #include "random.inl.h"
+#include "parts.inl.h"
 #include "narrow.inl.h"
 #include "tiles.inl.h"
 #include "gemm.inl.h"

@@ -2,253 +2,219 @@
 
 /* Products with a narrow side, as those beside an output layer of few units.
  *
- * a) A few columns of C would fill a part of a vector only, so vectors run over k: a sum
- *    has LANES parts, which are halved until one is left, and S comes last.  The order is
- *    the same for every row, whether it is alone, among others or in a lane.
+ * a) A few columns of C would fill a part of a vector only.  So they are taken in groups of
+ *    1, 2, 3, 4, 7 or 8 (5 = 4 + 1), and a group fills a vector with sums in parts: 4
+ *    columns of 16 lanes have 4 parts each, side by side.  One load repeats 4 values of a
+ *    row of A, and B is brought into that order first.  In the end the parts are halved
+ *    until one is left, and S comes last.  The order is the same for every row, whether it
+ *    is alone, among others or in a lane.
  * b) Where k is small, the time of a product is that of storing C: the rows of B stay in
  *    registers, and the rows of C follow one another.
  */
 
-#define NARROW_K 8192 /* the deepest product of several columns that a) takes */
-#define ROWS 8        /* whose sums with a column are formed together */
-#if defined(__AVX2__) && !defined(__AVX512F__)
-#define PAIR_ROWS 4 /* the same with two columns: 16 registers */
-#else
-#define PAIR_ROWS ROWS
-#endif
-#define THIN_K 4 /* the deepest product of b) */
+#define NARROW_N 8    /* the most columns that a) takes, */
+#define NARROW_K 8192 /* and the deepest product of several */
+#define ROWS (LANES > 8 ? LANES : 8) /* whose sums are formed together, */
+#define FEW_ROWS 4                   /* and where there are fewer */
+#define L1_VALUES (24576 / (ptrdiff_t)sizeof(real)) /* of A, which all groups read */
+#define THIN_K 4      /* the deepest product of b) */
 
 /* Whether a product with n columns is one of a); whatever its rows, so that their number
- * changes no bit.  A sum costs its multiply-adds and about a third more */
+ * changes no bit.  More columns fill enough of a vector by themselves. */
 static int FN(is_narrow)(ptrdiff_t n, ptrdiff_t k)
 {
-    return n == 1 || (n > 1 && n <= LANES / 2 && k >= 4 * LANES && k <= NARROW_K);
+    return n == 1 || (n > 1 && n <= NARROW_N && 8 * n <= 5 * LANES && k >= LANES &&
+                      k <= NARROW_K);
 }
 
-static inline real FN(vector_sum)(V x)
-{
-    real lanes[LANES];
-    V_STORE(lanes, x);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-    return lanes[0];
-}
-
-/* out := the vector_sum of ROWS vectors.  Two vectors become one that holds the halves of
- * both: of each a half stays where it is, and the other comes to it by a shuffle, one for
- * both (x86 has a single unit for these). */
-#if defined(__AVX512F__) && FM_DOUBLE
-static FM_ALWAYS_INLINE V FN(halves)(int staying, V a, V b, __m512i moving)
-{
-    return V_ADD(OP(mask_blend)((__mmask8)staying, a, b), OP(permutex2var)(a, moving, b));
-}
-static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
-{
-    const __m512i fours = _mm512_setr_epi64(4, 5, 6, 7, 8, 9, 10, 11);
-    const __m512i twos = _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13);
-    const __m512i ones = _mm512_setr_epi64(1, 8, 3, 10, 5, 12, 7, 14);
-    V four[ROWS / 2], two[ROWS / 4];
-    UNROLL for (int i = 0; i < ROWS / 2; ++i) four[i] =
-        FN(halves)(0xf0, x[i], x[i + ROWS / 2], fours);
-    UNROLL for (int i = 0; i < ROWS / 4; ++i) two[i] =
-        FN(halves)(0xcc, four[i], four[i + ROWS / 4], twos);
-    V_STORE(out, FN(halves)(0xaa, two[0], two[1], ones));
-}
-#elif defined(__AVX512F__)
-static FM_ALWAYS_INLINE V FN(halves)(int staying, V a, V b, __m512i moving)
-{
-    return V_ADD(OP(mask_blend)((__mmask16)staying, a, b),
-                 OP(permutex2var)(a, moving, b));
-}
-static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
-{
-    const __m512i eights =
-        _mm512_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23);
-    const __m512i fours =
-        _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
-    const __m512i twos =
-        _mm512_setr_epi32(2, 3, 16, 17, 6, 7, 20, 21, 10, 11, 24, 25, 14, 15, 28, 29);
-    const __m512i even =
-        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
-    V eight[ROWS / 2], four[ROWS / 4], two;
-    UNROLL for (int i = 0; i < ROWS / 2; ++i) eight[i] =
-        FN(halves)(0xff00, x[i], x[i + ROWS / 2], eights);
-    UNROLL for (int i = 0; i < ROWS / 4; ++i) four[i] =
-        FN(halves)(0xf0f0, eight[i], eight[i + ROWS / 4], fours);
-    two = FN(halves)(0xcccc, four[0], four[1], twos);
-    two = V_ADD(two, _mm512_permute_ps(two, 0xb1));
-    _mm256_storeu_ps(out, _mm512_castps512_ps256(_mm512_permutexvar_ps(even, two)));
-}
-#elif defined(__AVX2__) && FM_DOUBLE
-static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
-{
-    UNROLL for (int i = 0; i < ROWS; i += 4)
-    {
-        V two[2];
-        UNROLL for (int j = 0; j < 2; ++j)
-        {
-            const V a = x[i + j], b = x[i + j + 2];
-            two[j] = V_ADD(OP(blend)(a, b, 0xc), OP(permute2f128)(a, b, 0x21));
-        }
-        V_STORE(out + i, V_ADD(OP(blend)(two[0], two[1], 0xa),
-                               OP(shuffle)(two[0], two[1], 0x5)));
-    }
-}
-#elif defined(__AVX2__)
-static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
-{
-    V four[ROWS / 2], two[ROWS / 4];
-    UNROLL for (int i = 0; i < ROWS / 2; ++i)
-    {
-        const V a = x[i], b = x[i + ROWS / 2];
-        four[i] = V_ADD(OP(blend)(a, b, 0xf0), OP(permute2f128)(a, b, 0x21));
-    }
-    UNROLL for (int i = 0; i < ROWS / 4; ++i)
-    {
-        const V a = four[2 * i], b = four[2 * i + 1];
-        two[i] = V_ADD(OP(blend)(a, b, 0xcc), OP(shuffle)(a, b, 0x4e));
-    }
-    V_STORE(out, V_ADD(OP(shuffle)(two[0], two[1], 0x88),
-                       OP(shuffle)(two[0], two[1], 0xdd)));
-}
-#elif FM_DOUBLE
-static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
-{
-    UNROLL for (int i = 0; i < ROWS; i += 2) V_STORE(out + i, NEON(paddq)(x[i], x[i + 1]));
-}
+/* The columns of the next group of n, and those that a vector has room for */
+static inline int FN(group)(ptrdiff_t n) { return n >= 8 ? 8 : n > 4 && n < 7 ? 4 : (int)n; }
+#if LANES == 16
+#define GROUPS(X) X(1) X(2) X(3) X(4) X(7) X(8)
+#elif LANES == 8
+#define GROUPS(X) X(1) X(2) X(3) X(4)
+#elif LANES == 4
+#define GROUPS(X) X(1) X(2)
 #else
-static FM_ALWAYS_INLINE void FN(vector_sums)(const V *x, real *out)
-{
-    V two[ROWS / 2];
-    UNROLL for (int i = 0; i < ROWS / 2; ++i)
-    {
-        const V a = x[2 * i], b = x[2 * i + 1];
-        two[i] = V_ADD(vcombine_f32(vget_low_f32(a), vget_low_f32(b)),
-                       vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
-    }
-    UNROLL for (int i = 0; i < ROWS / 4; ++i)
-        V_STORE(out + 4 * i, NEON(paddq)(two[2 * i], two[2 * i + 1]));
-}
+#define GROUPS(X) X(1)
 #endif
 
-/* C := sums + S, or max(sums + S, 0), for `columns` times `rows` sums, of which the rows
- * before `first` are left out */
-static FM_ALWAYS_INLINE void FN(store_sums)(int rows, int columns, ptrdiff_t first,
-                                            real *sums, const real *s, ptrdiff_t lds,
-                                            int rectify, real *c, ptrdiff_t ldc)
+/* The parts of each sum of a group */
+static FM_ALWAYS_INLINE int FN(parts)(int columns)
 {
-    if (lds == 0 || !s) /* without S, 0 is added: -0 + 0 = 0, as of a single row */
-        UNROLL for (int j = 0; j < columns; ++j)
-        {
-            const real start = s ? s[j] : 0;
-            UNROLL for (int r = 0; r < rows; ++r) sums[j * rows + r] += start;
-        }
-    else
-        for (ptrdiff_t r = first; r < rows; ++r)
-            UNROLL for (int j = 0; j < columns; ++j) sums[j * rows + r] += s[r * lds + j];
-    /* No branch on a sum: its sign cannot be foreseen */
-    if (rectify)
-        UNROLL for (int i = 0; i < rows * columns; ++i) sums[i] = FN(relu_)(sums[i]);
-    if (first == 0 && columns == 1 && ldc == 1)
-        memcpy(c, sums, rows * sizeof(real));
-    else
-        for (ptrdiff_t r = first; r < rows; ++r)
-            UNROLL for (int j = 0; j < columns; ++j) c[r * ldc + j] = sums[j * rows + r];
+    return LANES / (columns > 4 ? 8 : columns > 2 ? 4 : columns);
 }
 
-/* Some rows of C := A B + S for some columns of B, one after the other in memory; the
- * rows before `first` are left out */
-static FM_ALWAYS_INLINE void FN(narrow_tile)(int rows, int columns, ptrdiff_t first,
-                                             ptrdiff_t k, const real *a, ptrdiff_t lda,
-                                             const real *b, const real *s, ptrdiff_t lds,
-                                             int rectify, real *c, ptrdiff_t ldc)
+/* The values of k rows of a group in the order of their lanes */
+static inline ptrdiff_t FN(packed)(int columns, ptrdiff_t k)
 {
-    const ptrdiff_t whole = k / LANES * LANES;
-    const real *row[ROWS];
-    V sum[2 * ROWS], right[2];
-    real sums[2 * ROWS];
-    UNROLL for (int r = 0; r < rows; ++r) row[r] = a + r * lda;
-    UNROLL for (int i = 0; i < 2 * ROWS; ++i) sum[i] = V_ZERO();
-#define STEP(load, p)                                                                  \
-    UNROLL for (int j = 0; j < columns; ++j) right[j] = load(b + j * k + p);           \
-    UNROLL for (int r = 0; r < rows; ++r)                                              \
-    {                                                                                  \
-        V left = load(row[r] + p);                                                     \
-        if (columns > 1) V_IN_REGISTER(left);                                          \
-        UNROLL for (int j = 0; j < columns; ++j) sum[j * rows + r] =                   \
-            V_FMA(left, right[j], sum[j * rows + r]);                                  \
-    }
-    for (ptrdiff_t p = 0; p < whole; p += LANES) {
-        STEP(V_LOAD, p)
-    }
-#define LOAD_REST(x) V_LOAD_FIRST(x, k - whole)
-    if (whole < k) {
-        STEP(LOAD_REST, whole)
-    }
-#undef LOAD_REST
-#undef STEP
-    UNROLL for (int i = 0; i < rows * columns; i += ROWS)
-        FN(vector_sums)(sum + i, sums + i);
-    FN(store_sums)(rows, columns, first, sums, s, lds, rectify, c, ldc);
+    const ptrdiff_t parts = FN(parts)(columns);
+    return (k + parts - 1) / parts * LANES;
 }
 
-/* C (m, n) := A B + S for the columns of B, one after the other in memory, and rows of A;
- * S and C row by row, their columns side by side; a single column if rows are few.  The
- * last tile may begin with rows of the one before, which it leaves out. */
-static FM_NOINLINE void FN(rows_times_columns)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
-                                               const real *a, ptrdiff_t lda,
-                                               const real *columns, const real *s,
-                                               ptrdiff_t lds, int rectify, real *c,
-                                               ptrdiff_t ldc)
+/* out := a group of columns of B, FN(packed) values; what a vector has no column for is
+ * anything finite or not, as it ends in no sum */
+static FM_ALWAYS_INLINE void FN(pack_group)(int columns, ptrdiff_t k, const real *b,
+                                            ptrdiff_t ldb, real *out)
 {
-#define TILE(rows, width, i, j, first)                                                 \
-    FN(narrow_tile)(rows, width, first, k, a + (i) * lda, lda, columns + (j) * k,      \
-                    s ? s + (i) * lds + (j) : s, lds, rectify, c + (i) * ldc + (j), ldc)
-    if (m < ROWS) {
-        const ptrdiff_t fours = m / 4 * 4, twos = m / 2 * 2;
-        if (fours > 0) TILE(4, 1, 0, 0, 0);
-        if (twos > fours) TILE(2, 1, fours, 0, 0);
-        if (m > twos) TILE(1, 1, twos, 0, 0);
+    const int parts = FN(parts)(columns), width = LANES / parts;
+    const INDEX index = FN(transposing)(parts, width);
+    ptrdiff_t p = 0;
+    if (columns == 1) {
+        for (; p < k; ++p) out[p] = b[p * ldb];
         return;
     }
-    for (ptrdiff_t done = 0; done < m; done += ROWS) {
-        const ptrdiff_t i = done + ROWS <= m ? done : m - ROWS, first = done - i;
-        ptrdiff_t j = 0;
-        for (; j + 1 < n; j += 2)
-            for (ptrdiff_t r = 0; r < ROWS; r += PAIR_ROWS)
-                if (first < r + PAIR_ROWS)
-                    TILE(PAIR_ROWS, 2, i + r, j, first > r ? first - r : 0);
-        if (j < n) TILE(ROWS, 1, i, j, first);
+    /* rows are read in full where another one follows */
+    for (; p + parts < k; p += parts)
+        V_STORE(out + p * width,
+                V_PERMUTE(ldb == width ? V_LOAD(b + p * ldb)
+                                       : FN(load_rows)(width, b + p * ldb, ldb),
+                          index));
+    for (; p < k; p += parts) {
+        real rows[LANES];
+        V_STORE(rows, V_ZERO());
+        for (ptrdiff_t r = 0; r < parts && p + r < k; ++r)
+            memcpy(rows + r * width, b + (p + r) * ldb, columns * sizeof(real));
+        V_STORE(out + p * width, V_PERMUTE(V_LOAD(rows), index));
+    }
+}
+
+/* sum += A B in parts, for rows of A and a group of columns of B that pack_group brought
+ * into order */
+static FM_ALWAYS_INLINE void FN(add_products)(int rows, int columns, ptrdiff_t k,
+                                              const real *a, ptrdiff_t lda, const real *b,
+                                              V *sum)
+{
+    const int parts = FN(parts)(columns);
+    const ptrdiff_t whole = k / parts * parts;
+    const real *base[(ROWS + 2) / 3];
+    UNROLL for (int r = 0; r < rows; r += 3) base[r / 3] = a + r * lda;
+    for (ptrdiff_t p = 0; p < whole; p += parts, b += LANES) {
+        V right = V_LOAD(b);
+        V_IN_REGISTER(right);
+        UNROLL for (int r = 0; r < rows; ++r) sum[r] = V_FMA(
+            FN(repeat)(parts, base[r / 3] + r % 3 * lda + p), right, sum[r]);
+    }
+    if (whole < k) {
+        const V right = columns == 1 ? V_LOAD_FIRST(b, k - whole) : V_LOAD(b);
+        real rest[LANES];
+        UNROLL for (int r = 0; r < rows; ++r)
+        {
+            V_STORE(rest, V_LOAD_FIRST(a + r * lda + whole, k - whole));
+            sum[r] = V_FMA(FN(repeat)(parts, rest), right, sum[r]);
+        }
+    }
+}
+
+/* `columns` values at x, as often as a sum has parts, one after the other */
+static FM_ALWAYS_INLINE V FN(repeated)(int columns, const real *x)
+{
+    const int parts = FN(parts)(columns);
+    real each[LANES];
+    if (columns * parts == LANES) return FN(repeat)(columns, x);
+    V_STORE(each, V_ZERO());
+    UNROLL for (int r = 0; r < parts; ++r)
+        memcpy(each + r * columns, x, columns * sizeof(real));
+    return V_LOAD(each);
+}
+
+/* C := sums + S, or max(sums + S, 0), from sums in parts; the rows before `first` are left
+ * out */
+static FM_ALWAYS_INLINE void FN(finish_rows)(int rows, int columns, ptrdiff_t first, V *sum,
+                                             INDEX to_rows, V start, const real *s,
+                                             ptrdiff_t lds, V least, real *c,
+                                             ptrdiff_t ldc)
+{
+    const int parts = FN(parts)(columns), end = rows < parts ? rows : parts;
+    if (rows < parts) UNROLL for (int r = rows; r < parts; ++r) sum[r] = V_ZERO();
+    UNROLL for (int i = 0; i < rows; i += parts)
+    {
+        real each[LANES];
+        V sums = V_PERMUTE(FN(sums_of_parts)(parts, sum + i), to_rows);
+        if (s && lds > 0) {
+            V_STORE(each, V_ZERO());
+            for (ptrdiff_t r = 0; r < end; ++r)
+                memcpy(each + r * columns, s + (i + r) * lds, columns * sizeof(real));
+            start = V_LOAD(each);
+        }
+        sums = V_MAX(least, V_ADD(sums, start));
+        if (ldc == columns && first <= i && end == parts) {
+            if (columns * parts == LANES)
+                V_STORE(c + i * ldc, sums);
+            else
+                V_STORE_FIRST(c + i * ldc, columns * parts, sums);
+        } else {
+            V_STORE(each, sums);
+            for (ptrdiff_t r = first > i ? first - i : 0; r < end; ++r)
+                memcpy(c + (i + r) * ldc, each + r * columns, columns * sizeof(real));
+        }
+    }
+}
+
+/* C (m, columns) := A B + S for a group of columns of B in order.  Where rows are no
+ * multiple of a tile's, the last one begins with rows of the one before. */
+static FM_ALWAYS_INLINE void FN(group_of_rows)(int columns, ptrdiff_t m, ptrdiff_t k,
+                                               const real *a, ptrdiff_t lda, const real *b,
+                                               const real *s, ptrdiff_t lds, int rectify,
+                                               real *c, ptrdiff_t ldc)
+{
+    const INDEX to_rows = FN(transposing)(columns, FN(parts)(columns));
+    const V start = s && lds == 0 ? FN(repeated)(columns, s) : V_ZERO();
+    const V least = V_SET(rectify ? 0 : (real)-INFINITY);
+    V sum[ROWS];
+#define TILE(rows, i, first)                                                           \
+    UNROLL for (int r = 0; r < rows; ++r) sum[r] = V_ZERO();                           \
+    FN(add_products)(rows, columns, k, a + (i) * lda, lda, b, sum);                    \
+    FN(finish_rows)(rows, columns, first, sum, to_rows, start, s ? s + (i) * lds : s,  \
+                    lds, least, c + (i) * ldc, ldc)
+    if (m >= ROWS) {
+        for (ptrdiff_t done = 0; done < m; done += ROWS) {
+            const ptrdiff_t i = done + ROWS <= m ? done : m - ROWS;
+            TILE(ROWS, i, done - i);
+        }
+        return;
+    }
+    for (ptrdiff_t i = 0; i < m;) {
+        if (i + FEW_ROWS <= m) {
+            TILE(FEW_ROWS, i, 0);
+            i += FEW_ROWS;
+        } else {
+            TILE(1, i, 0);
+            ++i;
+        }
     }
 #undef TILE
 }
 
-/* c (n,) := a B + s for one row and rows of B, a part of a vector each: the parts of the
- * sums of all columns */
-static FM_NOINLINE void FN(row_times_columns)(ptrdiff_t n, ptrdiff_t k, const real *a,
-                                              const real *b, ptrdiff_t ldb,
-                                              const real *s, int rectify, real *c)
+#define GROUP(columns)                                                                 \
+    static FM_NOINLINE void FN(rows_times_##columns)(                                  \
+        ptrdiff_t m, ptrdiff_t k, const real *a, ptrdiff_t lda, const real *b,         \
+        const real *s, ptrdiff_t lds, int rectify, real *c, ptrdiff_t ldc)             \
+    {                                                                                  \
+        FN(group_of_rows)(columns, m, k, a, lda, b, s, lds, rectify, c, ldc);          \
+    }
+GROUPS(GROUP)
+#undef GROUP
+
+/* C (m, 1) := A b + S for a column that does not fit into `work`, a block after the other */
+static FM_NOINLINE void FN(rows_times_deep)(ptrdiff_t m, ptrdiff_t k, const real *a,
+                                            ptrdiff_t lda, const real *b, ptrdiff_t ldb,
+                                            const real *s, ptrdiff_t lds, int rectify,
+                                            real *c, ptrdiff_t ldc, real *work)
 {
-    /* the first `full` rows of B are read in whole vectors, which end before B does */
-    const ptrdiff_t whole = k / LANES * LANES, behind = (LANES - n + ldb - 1) / ldb;
-    const ptrdiff_t full = (k > behind ? k - behind : 0) / LANES * LANES;
-    V part[LANES];
-    ptrdiff_t p = 0;
-    UNROLL for (int r = 0; r < LANES; ++r) part[r] = V_ZERO();
-    for (; p < full; p += LANES)
-        UNROLL for (int r = 0; r < LANES; ++r) part[r] =
-            V_FMA(V_SET(a[p + r]), V_LOAD(b + (p + r) * ldb), part[r]);
-    for (; p < whole; p += LANES)
-        UNROLL for (int r = 0; r < LANES; ++r) part[r] =
-            V_FMA(V_SET(a[p + r]), V_LOAD_FIRST(b + (p + r) * ldb, n), part[r]);
-    if (whole < k) UNROLL for (int r = 0; r < LANES; ++r) part[r] =
-        whole + r < k ? V_FMA(V_SET(a[whole + r]),
-                              V_LOAD_FIRST(b + (whole + r) * ldb, n), part[r])
-                      : V_ADD(part[r], V_ZERO()); /* as of zeros: -0 + 0 = 0 */
-    UNROLL for (int half = LANES / 2; half > 0; half /= 2)
-        UNROLL for (int r = 0; r < half; ++r) part[r] = V_ADD(part[r], part[r + half]);
-    part[0] = V_ADD(part[0], s ? V_LOAD_FIRST(s, n) : V_ZERO());
-    V_STORE_FIRST(c, n, rectify ? V_MAX(V_ZERO(), part[0]) : part[0]);
+    const ptrdiff_t most = FM_GEMM_WORK / LANES * LANES;
+    const V least = V_SET(rectify ? 0 : (real)-INFINITY);
+    for (ptrdiff_t i = 0; i < m; ++i) {
+        V sum[LANES];
+        sum[0] = V_ZERO();
+        for (ptrdiff_t p = 0; p < k; p += most) {
+            const ptrdiff_t depth = k - p < most ? k - p : most;
+            FN(pack_group)(1, depth, b + p * ldb, ldb, work);
+            FN(add_products)(1, 1, depth, a + i * lda + p, lda, work, sum);
+        }
+        FN(finish_rows)(1, 1, 0, sum, FN(transposing)(1, LANES), V_SET(s ? s[i * lds] : 0),
+                        NULL, 0, least, c + i * ldc, ldc);
+    }
 }
 
 /* C (m, n) := A B + S where is_narrow(n, k); work: FM_GEMM_WORK values */
@@ -257,17 +223,82 @@ static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a
                             ptrdiff_t lds, int rectify, real *c, ptrdiff_t ldc,
                             real *work)
 {
-    const int is_column = n == 1 && ldb == 1;
-    if (!is_column && (m < 2 * ROWS || n * k > FM_GEMM_WORK)) {
-        for (ptrdiff_t i = 0; i < m; ++i)
-            FN(row_times_columns)(n, k, a + i * lda, b, ldb, s ? s + i * lds : s, rectify,
-                                  c + i * ldc);
+    const ptrdiff_t depth = FN(packed)(1, k); /* of the columns of any group */
+    ptrdiff_t block = FN(group)(n) == n ? m : L1_VALUES / k / ROWS * ROWS;
+    if (block < ROWS) block = ROWS;
+    if (n == 1 && ldb == 1) {
+        FN(rows_times_1)(m, k, a, lda, b, s, lds, rectify, c, ldc);
         return;
     }
-    if (!is_column)
-        for (ptrdiff_t j = 0; j < n; ++j)
-            for (ptrdiff_t p = 0; p < k; ++p) work[j * k + p] = b[p * ldb + j];
-    FN(rows_times_columns)(m, n, k, a, lda, is_column ? b : work, s, lds, rectify, c, ldc);
+    if (n == 1 && k > FM_GEMM_WORK) {
+        FN(rows_times_deep)(m, k, a, lda, b, ldb, s, lds, rectify, c, ldc, work);
+        return;
+    }
+    for (ptrdiff_t j = 0, width; j < n; j += width) {
+        width = FN(group)(n - j);
+        switch (width) {
+#define GROUP(columns)                                                                 \
+    case columns: FN(pack_group)(columns, k, b + j, ldb, work + j * depth); break;
+            GROUPS(GROUP)
+#undef GROUP
+        }
+    }
+    for (ptrdiff_t i = 0; i < m; i += block) {
+        const ptrdiff_t rows = m - i < block ? m - i : block;
+        for (ptrdiff_t j = 0, width; j < n; j += width) {
+            width = FN(group)(n - j);
+            switch (width) {
+#define GROUP(columns)                                                                 \
+    case columns:                                                                      \
+        FN(rows_times_##columns)(rows, k, a + i * lda, lda, work + j * depth,          \
+                                 s ? s + i * lds + j : s, lds, rectify,                \
+                                 c + i * ldc + j, ldc);                                \
+        break;
+                GROUPS(GROUP)
+#undef GROUP
+            }
+        }
+    }
+}
+
+/* C^T (columns, m) := B^T A^T + s, or max(B^T A^T + s, 0), for a group of columns of B */
+static FM_ALWAYS_INLINE void FN(group_of_lanes)(int columns, ptrdiff_t m, ptrdiff_t k,
+                                                const real *a, const real *b,
+                                                ptrdiff_t ldb, const real *s, int rectify,
+                                                real *c)
+{
+    const int parts = FN(parts)(columns);
+    const ptrdiff_t whole = k / parts * parts;
+    for (ptrdiff_t i = 0; i < m; i += LANES) {
+        V sum[LANES]; /* (columns, parts) */
+        UNROLL for (int l = 0; l < columns * parts; ++l) sum[l] = V_ZERO();
+        for (ptrdiff_t p = 0; p < whole; p += parts)
+            UNROLL for (int part = 0; part < parts; ++part)
+            {
+                const V left = V_LOAD(a + (p + part) * m + i);
+                UNROLL for (int j = 0; j < columns; ++j) sum[j * parts + part] = V_FMA(
+                    left, V_SET(b[(p + part) * ldb + j]), sum[j * parts + part]);
+            }
+        if (whole < k)
+            UNROLL for (int part = 0; part < parts; ++part)
+                UNROLL for (int j = 0; j < columns; ++j) sum[j * parts + part] =
+                    whole + part < k
+                        ? V_FMA(V_LOAD(a + (whole + part) * m + i),
+                                V_SET(b[(whole + part) * ldb + j]), sum[j * parts + part])
+                        : V_ADD(sum[j * parts + part], V_ZERO()); /* -0 + 0 = 0 */
+        UNROLL for (int j = 0; j < columns; ++j)
+        {
+            V *const x = sum + j * parts;
+#define HALVE(half)                                                                    \
+    if (half < parts)                                                                  \
+        UNROLL for (int i = 0; i < half; ++i) x[i] = V_ADD(x[i], x[i + half]);
+            HALVE(8) HALVE(4) HALVE(2) HALVE(1)
+#undef HALVE
+            sum[j * parts] = V_ADD(sum[j * parts], V_SET(s[j]));
+            V_STORE(c + j * m + i,
+                    rectify ? V_MAX(V_ZERO(), sum[j * parts]) : sum[j * parts]);
+        }
+    }
 }
 
 /* C^T (n, m) := B^T A^T + s, or max(B^T A^T + s, 0), where is_narrow(n, k), for the rows
@@ -275,25 +306,17 @@ static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a
 static void FN(narrow_of_lanes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                                 const real *b, const real *s, int rectify, real *c)
 {
-    const ptrdiff_t whole = k / LANES * LANES;
-    for (ptrdiff_t j = 0; j < n; ++j, ++b, c += m)
-        for (ptrdiff_t i = 0; i < m; i += LANES) {
-            V part[LANES];
-            UNROLL for (int r = 0; r < LANES; ++r) part[r] = V_ZERO();
-            for (ptrdiff_t p = 0; p < whole; p += LANES)
-                UNROLL for (int r = 0; r < LANES; ++r) part[r] =
-                    V_FMA(V_LOAD(a + (p + r) * m + i), V_SET(b[(p + r) * n]), part[r]);
-            if (whole < k)
-                UNROLL for (int r = 0; r < LANES; ++r) part[r] =
-                    whole + r < k ? V_FMA(V_LOAD(a + (whole + r) * m + i),
-                                          V_SET(b[(whole + r) * n]), part[r])
-                                  : V_ADD(part[r], V_ZERO());
-            UNROLL for (int half = LANES / 2; half > 0; half /= 2)
-                UNROLL for (int r = 0; r < half; ++r) part[r] =
-                    V_ADD(part[r], part[r + half]);
-            part[0] = V_ADD(part[0], V_SET(s[j]));
-            V_STORE(c + i, rectify ? V_MAX(V_ZERO(), part[0]) : part[0]);
+    for (ptrdiff_t j = 0, width; j < n; j += width) {
+        width = FN(group)(n - j);
+        switch (width) {
+#define GROUP(columns)                                                                 \
+    case columns:                                                                      \
+        FN(group_of_lanes)(columns, m, k, a, b + j, n, s + j, rectify, c + j * m);     \
+        break;
+            GROUPS(GROUP)
+#undef GROUP
         }
+    }
 }
 
 /* C (m, n) := A B for rows of A of k values: some columns of C, `last` of them in the
@@ -354,9 +377,12 @@ static FM_NOINLINE void FN(gemm_thin)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
         c += width;
     }
 }
+#undef NARROW_N
 #undef NARROW_K
 #undef ROWS
-#undef PAIR_ROWS
+#undef L1_VALUES
+#undef FEW_ROWS
+#undef GROUPS
 #undef THIN_K
 
 #endif
