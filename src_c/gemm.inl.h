@@ -244,7 +244,7 @@ static void FN(gemm_transposed)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t
                            b + start * ldb, ldb, 1, a + i + start * stride, stride, 0,
                            s, FM_GEMM_NARROW_ROWS, 0, NULL, result, FM_GEMM_NARROW_ROWS,
                            work);
-        FN(transpose)(result, FM_GEMM_NARROW_ROWS, c + i * ldc, ldc, n, rows);
+        FN(turn_few)(rows, n, result, FM_GEMM_NARROW_ROWS, c + i * ldc, ldc);
     }
 }
 

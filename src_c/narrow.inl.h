@@ -319,6 +319,34 @@ static void FN(narrow_of_lanes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const rea
     }
 }
 
+/* C (m, columns) := X^T for the rows of X of a group, m of whose values are taken; as many
+ * rows as a vector has room for are in memory */
+static FM_ALWAYS_INLINE void FN(turn_group)(int columns, ptrdiff_t m, const real *x,
+                                            ptrdiff_t ldx, real *c)
+{
+    const int parts = FN(parts)(columns);
+    const INDEX index = FN(transposing)(columns, parts);
+    ptrdiff_t i = 0;
+    for (; i + parts <= m; i += parts)
+        V_STORE_FIRST(c + i * columns, columns * parts,
+                      V_PERMUTE(FN(load_rows)(parts, x + i, ldx), index));
+    for (; i < m; ++i)
+        for (int j = 0; j < columns; ++j) c[i * columns + j] = x[j * ldx + i];
+}
+
+/* The same for n rows of X, and rows of C ldc apart */
+static void FN(turn_few)(ptrdiff_t m, ptrdiff_t n, const real *x, ptrdiff_t ldx, real *c,
+                         ptrdiff_t ldc)
+{
+    if (ldc == n && n <= 4) switch (n) {
+#define GROUP(columns)                                                                 \
+    case columns: FN(turn_group)(columns, m, x, ldx, c); return;
+            GROUPS(GROUP)
+#undef GROUP
+        }
+    FN(transpose)(x, ldx, c, ldc, n, m);
+}
+
 /* C (m, n) := A B for rows of A of k values: some columns of C, `last` of them in the
  * last vector */
 static FM_ALWAYS_INLINE void FN(thin_columns)(int k, int vectors, ptrdiff_t m,
