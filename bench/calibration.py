@@ -101,15 +101,15 @@ def peak(dtype):
         return 2 * 256**3 / seconds / 1e9
 
 
-def bandwidths(caches):
-    """GB/s of reading, by level; 4 is the memory."""
+def bandwidths(caches, access=testing.read):
+    """GB/s of reading, or of writing by ``testing.write``, by level; 4 is the memory."""
     sizes = {level: size // 2 for level, size in caches.items()}
     sizes[4] = min(4 * caches[3], 256 << 20)
     result = {}
     for level, size in sizes.items():
-        x = np.ones(size // 4, dtype=np.float32)
+        (x,) = apart(np.ones(size // 4, dtype=np.float32))  # vectors that cross no line
         times = max(1, (1 << 22) // size)
-        seconds = best_seconds(partial(testing.read, x, times), total=0.1)
+        seconds = best_seconds(partial(access, x, times), total=0.1)
         result[level] = x.nbytes * times / seconds / 1e9
     return result
 

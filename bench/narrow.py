@@ -5,7 +5,7 @@ an output layer of 1 to 8 units, one thread, with data that stay in the caches:
 microseconds, and in brackets how many times the limit that is.  The limit is that of
 ``limit.py`` for the product alone: the longer of its multiply-adds, with vectors filled
 along the better dimension, and of its bytes, each read or written once, over the
-bandwidth of the smallest cache that holds them.  A figure marked ``s`` was measured
+bandwidths of reading and writing of the smallest cache that holds them.  A figure marked ``s`` was measured
 beside a busy hyperthread, and has no limit.
 """
 
@@ -76,12 +76,12 @@ def limit_us(shape, dtype, constants):
     """Microseconds that a product of shape (m, n) over k takes at the least."""
     m, n, k = shape
     itemsize = np.dtype(dtype).itemsize
-    size = itemsize * (m * k + k * n + m * n)
-    level = smallest_cache(size, constants["cache_bytes"])
+    n_read, n_written = itemsize * (m * k + k * n), itemsize * m * n
+    level = smallest_cache(n_read + n_written, constants["cache_bytes"])
     operations = padded_operations(m, n, k, VECTOR_BYTES[kernels.isa] // itemsize)
     seconds = (
         operations / constants["peak"][dtype],
-        size / constants["bandwidth"][level],
+        n_read / constants["reading"][level] + n_written / constants["writing"][level],
     )
     return max(seconds) / 1e3
 
@@ -93,7 +93,8 @@ def calibrate(judge, dtypes):
         before = of_this_core()
         constants = {
             "cache_bytes": sizes,
-            "bandwidth": bandwidths(sizes),
+            "reading": bandwidths(sizes),
+            "writing": bandwidths(sizes, testing.write),
             "peak": {dtype: peak(dtype) for dtype in dtypes},
         }
         kind = judge.kind([before, of_this_core()])

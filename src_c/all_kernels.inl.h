@@ -70,6 +70,7 @@ const FM_TABLE FN(table) = {
     .transpose = FN(transpose),
     .math = FN(math),
     .read = FN(read),
+    .write = FN(write),
 #if FM_HAS_GEMM
     .lanes = LANES,
     .gemm = FN(gemm),

@@ -40,4 +40,10 @@ static double FN(read)(const real *x, ptrdiff_t n)
     for (ptrdiff_t i = 4 * part; i < n; ++i) any |= FN(to_bits)(x[i]);
     return (double)(any | second | third | fourth);
 }
+
+/* x := n times `value` */
+static void FN(write)(real value, real *x, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; ++i) x[i] = value;
+}
 #undef SUMS

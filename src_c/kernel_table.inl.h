@@ -209,6 +209,9 @@ typedef struct {
 
     /* read n values; returns a number that depends on all of them */
     double (*read)(const FM_REAL *x, ptrdiff_t n);
+
+    /* x := n times value */
+    void (*write)(FM_REAL value, FM_REAL *x, ptrdiff_t n);
 } FM_TABLE;
 
 #undef FM_REAL

@@ -19,6 +19,7 @@ from fastmlp._core.kernels cimport (
 from fastmlp._core.network cimport Network
 
 from fastmlp._core.kernels import activation_names, math_names, rule_names
+from fastmlp._core.workspace import aligned_empty
 
 
 cdef floating *start(floating[::1] x) noexcept:
@@ -286,7 +287,7 @@ def gemm(
 
 def product_work(dtype):
     """Room for the copies that a product makes"""
-    return np.empty(kernels.FM_GEMM_WORK, dtype=dtype)
+    return aligned_empty(kernels.FM_GEMM_WORK, dtype)
 
 
 def product(
@@ -332,6 +333,13 @@ def read(floating[::1] x, Py_ssize_t times=1):
     for _i in range(times):
         kernels.read(<const floating *> start(x), x.shape[0])
     return x.nbytes * times
+
+
+def write(floating[::1] x, Py_ssize_t times=1):
+    """x := ones, as fast as the memory takes them  # x OUT"""
+    cdef Py_ssize_t _i
+    for _i in range(times):
+        kernels.write(1, start(x), x.shape[0])
 
 
 cdef inline void square(

@@ -20,22 +20,29 @@ sys.path.remove(str(BENCH))
 
 CONSTANTS = {
     "cache_bytes": {1: 32 << 10, 2: 1 << 20, 3: 32 << 20},
-    "bandwidth": {1: 200.0, 2: 100.0, 3: 50.0, 4: 20.0},
+    "reading": {1: 200.0, 2: 100.0, 3: 50.0, 4: 20.0},
+    "writing": {1: 100.0, 2: 25.0, 3: 20.0, 4: 10.0},
     "peak": {"float32": 100.0},
 }
 
 
 def test_a_limit(monkeypatch):
     monkeypatch.setattr(kernels, "isa", "v3")  # 8 lanes
-    # 5 columns are filled along the 64 rows; the bytes would take 0.095 us
+    # 5 columns are filled along the 64 rows; the bytes would take 0.1 us
     assert narrow.limit_us((64, 5, 64), "float32", CONSTANTS) == pytest.approx(
         2 * 64 * 64 * 5 / 100e3
     )
     # 64 x 256 values do not stay in the first cache
-    size = 4 * (64 * 256 + 256 + 64)
     assert narrow.limit_us((64, 1, 256), "float32", CONSTANTS) == pytest.approx(
-        size / 100e3
+        4 * (64 * 256 + 256) / 100e3 + 4 * 64 / 25e3
     )
+
+
+def test_bytes_are_read_and_written():
+    x = np.zeros(1000, np.float32)
+    testing.write(x[:999], 2)
+    assert x[:999].tolist() == [1] * 999 and x[999] == 0
+    assert testing.read(x, 2) == 8000
 
 
 @pytest.mark.parametrize("dtype", narrow.DTYPES)
@@ -62,7 +69,7 @@ def test_a_short_run(monkeypatch, capsys):
     for name, value in (("ROWS", (16,)), ("INPUTS", (32,)), ("UNITS", (1, 8))):
         monkeypatch.setattr(narrow, name, value)
     monkeypatch.setattr(narrow, "TRIES", 1)
-    monkeypatch.setattr(narrow, "bandwidths", lambda sizes: CONSTANTS["bandwidth"])
+    monkeypatch.setattr(narrow, "bandwidths", lambda sizes, *_: CONSTANTS["reading"])
     narrow.main(["--rounds", "1", "--dtypes", "float32"])
     text = capsys.readouterr().out
     assert text.count("16 rows,  32 inputs") == 3 and text.count(" us ") >= 6

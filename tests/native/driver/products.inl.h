@@ -274,7 +274,7 @@ static void FN(test_narrow)(void)
 
 static void FN(test_calibration)(void)
 {
-    START("multiply_add, read");
+    START("multiply_add, read, write");
     for (int i = 0; (now.n = FN(length)(i)) >= 0; ++i) {
         uint64_t any = 0;
         FN(random)(A, now.n, -2, 2);
@@ -284,8 +284,12 @@ static void FN(test_calibration)(void)
             any |= pattern;
         }
         while (next_call()) {
+            real *written = TAKE(NULL, now.n);
             FN(check_value)(KERNELS->read(GIVE(A, now.n), now.n), (double)any, 0, "bits",
                             0, 0);
+            KERNELS->write(2, written, now.n);
+            for (ptrdiff_t j = 0; j < now.n; ++j)
+                if (written[j] != 2) fail("%td was not written", j);
             if (KERNELS->multiply_add) {
                 const double per_round = KERNELS->multiply_add(1);
                 FN(check_value)(KERNELS->multiply_add(now.n), per_round * (double)now.n, 0,
