@@ -239,11 +239,21 @@ static void FN(gemm_transposed)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t
     for (ptrdiff_t i = 0; i < m; i += FM_GEMM_NARROW_ROWS) {
         const ptrdiff_t rows = m - i < FM_GEMM_NARROW_ROWS ? m - i : FM_GEMM_NARROW_ROWS;
         const real *s = NULL;
-        for (ptrdiff_t start = 0; start < k; start += block, s = result)
-            FN(gemm_block)(n, rows, k - start < block ? k - start : block,
-                           b + start * ldb, ldb, 1, a + i + start * stride, stride, 0,
-                           s, FM_GEMM_NARROW_ROWS, 0, NULL, result, FM_GEMM_NARROW_ROWS,
-                           work);
+        for (ptrdiff_t start = 0; start < k; start += block, s = result) {
+            const ptrdiff_t depth = k - start < block ? k - start : block;
+            const real *left = b + start * ldb, *right = a + i + start * stride;
+            if (n == 2)
+                FN(two_times_matrix)(rows, depth, left, ldb, right, stride, s,
+                                     FM_GEMM_NARROW_ROWS, result, FM_GEMM_NARROW_ROWS);
+            else if (n == 3)
+                FN(three_times_matrix)(rows, depth, left, ldb, right, stride, s,
+                                       FM_GEMM_NARROW_ROWS, result,
+                                       FM_GEMM_NARROW_ROWS);
+            else
+                FN(gemm_block)(n, rows, depth, left, ldb, 1, right, stride, 0, s,
+                               FM_GEMM_NARROW_ROWS, 0, NULL, result,
+                               FM_GEMM_NARROW_ROWS, work);
+        }
         FN(turn_few)(rows, n, result, FM_GEMM_NARROW_ROWS, c + i * ldc, ldc);
     }
 }

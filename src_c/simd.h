@@ -50,6 +50,8 @@
 #undef FM_PACKS_ACROSS
 #undef FM_FROM_LANE
 #undef PANEL_VECTORS
+#undef VECTORS_OF_2
+#undef VECTORS_OF_3
 #undef REGISTER
 
 #if defined(__AVX512F__)
@@ -63,6 +65,8 @@
 #define TILE_ROWS_4 6
 #define REGISTER "+v"
 #define PANEL_VECTORS 4
+#define VECTORS_OF_2 8
+#define VECTORS_OF_3 6
 #if FM_DOUBLE
 #define V __m512d
 #define LANES 8
@@ -94,6 +98,8 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define TILE_ROWS_3 4
 #define REGISTER "+x"
 #define PANEL_VECTORS 3
+#define VECTORS_OF_2 4
+#define VECTORS_OF_3 3
 #if FM_DOUBLE
 #define V __m256d
 #define LANES 4
@@ -158,6 +164,8 @@ static FM_ALWAYS_INLINE void FN(store_first)(real *p, ptrdiff_t n, V x)
 #define TILE_ROWS_2 8
 #define TILE_ROWS_3 6 /* with 7, GCC 12 keeps sums in memory */
 #define PANEL_VECTORS 2
+#define VECTORS_OF_2 8
+#define VECTORS_OF_3 6
 #define REGISTER "+w"
 #define TILE_ROWS_1_ACROSS 12
 #define TILE_ROWS_2_ACROSS 12

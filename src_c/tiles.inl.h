@@ -126,8 +126,11 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
 #define ACROSS(i) base[0][i]
 #endif
 #define STEP(last_vector)                                                              \
-    UNROLL for (int j = 0; j < vectors; ++j) right[j] =                                \
-        j < vectors - 1 ? V_LOAD(b + j * LANES) : last_vector;                         \
+    UNROLL for (int j = 0; j < vectors; ++j)                                           \
+    {                                                                                  \
+        right[j] = j < vectors - 1 ? V_LOAD(b + j * LANES) : last_vector;              \
+        if (rows == 2 || rows == 3) V_IN_REGISTER(right[j]);                           \
+    }                                                                                  \
     LOAD_ACROSS                                                                        \
     UNROLL for (int i = 0; i < rows; ++i)                                              \
     {                                                                                  \
@@ -294,22 +297,26 @@ static inline ptrdiff_t FN(whole_rows)(ptrdiff_t k, ptrdiff_t n, ptrdiff_t ldb,
     return rows > 0 ? rows : 0;
 }
 
-/* c (n,) := a B + s for a single row: several vectors hide the latency of the sums */
-static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
-                                             ptrdiff_t stride, const real *b,
-                                             ptrdiff_t ldb, const real *s, int rectify,
-                                             real *c)
+/* C (rows, n) := A B + S for one to three rows, which lie side by side: many vectors hide
+ * the latency of the sums, and a cache gives neighbouring lines sooner */
+static FM_ALWAYS_INLINE void FN(few_times_matrix)(int rows, ptrdiff_t n, ptrdiff_t k,
+                                                  const real *a, ptrdiff_t stride,
+                                                  const real *b, ptrdiff_t ldb,
+                                                  const real *s, ptrdiff_t lds,
+                                                  int rectify, real *c, ptrdiff_t ldc)
 {
+    const ptrdiff_t most = rows == 1 ? 8 : rows == 2 ? VECTORS_OF_2 : VECTORS_OF_3;
     for (ptrdiff_t left = (n + LANES - 1) / LANES; left > 0;) {
-        const ptrdiff_t n_passes = (left + 7) / 8;
+        const ptrdiff_t n_passes = (left + most - 1) / most;
         const ptrdiff_t vectors = (left + n_passes - 1) / n_passes;
         const ptrdiff_t width = vectors * LANES < n ? vectors * LANES : n;
         const ptrdiff_t whole = FN(whole_rows)(k, n, ldb, width);
         const ptrdiff_t last = width - (vectors - 1) * LANES;
 #define TILE(v)                                                                        \
     case v:                                                                            \
-        FN(tile)(1, v, 1, FN(nothing), k, whole, a, stride, b, ldb, s, 0, rectify,     \
-                 NULL, 1, c, 0, last);                                                  \
+        if (v <= most)                                                                 \
+            FN(tile)(rows, v, 1, FN(nothing), k, whole, a, stride, b, ldb, s, lds,     \
+                     rectify, NULL, 1, c, ldc, last);                                  \
         break;
         switch (vectors) { UP_TO_8(TILE) }
 #undef TILE
@@ -320,6 +327,26 @@ static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const rea
         c += width;
     }
 }
+
+static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
+                                             ptrdiff_t stride, const real *b,
+                                             ptrdiff_t ldb, const real *s, int rectify,
+                                             real *c)
+{
+    FN(few_times_matrix)(1, n, k, a, stride, b, ldb, s, 0, rectify, c, 0);
+}
+
+#define TIMES_MATRIX(name, rows)                                                       \
+    static FM_NOINLINE void FN(name)(ptrdiff_t n, ptrdiff_t k, const real *a,          \
+                                     ptrdiff_t stride, const real *b, ptrdiff_t ldb,   \
+                                     const real *s, ptrdiff_t lds, real *c,            \
+                                     ptrdiff_t ldc)                                    \
+    {                                                                                  \
+        FN(few_times_matrix)(rows, n, k, a, stride, b, ldb, s, lds, 0, c, ldc);        \
+    }
+TIMES_MATRIX(two_times_matrix, 2)
+TIMES_MATRIX(three_times_matrix, 3)
+#undef TIMES_MATRIX
 #undef MOVED
 #undef BEGINS_LINE
 
