@@ -16,6 +16,7 @@
 #include "random.inl.h"
 #include "parts.inl.h"
 #include "narrow.inl.h"
+#include "thin.inl.h"
 #include "tiles.inl.h"
 #include "gemm.inl.h"
 #include "calibration.inl.h"

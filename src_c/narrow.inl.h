@@ -1,25 +1,22 @@
 #if FM_HAS_GEMM
 
-/* Products with a narrow side, as those beside an output layer of few units.
+/* Products with few columns, as those of an output layer of few units.
  *
- * a) A few columns of C would fill a part of a vector only.  So they are taken in groups of
- *    1, 2, 3, 4, 7 or 8 (5 = 4 + 1), and a group fills a vector with sums in parts: 4
- *    columns of 16 lanes have 4 parts each, side by side.  One load repeats 4 values of a
- *    row of A, and B is brought into that order first.  In the end the parts are halved
- *    until one is left, and S comes last.  The order is the same for every row, whether it
- *    is alone, among others or in a lane.
- * b) Where k is small, the time of a product is that of storing C: the rows of B stay in
- *    registers, and the rows of C follow one another.
+ * A few columns of C would fill a part of a vector only.  So they are taken in groups of
+ * 1, 2, 3, 4, 7 or 8 (5 = 4 + 1), and a group fills a vector with sums in parts: 4 columns
+ * of 16 lanes have 4 parts each, side by side.  One load repeats 4 values of a row of A,
+ * and B is brought into that order first.  In the end the parts are halved until one is
+ * left, and S comes last.  The order is the same for every row, whether it is alone, among
+ * others or in a lane.
  */
 
-#define NARROW_N 8    /* the most columns that a) takes, */
+#define NARROW_N 8    /* the most columns, */
 #define NARROW_K 8192 /* and the deepest product of several */
 #define ROWS (LANES > 8 ? LANES : 8) /* whose sums are formed together, */
 #define FEW_ROWS 4                   /* and where there are fewer */
 #define L1_VALUES (24576 / (ptrdiff_t)sizeof(real)) /* of A, which all groups read */
-#define THIN_K 4      /* the deepest product of b) */
 
-/* Whether a product with n columns is one of a); whatever its rows, so that their number
+/* Whether a product with n columns is one of these; whatever its rows, so that their number
  * changes no bit.  More columns fill enough of a vector by themselves. */
 static int FN(is_narrow)(ptrdiff_t n, ptrdiff_t k)
 {
@@ -347,70 +344,11 @@ static void FN(turn_few)(ptrdiff_t m, ptrdiff_t n, const real *x, ptrdiff_t ldx,
     FN(transpose)(x, ldx, c, ldc, n, m);
 }
 
-/* C (m, n) := A B for rows of A of k values: some columns of C, `last` of them in the
- * last vector */
-static FM_ALWAYS_INLINE void FN(thin_columns)(int k, int vectors, ptrdiff_t m,
-                                              const real *a, ptrdiff_t stride,
-                                              const real *b, ptrdiff_t ldb, real *c,
-                                              ptrdiff_t ldc, ptrdiff_t last)
-{
-    V right[THIN_K][8];
-    UNROLL for (int p = 0; p < k; ++p) UNROLL for (int j = 0; j < vectors; ++j)
-        right[p][j] = j < vectors - 1 ? V_LOAD(b + p * ldb + j * LANES)
-                                      : V_LOAD_FIRST(b + p * ldb + j * LANES, last);
-    for (ptrdiff_t i = 0; i < m; ++i, a += stride, c += ldc) {
-        V sum[8];
-        UNROLL for (int j = 0; j < vectors; ++j) sum[j] = V_ZERO();
-        UNROLL for (int p = 0; p < k; ++p)
-        {
-            const V left = V_SET(a[p]);
-            UNROLL for (int j = 0; j < vectors; ++j) sum[j] =
-                V_FMA(left, right[p][j], sum[j]);
-        }
-        UNROLL for (int j = 0; j < vectors - 1; ++j) V_STORE(c + j * LANES, sum[j]);
-        V_STORE_FIRST(c + (vectors - 1) * LANES, last, sum[vectors - 1]);
-    }
-}
-
-/* Whether a product is one for gemm_thin */
-static inline int FN(is_thin)(ptrdiff_t n, ptrdiff_t k)
-{
-    return n >= LANES && k > 0 && k <= THIN_K;
-}
-
-/* C (m, n) := A B where is_thin(n, k) */
-static FM_NOINLINE void FN(gemm_thin)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
-                                      const real *a, ptrdiff_t stride, const real *b,
-                                      ptrdiff_t ldb, real *c, ptrdiff_t ldc)
-{
-    const ptrdiff_t most = k == 1 ? 8 : k == 2 ? 4 : k == 3 ? 3 : 2; /* 16 registers */
-    while (n > 0) {
-        const ptrdiff_t width = n < most * LANES ? n : most * LANES;
-        const ptrdiff_t vectors = (width + LANES - 1) / LANES;
-        const ptrdiff_t last = width - (vectors - 1) * LANES;
-#define THIN(depth, v)                                                                 \
-    case 8 * depth + v:                                                                \
-        FN(thin_columns)(depth, v, m, a, stride, b, ldb, c, ldc, last);                \
-        break;
-        switch (8 * k + vectors) {
-            THIN(1, 1) THIN(1, 2) THIN(1, 3) THIN(1, 4) THIN(1, 5) THIN(1, 6)
-            THIN(1, 7) THIN(1, 8)
-            THIN(2, 1) THIN(2, 2) THIN(2, 3) THIN(2, 4)
-            THIN(3, 1) THIN(3, 2) THIN(3, 3)
-            THIN(4, 1) THIN(4, 2)
-        }
-#undef THIN
-        n -= width;
-        b += width;
-        c += width;
-    }
-}
 #undef NARROW_N
 #undef NARROW_K
 #undef ROWS
 #undef L1_VALUES
 #undef FEW_ROWS
 #undef GROUPS
-#undef THIN_K
 
 #endif
