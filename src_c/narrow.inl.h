@@ -10,10 +10,9 @@
  * others or in a lane.
  */
 
-#define NARROW_N 8    /* the most columns, */
+#define NARROW_N 10   /* the most columns, */
 #define NARROW_K 8192 /* and the deepest product of several */
-#define ROWS (LANES > 8 ? LANES : 8) /* whose sums are formed together, */
-#define FEW_ROWS 4                   /* and where there are fewer */
+#define ROWS (LANES > 8 ? LANES : 8) /* whose sums are formed together, or fewer */
 #define L1_VALUES (24576 / (ptrdiff_t)sizeof(real)) /* of A, which all groups read */
 
 /* Whether a product with n columns is one of these; whatever its rows, so that their number
@@ -97,8 +96,9 @@ static FM_ALWAYS_INLINE void FN(add_products)(int rows, int columns, ptrdiff_t k
         real rest[LANES];
         UNROLL for (int r = 0; r < rows; ++r)
         {
-            V_STORE(rest, V_LOAD_FIRST(a + r * lda + whole, k - whole));
-            sum[r] = V_FMA(FN(repeat)(parts, rest), right, sum[r]);
+            const V left = V_LOAD_FIRST(a + r * lda + whole, k - whole);
+            V_STORE(rest, left);
+            sum[r] = V_FMA(columns == 1 ? left : FN(repeat)(parts, rest), right, sum[r]);
         }
     }
 }
@@ -159,28 +159,25 @@ static FM_ALWAYS_INLINE void FN(group_of_rows)(int columns, ptrdiff_t m, ptrdiff
     const V start = s && lds == 0 ? FN(repeated)(columns, s) : V_ZERO();
     const V least = V_SET(rectify ? 0 : (real)-INFINITY);
     V sum[ROWS];
-#define TILE(rows, i, first)                                                           \
-    UNROLL for (int r = 0; r < rows; ++r) sum[r] = V_ZERO();                           \
-    FN(add_products)(rows, columns, k, a + (i) * lda, lda, b, sum);                    \
-    FN(finish_rows)(rows, columns, first, sum, to_rows, start, s ? s + (i) * lds : s,  \
-                    lds, least, c + (i) * ldc, ldc)
-    if (m >= ROWS) {
-        for (ptrdiff_t done = 0; done < m; done += ROWS) {
-            const ptrdiff_t i = done + ROWS <= m ? done : m - ROWS;
-            TILE(ROWS, i, done - i);
-        }
-        return;
+#define TILES(rows)                                                                    \
+    if (m >= rows) {                                                                   \
+        for (ptrdiff_t done = 0; done < m; done += rows) {                             \
+            const ptrdiff_t i = done + rows <= m ? done : m - rows;                    \
+            UNROLL for (int r = 0; r < rows; ++r) sum[r] = V_ZERO();                   \
+            FN(add_products)(rows, columns, k, a + i * lda, lda, b, sum);              \
+            FN(finish_rows)(rows, columns, done - i, sum, to_rows, start,              \
+                            s ? s + i * lds : s, lds, least, c + i * ldc, ldc);        \
+        }                                                                              \
+        return;                                                                        \
     }
-    for (ptrdiff_t i = 0; i < m;) {
-        if (i + FEW_ROWS <= m) {
-            TILE(FEW_ROWS, i, 0);
-            i += FEW_ROWS;
-        } else {
-            TILE(1, i, 0);
-            ++i;
-        }
-    }
-#undef TILE
+#if LANES == 16
+    TILES(16)
+#endif
+    TILES(8)
+    TILES(4)
+    TILES(2)
+    TILES(1)
+#undef TILES
 }
 
 #define GROUP(columns)                                                                 \
@@ -348,7 +345,6 @@ static void FN(turn_few)(ptrdiff_t m, ptrdiff_t n, const real *x, ptrdiff_t ldx,
 #undef NARROW_K
 #undef ROWS
 #undef L1_VALUES
-#undef FEW_ROWS
 #undef GROUPS
 
 #endif
