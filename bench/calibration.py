@@ -102,7 +102,7 @@ def peak(dtype):
 
 
 def bandwidths(caches, access=testing.read):
-    """GB/s of reading, or of writing by ``testing.write``, by level; 4 is the memory."""
+    """GB/s of reading, or writing by ``testing.write``, by level; 4 is the memory."""
     sizes = {level: size // 2 for level, size in caches.items()}
     sizes[4] = min(4 * caches[3], 256 << 20)
     result = {}

@@ -5,8 +5,8 @@ an output layer of 1 to 8 units, one thread, with data that stay in the caches:
 microseconds, and in brackets how many times the limit that is.  The limit is that of
 ``limit.py`` for the product alone: the longer of its multiply-adds, with vectors filled
 along the better dimension, and of its bytes, each read or written once, over the
-bandwidths of reading and writing of the smallest cache that holds them.  A figure marked ``s`` was measured
-beside a busy hyperthread, and has no limit.
+bandwidths of reading and of writing of the smallest cache that holds them.  A figure
+marked ``s`` was measured beside a busy hyperthread, and has no limit.
 """
 
 from __future__ import annotations

@@ -242,13 +242,9 @@ static void FN(gemm_transposed)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t
         for (ptrdiff_t start = 0; start < k; start += block, s = result) {
             const ptrdiff_t depth = k - start < block ? k - start : block;
             const real *left = b + start * ldb, *right = a + i + start * stride;
-            if (n == 2)
-                FN(two_times_matrix)(rows, depth, left, ldb, right, stride, s,
-                                     FM_GEMM_NARROW_ROWS, result, FM_GEMM_NARROW_ROWS);
-            else if (n == 3)
-                FN(three_times_matrix)(rows, depth, left, ldb, right, stride, s,
-                                       FM_GEMM_NARROW_ROWS, result,
-                                       FM_GEMM_NARROW_ROWS);
+            if (n == 2 || n == 3)
+                FN(rows_times_matrix)(n, rows, depth, left, ldb, right, stride, s,
+                                      FM_GEMM_NARROW_ROWS, result, FM_GEMM_NARROW_ROWS);
             else
                 FN(gemm_block)(n, rows, depth, left, ldb, 1, right, stride, 0, s,
                                FM_GEMM_NARROW_ROWS, 0, NULL, result,

@@ -2,21 +2,27 @@
 
 /* Products with few columns, as those of an output layer of few units.
  *
- * A few columns of C would fill a part of a vector only.  So they are taken in groups of
- * 1, 2, 3, 4, 7 or 8 (5 = 4 + 1), and a group fills a vector with sums in parts: 4 columns
- * of 16 lanes have 4 parts each, side by side.  One load repeats 4 values of a row of A,
- * and B is brought into that order first.  In the end the parts are halved until one is
- * left, and S comes last.  The order is the same for every row, whether it is alone, among
- * others or in a lane.
+ * A few columns of C would fill a part of a vector only.  So they are taken in groups
+ * of 1, 2, 3, 4, 7 or 8 (5 = 4 + 1), and a group fills a vector with sums in parts: 4
+ * columns of 16 lanes have 4 parts each, side by side.  One load repeats 4 values of a
+ * row of A, and B is brought into that order first.  In the end the parts are halved
+ * until one is left, and S comes last.  The order is the same for every row, whether it
+ * is alone, among others or in a lane.
  */
 
-#define NARROW_N 10   /* the most columns, */
-#define NARROW_K 8192 /* and the deepest product of several */
+/* The most columns; with NEON, which multiplies by a lane of a vector, others lose
+ * little */
+#if FM_NEON
+#define NARROW_N 1
+#else
+#define NARROW_N 8
+#endif
+#define NARROW_K 8192                /* the deepest product of several columns */
 #define ROWS (LANES > 8 ? LANES : 8) /* whose sums are formed together, or fewer */
 #define L1_VALUES (24576 / (ptrdiff_t)sizeof(real)) /* of A, which all groups read */
 
-/* Whether a product with n columns is one of these; whatever its rows, so that their number
- * changes no bit.  More columns fill enough of a vector by themselves. */
+/* Whether a product with n columns is one of these; whatever its rows, so that their
+ * number changes no bit.  More columns fill enough of a vector by themselves. */
 static int FN(is_narrow)(ptrdiff_t n, ptrdiff_t k)
 {
     return n == 1 || (n > 1 && n <= NARROW_N && 8 * n <= 5 * LANES && k >= LANES &&
@@ -24,12 +30,15 @@ static int FN(is_narrow)(ptrdiff_t n, ptrdiff_t k)
 }
 
 /* The columns of the next group of n, and those that a vector has room for */
-static inline int FN(group)(ptrdiff_t n) { return n >= 8 ? 8 : n > 4 && n < 7 ? 4 : (int)n; }
+static inline int FN(group)(ptrdiff_t n)
+{
+    return n >= 8 ? 8 : n > 4 && n < 7 ? 4 : (int)n;
+}
 #if LANES == 16
 #define GROUPS(X) X(1) X(2) X(3) X(4) X(7) X(8)
 #elif LANES == 8
 #define GROUPS(X) X(1) X(2) X(3) X(4)
-#elif LANES == 4
+#elif LANES == 4 && !FM_NEON
 #define GROUPS(X) X(1) X(2)
 #else
 #define GROUPS(X) X(1)
@@ -75,11 +84,11 @@ static FM_ALWAYS_INLINE void FN(pack_group)(int columns, ptrdiff_t k, const real
     }
 }
 
-/* sum += A B in parts, for rows of A and a group of columns of B that pack_group brought
- * into order */
+/* sum += A B in parts, for rows of A and a group of columns of B that pack_group
+ * brought into order */
 static FM_ALWAYS_INLINE void FN(add_products)(int rows, int columns, ptrdiff_t k,
-                                              const real *a, ptrdiff_t lda, const real *b,
-                                              V *sum)
+                                              const real *a, ptrdiff_t lda,
+                                              const real *b, V *sum)
 {
     const int parts = FN(parts)(columns);
     const ptrdiff_t whole = k / parts * parts;
@@ -88,8 +97,8 @@ static FM_ALWAYS_INLINE void FN(add_products)(int rows, int columns, ptrdiff_t k
     for (ptrdiff_t p = 0; p < whole; p += parts, b += LANES) {
         V right = V_LOAD(b);
         V_IN_REGISTER(right);
-        UNROLL for (int r = 0; r < rows; ++r) sum[r] = V_FMA(
-            FN(repeat)(parts, base[r / 3] + r % 3 * lda + p), right, sum[r]);
+        UNROLL for (int r = 0; r < rows; ++r) sum[r] =
+            V_FMA(FN(repeat)(parts, base[r / 3] + r % 3 * lda + p), right, sum[r]);
     }
     if (whole < k) {
         const V right = columns == 1 ? V_LOAD_FIRST(b, k - whole) : V_LOAD(b);
@@ -98,7 +107,8 @@ static FM_ALWAYS_INLINE void FN(add_products)(int rows, int columns, ptrdiff_t k
         {
             const V left = V_LOAD_FIRST(a + r * lda + whole, k - whole);
             V_STORE(rest, left);
-            sum[r] = V_FMA(columns == 1 ? left : FN(repeat)(parts, rest), right, sum[r]);
+            sum[r] =
+                V_FMA(columns == 1 ? left : FN(repeat)(parts, rest), right, sum[r]);
         }
     }
 }
@@ -115,19 +125,20 @@ static FM_ALWAYS_INLINE V FN(repeated)(int columns, const real *x)
     return V_LOAD(each);
 }
 
-/* C := sums + S, or max(sums + S, 0), from sums in parts; the rows before `first` are left
- * out */
-static FM_ALWAYS_INLINE void FN(finish_rows)(int rows, int columns, ptrdiff_t first, V *sum,
-                                             INDEX to_rows, V start, const real *s,
-                                             ptrdiff_t lds, V least, real *c,
-                                             ptrdiff_t ldc)
+/* C := sums + S, or max(sums + S, 0), from sums in parts; the rows before `first` are
+ * left out */
+static FM_ALWAYS_INLINE void FN(finish_rows)(int rows, int columns, ptrdiff_t first,
+                                             V *sum, INDEX to_rows, V start,
+                                             const real *s, ptrdiff_t lds, V least,
+                                             real *c, ptrdiff_t ldc)
 {
     const int parts = FN(parts)(columns), end = rows < parts ? rows : parts;
     if (rows < parts) UNROLL for (int r = rows; r < parts; ++r) sum[r] = V_ZERO();
     UNROLL for (int i = 0; i < rows; i += parts)
     {
         real each[LANES];
-        V sums = V_PERMUTE(FN(sums_of_parts)(parts, sum + i), to_rows);
+        V sums = FN(sums_of_parts)(parts, sum + i);
+        if (columns > 1) sums = V_PERMUTE(sums, to_rows);
         if (s && lds > 0) {
             V_STORE(each, V_ZERO());
             for (ptrdiff_t r = 0; r < end; ++r)
@@ -151,9 +162,10 @@ static FM_ALWAYS_INLINE void FN(finish_rows)(int rows, int columns, ptrdiff_t fi
 /* C (m, columns) := A B + S for a group of columns of B in order.  Where rows are no
  * multiple of a tile's, the last one begins with rows of the one before. */
 static FM_ALWAYS_INLINE void FN(group_of_rows)(int columns, ptrdiff_t m, ptrdiff_t k,
-                                               const real *a, ptrdiff_t lda, const real *b,
-                                               const real *s, ptrdiff_t lds, int rectify,
-                                               real *c, ptrdiff_t ldc)
+                                               const real *a, ptrdiff_t lda,
+                                               const real *b, const real *s,
+                                               ptrdiff_t lds, int rectify, real *c,
+                                               ptrdiff_t ldc)
 {
     const INDEX to_rows = FN(transposing)(columns, FN(parts)(columns));
     const V start = s && lds == 0 ? FN(repeated)(columns, s) : V_ZERO();
@@ -190,7 +202,8 @@ static FM_ALWAYS_INLINE void FN(group_of_rows)(int columns, ptrdiff_t m, ptrdiff
 GROUPS(GROUP)
 #undef GROUP
 
-/* C (m, 1) := A b + S for a column that does not fit into `work`, a block after the other */
+/* C (m, 1) := A b + S for a column that does not fit into `work`, a block after the
+ * other */
 static FM_NOINLINE void FN(rows_times_deep)(ptrdiff_t m, ptrdiff_t k, const real *a,
                                             ptrdiff_t lda, const real *b, ptrdiff_t ldb,
                                             const real *s, ptrdiff_t lds, int rectify,
@@ -206,8 +219,8 @@ static FM_NOINLINE void FN(rows_times_deep)(ptrdiff_t m, ptrdiff_t k, const real
             FN(pack_group)(1, depth, b + p * ldb, ldb, work);
             FN(add_products)(1, 1, depth, a + i * lda + p, lda, work, sum);
         }
-        FN(finish_rows)(1, 1, 0, sum, FN(transposing)(1, LANES), V_SET(s ? s[i * lds] : 0),
-                        NULL, 0, least, c + i * ldc, ldc);
+        FN(finish_rows)(1, 1, 0, sum, FN(transposing)(1, LANES),
+                        V_SET(s ? s[i * lds] : 0), NULL, 0, least, c + i * ldc, ldc);
     }
 }
 
@@ -255,11 +268,12 @@ static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a
     }
 }
 
-/* C^T (columns, m) := B^T A^T + s, or max(B^T A^T + s, 0), for a group of columns of B */
+/* C^T (columns, m) := B^T A^T + s, or max(B^T A^T + s, 0), for a group of columns of B
+ */
 static FM_ALWAYS_INLINE void FN(group_of_lanes)(int columns, ptrdiff_t m, ptrdiff_t k,
                                                 const real *a, const real *b,
-                                                ptrdiff_t ldb, const real *s, int rectify,
-                                                real *c)
+                                                ptrdiff_t ldb, const real *s,
+                                                int rectify, real *c)
 {
     const int parts = FN(parts)(columns);
     const ptrdiff_t whole = k / parts * parts;
@@ -270,15 +284,16 @@ static FM_ALWAYS_INLINE void FN(group_of_lanes)(int columns, ptrdiff_t m, ptrdif
             UNROLL for (int part = 0; part < parts; ++part)
             {
                 const V left = V_LOAD(a + (p + part) * m + i);
-                UNROLL for (int j = 0; j < columns; ++j) sum[j * parts + part] = V_FMA(
-                    left, V_SET(b[(p + part) * ldb + j]), sum[j * parts + part]);
+                UNROLL for (int j = 0; j < columns; ++j) sum[j * parts + part] =
+                    V_FMA(left, V_SET(b[(p + part) * ldb + j]), sum[j * parts + part]);
             }
         if (whole < k)
             UNROLL for (int part = 0; part < parts; ++part)
                 UNROLL for (int j = 0; j < columns; ++j) sum[j * parts + part] =
                     whole + part < k
                         ? V_FMA(V_LOAD(a + (whole + part) * m + i),
-                                V_SET(b[(whole + part) * ldb + j]), sum[j * parts + part])
+                                V_SET(b[(whole + part) * ldb + j]),
+                                sum[j * parts + part])
                         : V_ADD(sum[j * parts + part], V_ZERO()); /* -0 + 0 = 0 */
         UNROLL for (int j = 0; j < columns; ++j)
         {
@@ -286,17 +301,18 @@ static FM_ALWAYS_INLINE void FN(group_of_lanes)(int columns, ptrdiff_t m, ptrdif
 #define HALVE(half)                                                                    \
     if (half < parts)                                                                  \
         UNROLL for (int i = 0; i < half; ++i) x[i] = V_ADD(x[i], x[i + half]);
-            HALVE(8) HALVE(4) HALVE(2) HALVE(1)
+            HALVE(8)
+            HALVE(4) HALVE(2) HALVE(1)
 #undef HALVE
-            sum[j * parts] = V_ADD(sum[j * parts], V_SET(s[j]));
+                sum[j * parts] = V_ADD(sum[j * parts], V_SET(s[j]));
             V_STORE(c + j * m + i,
                     rectify ? V_MAX(V_ZERO(), sum[j * parts]) : sum[j * parts]);
         }
     }
 }
 
-/* C^T (n, m) := B^T A^T + s, or max(B^T A^T + s, 0), where is_narrow(n, k), for the rows
- * of A in m lanes, a multiple of LANES; a (k, m), s (n,), c (n, m) */
+/* C^T (n, m) := B^T A^T + s, or max(B^T A^T + s, 0), where is_narrow(n, k), for the
+ * rows of A in m lanes, a multiple of LANES; a (k, m), s (n,), c (n, m) */
 static void FN(narrow_of_lanes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                                 const real *b, const real *s, int rectify, real *c)
 {
@@ -313,8 +329,8 @@ static void FN(narrow_of_lanes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const rea
     }
 }
 
-/* C (m, columns) := X^T for the rows of X of a group, m of whose values are taken; as many
- * rows as a vector has room for are in memory */
+/* C (m, columns) := X^T for the rows of X of a group, m of whose values are taken; as
+ * many rows as a vector has room for are in memory */
 static FM_ALWAYS_INLINE void FN(turn_group)(int columns, ptrdiff_t m, const real *x,
                                             ptrdiff_t ldx, real *c)
 {
@@ -329,8 +345,8 @@ static FM_ALWAYS_INLINE void FN(turn_group)(int columns, ptrdiff_t m, const real
 }
 
 /* The same for n rows of X, and rows of C ldc apart */
-static void FN(turn_few)(ptrdiff_t m, ptrdiff_t n, const real *x, ptrdiff_t ldx, real *c,
-                         ptrdiff_t ldc)
+static void FN(turn_few)(ptrdiff_t m, ptrdiff_t n, const real *x, ptrdiff_t ldx,
+                         real *c, ptrdiff_t ldc)
 {
     if (ldc == n && n <= 4) switch (n) {
 #define GROUP(columns)                                                                 \

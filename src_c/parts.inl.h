@@ -56,9 +56,7 @@ static FM_ALWAYS_INLINE INDEX FN(transposing)(int rows, int columns)
 /* `count` values at x, LANES / count times one after the other: one load */
 static FM_ALWAYS_INLINE V FN(repeat)(int count, const real *x)
 {
-#if FM_NEON && !FM_DOUBLE
-    if (count == 2) return vcombine_f32(vld1_f32(x), vld1_f32(x));
-#elif defined(__AVX512F__) && FM_DOUBLE
+#if defined(__AVX512F__) && FM_DOUBLE
     if (count == 4) return _mm512_broadcast_f64x4(_mm256_loadu_pd(x));
     if (count == 2) return _mm512_broadcast_f64x2(_mm_loadu_pd(x));
 #elif defined(__AVX512F__)
@@ -94,9 +92,7 @@ static FM_ALWAYS_INLINE __m128 FN(load_pairs)(const float *x, ptrdiff_t ld)
 /* LANES / width rows of `width` values each, `ld` values apart */
 static FM_ALWAYS_INLINE V FN(load_rows)(int width, const real *x, ptrdiff_t ld)
 {
-#if FM_NEON && !FM_DOUBLE
-    if (width == 2) return vcombine_f32(vld1_f32(x), vld1_f32(x + ld));
-#elif defined(__AVX512F__) && FM_DOUBLE
+#if defined(__AVX512F__) && FM_DOUBLE
     if (width == 4)
         return _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(x)),
                                   _mm256_loadu_pd(x + ld), 1);
@@ -139,9 +135,9 @@ static FM_ALWAYS_INLINE V FN(load_rows)(int width, const real *x, ptrdiff_t ld)
     return V_LOAD(x);
 }
 
-/* a[l] + a[l + apart] in the lanes l without the bit `apart`, b[l] + b[l - apart] in those
- * with it.  Of each a half stays where it is; the other comes to it by a shuffle, one for
- * both (x86 has a single unit for most of these). */
+/* a[l] + a[l + apart] in the lanes l without the bit `apart`, b[l] + b[l - apart] in
+ * those with it.  Of each a half stays where it is; the other comes to it by a shuffle,
+ * one for both (x86 has a single unit for most of these). */
 static FM_ALWAYS_INLINE V FN(add_parts)(int apart, V a, V b)
 {
 #if FM_NEON && FM_DOUBLE
@@ -155,24 +151,22 @@ static FM_ALWAYS_INLINE V FN(add_parts)(int apart, V a, V b)
     if (apart == 1) return V_ADD(OP(mask_blend)(0xaa, a, b), OP(shuffle)(a, b, 0x55));
     if (apart == 4)
         return V_ADD(OP(mask_blend)(0xf0, a, b), _mm512_shuffle_f64x2(a, b, 0x4e));
-    return V_ADD(
-        OP(mask_blend)(0xcc, a, b),
-        OP(permutex2var)(a, _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13), b));
+    return V_ADD(OP(mask_blend)(0xcc, a, b),
+                 OP(permutex2var)(a, _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13), b));
 #elif defined(__AVX512F__)
     if (apart == 2) return V_ADD(OP(mask_blend)(0xcccc, a, b), OP(shuffle)(a, b, 0x4e));
     if (apart == 8)
         return V_ADD(OP(mask_blend)(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
     if (apart == 4)
-        return V_ADD(
-            OP(mask_blend)(0xf0f0, a, b),
-            OP(permutex2var)(a,
-                             _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15,
-                                               24, 25, 26, 27),
-                             b));
+        return V_ADD(OP(mask_blend)(0xf0f0, a, b),
+                     OP(permutex2var)(a,
+                                      _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12,
+                                                        13, 14, 15, 24, 25, 26, 27),
+                                      b));
     return V_ADD(OP(mask_blend)(0xaaaa, a, b),
                  OP(permutex2var)(a,
-                                  _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11,
-                                                    26, 13, 28, 15, 30),
+                                  _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24,
+                                                    11, 26, 13, 28, 15, 30),
                                   b));
 #elif FM_DOUBLE
     if (apart == 1) return V_ADD(OP(blend)(a, b, 0xa), OP(shuffle)(a, b, 0x5));
@@ -193,17 +187,18 @@ static inline real FN(vector_sum)(V x)
     return sum;
 }
 
-/* The sums of `parts` vectors, (columns, parts) lanes each, as (columns, vectors) lanes;
- * x is written over */
+/* The sums of `parts` vectors, (columns, parts) lanes each, as (columns, vectors)
+ * lanes; x is written over */
 static FM_ALWAYS_INLINE V FN(sums_of_parts)(int parts, V *x)
 {
 #define HALVE(half)                                                                    \
     if (half < parts)                                                                  \
         UNROLL for (int i = 0; i < half; ++i) x[i] =                                   \
             FN(add_parts)(half, x[i], x[i + half]);
-    HALVE(8) HALVE(4) HALVE(2) HALVE(1)
+    HALVE(8)
+    HALVE(4) HALVE(2) HALVE(1)
 #undef HALVE
-    return x[0];
+        return x[0];
 }
 
 #endif

@@ -12,6 +12,7 @@
  * registers (16 with AVX2, 32 with AVX-512 and NEON) beside the operands; _ACROSS: of a
  * transposed A.  PANEL_VECTORS: those of the panels that most columns of B fall into;
  * with AVX2 three took 0.92 to 1.00 of the time of whole steps with two (Zen 3, shared).
+ * VECTORS_OF_2, _3: vectors of the widest tile of so many rows.
  * FM_FROM_LANE: a multiply-add takes a factor from a lane of a vector.
  * FM_PACKS: panels of B that lie badly are copied first, FM_PACKS_ACROSS: the rows of such
  * a transposed A.  With AVX-512 both together cost 2 to 10 % of a product of 128 to 1,000

@@ -336,17 +336,17 @@ static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const rea
     FN(few_times_matrix)(1, n, k, a, stride, b, ldb, s, 0, rectify, c, 0);
 }
 
-#define TIMES_MATRIX(name, rows)                                                       \
-    static FM_NOINLINE void FN(name)(ptrdiff_t n, ptrdiff_t k, const real *a,          \
-                                     ptrdiff_t stride, const real *b, ptrdiff_t ldb,   \
-                                     const real *s, ptrdiff_t lds, real *c,            \
-                                     ptrdiff_t ldc)                                    \
-    {                                                                                  \
-        FN(few_times_matrix)(rows, n, k, a, stride, b, ldb, s, lds, 0, c, ldc);        \
-    }
-TIMES_MATRIX(two_times_matrix, 2)
-TIMES_MATRIX(three_times_matrix, 3)
-#undef TIMES_MATRIX
+/* Two or three rows */
+static FM_NOINLINE void FN(rows_times_matrix)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t k,
+                                              const real *a, ptrdiff_t stride,
+                                              const real *b, ptrdiff_t ldb, const real *s,
+                                              ptrdiff_t lds, real *c, ptrdiff_t ldc)
+{
+    if (rows == 2)
+        FN(few_times_matrix)(2, n, k, a, stride, b, ldb, s, lds, 0, c, ldc);
+    else
+        FN(few_times_matrix)(3, n, k, a, stride, b, ldb, s, lds, 0, c, ldc);
+}
 #undef MOVED
 #undef BEGINS_LINE
 

@@ -97,8 +97,8 @@ def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
     rng = np.random.default_rng(0)
     work = testing.product_work(dtype)
     sizes = [(1, 70), (10, 600), (33, 5), (600, 300), (1030, 513), (1024, 150)]
-    sizes += [(n, k) for n in (1, 2, 3, 4, 7, 8) for k in (64, 100)]
-    groups = [slice(7, 7 + n) for n in (1, 2, 3, 5, 6, 7, 8, 13, 15, 16, 17)]
+    sizes += [(n, k) for n in range(1, 12) for k in (15, 16, 64, 100)]
+    groups = [slice(7, 7 + n) for n in (*range(1, 9), 13, 15, 16, 17)]
     for n, k in sizes:
         # products that underflow: sums of -0, to which no S is added
         tiny = np.full((300, k), np.finfo(dtype).tiny, dtype)
@@ -112,6 +112,20 @@ def test_a_row_has_the_same_bits_among_any_others(dtype, isa):
                 alone = np.empty((rows.stop - rows.start, n), dtype)
                 testing.product(False, a[rows].copy(), b, None, alone, work)
                 assert alone.tobytes() == together[rows].tobytes(), (n, k, rows)
+
+
+def test_columns_beside_a_few_are_not_read_into_them(dtype, isa):
+    if isa == "base":
+        pytest.skip("BLAS forms the product there")
+    rng = np.random.default_rng(0)
+    work = testing.product_work(dtype)
+    for n, m, k in product(range(1, 12), (1, 3, 20), (16, 33, 100)):
+        a, b = random(rng, dtype, m, k), random(rng, dtype, k, n)
+        beside = np.c_[b, np.full((k, 2), np.nan, dtype)]
+        c, expected = np.empty((m, n), dtype), np.empty((m, n), dtype)
+        testing.product(False, a, b, None, expected, work)
+        testing.product(False, a, beside, None, c, work)
+        assert c.tobytes() == expected.tobytes(), (n, m, k)
 
 
 def test_a_deep_product_of_one_column_stays_within_its_room(dtype, isa):
