@@ -2,11 +2,12 @@
 
 ``python bench/narrow.py [--rounds N] [--dtypes float32]`` times the three products of
 an output layer of 1 to 8 units, one thread, with data that stay in the caches:
-microseconds, and in brackets how many times the limit that is.  The limit is that of
-``limit.py`` for the product alone: the longer of its multiply-adds, with vectors filled
-along the better dimension, and of its bytes, each read or written once, over the
-bandwidths of reading and of writing of the smallest cache that holds them.  A figure
-marked ``s`` was measured beside a busy hyperthread, and has no limit.
+microseconds, and in brackets how many times the limit that is.  The limit is the longer
+of the multiply-adds, with vectors filled along the better dimension, and of the bytes,
+each read or written once, in the smallest cache that holds them: at its bandwidth of
+reading, and at that of writing.  The first cache does both at a time, others one after
+the other.  A figure marked ``s`` was measured beside a busy hyperthread, and has no
+limit.
 """
 
 from __future__ import annotations
@@ -79,11 +80,10 @@ def limit_us(shape, dtype, constants):
     n_read, n_written = itemsize * (m * k + k * n), itemsize * m * n
     level = smallest_cache(n_read + n_written, constants["cache_bytes"])
     operations = padded_operations(m, n, k, VECTOR_BYTES[kernels.isa] // itemsize)
-    seconds = (
-        operations / constants["peak"][dtype],
-        n_read / constants["reading"][level] + n_written / constants["writing"][level],
-    )
-    return max(seconds) / 1e3
+    reading = n_read / constants["reading"][level]
+    writing = n_written / constants["writing"][level]
+    moving = max(reading, writing) if level == 1 else reading + writing
+    return max(operations / constants["peak"][dtype], moving) / 1e3
 
 
 def calibrate(judge, dtypes):

@@ -270,6 +270,14 @@ static inline ptrdiff_t FN(even_block)(ptrdiff_t k, ptrdiff_t deepest)
     return k > 0 ? (k + n_blocks - 1) / n_blocks : 1;
 }
 
+static inline real FN(vector_sum)(V x)
+{
+    real lanes[LANES], sum = 0;
+    V_STORE(lanes, x);
+    for (int l = 0; l < LANES; ++l) sum += lanes[l];
+    return sum;
+}
+
 /* C (m, n) := A B + S, or max(A B + S, 0); see kernel_table.inl.h */
 static void FN(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                      ptrdiff_t row_stride, ptrdiff_t k_stride, const real *b,

@@ -4,36 +4,36 @@
  *
  * A few columns of C would fill a part of a vector only.  So they are taken in groups
  * of 1, 2, 3, 4, 7 or 8 (5 = 4 + 1), and a group fills a vector with sums in parts: 4
- * columns of 16 lanes have 4 parts each, side by side.  One load repeats 4 values of a
+ * columns in 16 lanes have 4 parts each, side by side.  One load repeats 4 values of a
  * row of A, and B is brought into that order first.  In the end the parts are halved
  * until one is left, and S comes last.  The order is the same for every row, whether it
  * is alone, among others or in a lane.
  */
 
-/* The most columns; with NEON, which multiplies by a lane of a vector, others lose
- * little */
+/* The most columns.  With NEON, which multiplies by a lane of a vector, products of several
+ * take no more instructions as they are. */
 #if FM_NEON
 #define NARROW_N 1
 #else
 #define NARROW_N 8
 #endif
 #define NARROW_K 8192                /* the deepest product of several columns */
-#define ROWS (LANES > 8 ? LANES : 8) /* whose sums are formed together, or fewer */
+#define ROWS (LANES > 8 ? LANES : 8) /* of the largest tile */
 #define L1_VALUES (24576 / (ptrdiff_t)sizeof(real)) /* of A, which all groups read */
 
 /* Whether a product with n columns is one of these; whatever its rows, so that their
- * number changes no bit.  More columns fill enough of a vector by themselves. */
+ * number changes no bit.  Columns that fill more than five eighths of a vector take no
+ * longer as a panel. */
 static int FN(is_narrow)(ptrdiff_t n, ptrdiff_t k)
 {
     return n == 1 || (n > 1 && n <= NARROW_N && 8 * n <= 5 * LANES && k >= LANES &&
                       k <= NARROW_K);
 }
 
-/* The columns of the next group of n, and those that a vector has room for */
-static inline int FN(group)(ptrdiff_t n)
-{
-    return n >= 8 ? 8 : n > 4 && n < 7 ? 4 : (int)n;
-}
+/* How many of n columns the next group takes */
+static inline int FN(group)(ptrdiff_t n) { return n == 5 || n == 6 ? 4 : (int)n; }
+
+/* The groups that there are */
 #if LANES == 16
 #define GROUPS(X) X(1) X(2) X(3) X(4) X(7) X(8)
 #elif LANES == 8
@@ -50,15 +50,15 @@ static FM_ALWAYS_INLINE int FN(parts)(int columns)
     return LANES / (columns > 4 ? 8 : columns > 2 ? 4 : columns);
 }
 
-/* The values of k rows of a group in the order of their lanes */
+/* How many values k rows of a group are in the order of their lanes */
 static inline ptrdiff_t FN(packed)(int columns, ptrdiff_t k)
 {
     const ptrdiff_t parts = FN(parts)(columns);
     return (k + parts - 1) / parts * LANES;
 }
 
-/* out := a group of columns of B, FN(packed) values; what a vector has no column for is
- * anything finite or not, as it ends in no sum */
+/* out := a group of columns of B, FN(packed) values.  Lanes for which there is no column
+ * hold any values, which end in no sum. */
 static FM_ALWAYS_INLINE void FN(pack_group)(int columns, ptrdiff_t k, const real *b,
                                             ptrdiff_t ldb, real *out)
 {
@@ -224,15 +224,16 @@ static FM_NOINLINE void FN(rows_times_deep)(ptrdiff_t m, ptrdiff_t k, const real
     }
 }
 
+_Static_assert(NARROW_N * NARROW_K <= FM_GEMM_WORK / 2, "groups do not fit into work");
+
 /* C (m, n) := A B + S where is_narrow(n, k); work: FM_GEMM_WORK values */
 static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                             ptrdiff_t lda, const real *b, ptrdiff_t ldb, const real *s,
                             ptrdiff_t lds, int rectify, real *c, ptrdiff_t ldc,
                             real *work)
 {
-    const ptrdiff_t depth = FN(packed)(1, k); /* of the columns of any group */
-    ptrdiff_t block = FN(group)(n) == n ? m : L1_VALUES / k / ROWS * ROWS;
-    if (block < ROWS) block = ROWS;
+    real *group = work; /* those in order, one after the other */
+    ptrdiff_t block = m;
     if (n == 1 && ldb == 1) {
         FN(rows_times_1)(m, k, a, lda, b, s, lds, rectify, c, ldc);
         return;
@@ -245,25 +246,32 @@ static void FN(gemm_narrow)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a
         width = FN(group)(n - j);
         switch (width) {
 #define GROUP(columns)                                                                 \
-    case columns: FN(pack_group)(columns, k, b + j, ldb, work + j * depth); break;
+    case columns: FN(pack_group)(columns, k, b + j, ldb, group); break;
             GROUPS(GROUP)
 #undef GROUP
         }
+        group += FN(packed)((int)width, k);
+    }
+    if (FN(group)(n) < n) { /* rows of A that the second group finds in L1 */
+        block = L1_VALUES / k / ROWS * ROWS;
+        if (block < ROWS) block = ROWS;
     }
     for (ptrdiff_t i = 0; i < m; i += block) {
         const ptrdiff_t rows = m - i < block ? m - i : block;
+        group = work;
         for (ptrdiff_t j = 0, width; j < n; j += width) {
             width = FN(group)(n - j);
             switch (width) {
 #define GROUP(columns)                                                                 \
     case columns:                                                                      \
-        FN(rows_times_##columns)(rows, k, a + i * lda, lda, work + j * depth,          \
+        FN(rows_times_##columns)(rows, k, a + i * lda, lda, group,                     \
                                  s ? s + i * lds + j : s, lds, rectify,                \
                                  c + i * ldc + j, ldc);                                \
         break;
                 GROUPS(GROUP)
 #undef GROUP
             }
+            group += FN(packed)((int)width, k);
         }
     }
 }
@@ -344,13 +352,16 @@ static FM_ALWAYS_INLINE void FN(turn_group)(int columns, ptrdiff_t m, const real
         for (int j = 0; j < columns; ++j) c[i * columns + j] = x[j * ldx + i];
 }
 
-/* The same for n rows of X, and rows of C ldc apart */
+/* The same for n rows of X, and rows of C ldc apart; a transpose takes longer for 2 to 4 */
 static void FN(turn_few)(ptrdiff_t m, ptrdiff_t n, const real *x, ptrdiff_t ldx,
                          real *c, ptrdiff_t ldc)
 {
-    if (ldc == n && n <= 4) switch (n) {
+    if (ldc == n) switch (n) {
 #define GROUP(columns)                                                                 \
-    case columns: FN(turn_group)(columns, m, x, ldx, c); return;
+    case columns:                                                                      \
+        if (columns < 2 || columns > 4) break;                                         \
+        FN(turn_group)(columns, m, x, ldx, c);                                         \
+        return;
             GROUPS(GROUP)
 #undef GROUP
         }

@@ -6,16 +6,10 @@
 #undef INDEX
 #undef V_PERMUTE
 #undef UNITS
-#if FM_NEON
-#define INDEX uint8x16_t
-#define UNITS (sizeof(real)) /* of INDEX to a lane */
-#if FM_DOUBLE
-#define V_PERMUTE(x, index)                                                            \
-    vreinterpretq_f64_u8(vqtbl1q_u8(vreinterpretq_u8_f64(x), index))
-#else
-#define V_PERMUTE(x, index)                                                            \
-    vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(x), index))
-#endif
+#if FM_NEON /* a column at a time has its lanes in order */
+#define INDEX int
+#define UNITS 1
+#define V_PERMUTE(x, index) ((void)(index), (x))
 #elif defined(__AVX512F__)
 #define INDEX __m512i
 #define UNITS (sizeof(real) / 4)
@@ -39,11 +33,7 @@
 /* For V_PERMUTE of (rows, columns) to (columns, rows) lanes */
 static FM_ALWAYS_INLINE INDEX FN(transposing)(int rows, int columns)
 {
-#if FM_NEON
-    uint8_t units[sizeof(V)];
-#else
     int32_t units[sizeof(V) / 4];
-#endif
     INDEX index;
     for (int lane = 0; lane < LANES; ++lane)
         for (int i = 0; i < (int)UNITS; ++i)
@@ -177,14 +167,6 @@ static FM_ALWAYS_INLINE V FN(add_parts)(int apart, V a, V b)
     if (apart == 2) return V_ADD(OP(blend)(a, b, 0xcc), OP(shuffle)(a, b, 0x4e));
     return V_ADD(OP(blend)(a, b, 0xf0), OP(permute2f128)(a, b, 0x21));
 #endif
-}
-
-static inline real FN(vector_sum)(V x)
-{
-    real lanes[LANES], sum = 0;
-    V_STORE(lanes, x);
-    for (int l = 0; l < LANES; ++l) sum += lanes[l];
-    return sum;
 }
 
 /* The sums of `parts` vectors, (columns, parts) lanes each, as (columns, vectors)

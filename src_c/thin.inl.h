@@ -1,8 +1,8 @@
 #if FM_HAS_GEMM
 
-/* Products of little depth, as those that lead back from an output layer of few units: the
- * time is that of storing C.  Rows of B stay in registers, and as many rows of C follow one
- * another as the first cache holds. */
+/* Products of little depth, as those that lead back from an output layer of few units:
+ * the time is that of storing C.  A strip of B stays in registers, for as many rows of C
+ * as the first cache holds. */
 
 #define THIN_K 4 /* the deepest */
 #define L1_VALUES (16384 / (ptrdiff_t)sizeof(real)) /* of C */

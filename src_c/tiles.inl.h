@@ -328,6 +328,7 @@ static FM_ALWAYS_INLINE void FN(few_times_matrix)(int rows, ptrdiff_t n, ptrdiff
     }
 }
 
+/* A single row, whose result is c (n,) */
 static FM_NOINLINE void FN(row_times_matrix)(ptrdiff_t n, ptrdiff_t k, const real *a,
                                              ptrdiff_t stride, const real *b,
                                              ptrdiff_t ldb, const real *s, int rectify,

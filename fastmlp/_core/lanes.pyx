@@ -54,7 +54,7 @@ def lanes_pay(Network net, dtype, n_rows, has_workspace):
             is_narrow = kernels.is_narrow(fan_out, fan_in, <const float *> NULL)
         else:
             is_narrow = kernels.is_narrow(fan_out, fan_in, <const double *> NULL)
-        if not is_narrow:  # which has vectors over its inputs
+        if not is_narrow:  # whose vectors have few empty lanes
             padded_work += fan_in * ((fan_out + lanes - 1) // lanes * lanes - fan_out)
     work *= -(-n_rows // LANE_ROWS) * LANE_ROWS
     padded_work *= n_rows

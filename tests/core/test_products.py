@@ -21,6 +21,7 @@ LARGE = [
     (20, 1024, 150),
 ]
 LARGE += [(50, n, 330) for n in (2, 8, 9, 40, 41, 128, 136)]
+LARGE += [(1500, n, 330) for n in (2, 3, 4, 7)]  # beyond a transposed result's rows
 
 
 def random(rng, dtype, *shape):

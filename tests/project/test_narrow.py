@@ -28,13 +28,17 @@ CONSTANTS = {
 
 def test_a_limit(monkeypatch):
     monkeypatch.setattr(kernels, "isa", "v3")  # 8 lanes
-    # 5 columns are filled along the 64 rows; the bytes would take 0.1 us
+    # 5 columns are filled along the 64 rows; reading the bytes would take 0.09 us
     assert narrow.limit_us((64, 5, 64), "float32", CONSTANTS) == pytest.approx(
         2 * 64 * 64 * 5 / 100e3
     )
     # 64 x 256 values do not stay in the first cache
     assert narrow.limit_us((64, 1, 256), "float32", CONSTANTS) == pytest.approx(
         4 * (64 * 256 + 256) / 100e3 + 4 * 64 / 25e3
+    )
+    # writing 16 KB takes longer than reading 0.5 KB, and than the multiply-adds
+    assert narrow.limit_us((64, 64, 1), "float32", CONSTANTS) == pytest.approx(
+        4 * 64 * 64 / 100e3
     )
 
 
