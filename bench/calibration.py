@@ -101,10 +101,22 @@ def peak(dtype):
         return 2 * 256**3 / seconds / 1e9
 
 
+def bandwidth_sizes(caches):
+    """Level -> bytes whose reading shows its bandwidth."""
+    sizes = {
+        level: min(size // 2, 4 * caches.get(level - 1, size))
+        for level, size in caches.items()
+    }
+    return {**sizes, 4: min(4 * caches[3], 256 << 20)}
+
+
 def bandwidths(caches, access=testing.read):
-    """GB/s of reading, or writing by ``testing.write``, by level; 4 is the memory."""
-    sizes = {level: size // 2 for level, size in caches.items()}
-    sizes[4] = min(4 * caches[3], 256 << 20)
+    """GB/s of reading, or writing by ``testing.write``, by level; 4 is the memory.
+
+    A large cache that is shared by many cores may not hold half of what its size says,
+    so a few times the cache below it are taken.
+    """
+    sizes = bandwidth_sizes(caches)
     result = {}
     for level, size in sizes.items():
         (x,) = apart(np.ones(size // 4, dtype=np.float32))  # vectors that cross no line

@@ -495,6 +495,14 @@ def test_nanoseconds_are_those_of_the_quickest_turns(monkeypatch):
     assert calibration.ns_each(print, (), (), 1000) == pytest.approx(2)
 
 
+def test_bandwidths_are_those_of_what_a_core_may_hold():
+    kb, mb = 1 << 10, 1 << 20
+    sizes = calibration.bandwidth_sizes({1: 48 * kb, 2: 2 * mb, 3: 300 * mb})
+    assert sizes == {1: 24 * kb, 2: 192 * kb, 3: 8 * mb, 4: 256 * mb}
+    sizes = calibration.bandwidth_sizes({1: 32 * kb, 2: mb, 3: 4 * mb})
+    assert sizes == {1: 16 * kb, 2: 128 * kb, 3: 2 * mb, 4: 16 * mb}
+
+
 @pytest.mark.parametrize("n", [1, 512, 1024, 1300])
 def test_arrays_of_a_calibration_lie_apart(n):
     rng = np.random.default_rng(0)
