@@ -4,7 +4,7 @@
  * the time is that of storing C.  A strip of B stays in registers, for as many rows of C
  * as the first cache holds. */
 
-#define THIN_K 4 /* the deepest */
+#define THIN_K 6 /* the deepest; of 16 lanes 5, beyond which a panel is sooner */
 #define L1_VALUES (16384 / (ptrdiff_t)sizeof(real)) /* of C */
 
 /* C (m, n) := A B for rows of A of k values: some columns of C, `last` of them in the
@@ -35,7 +35,7 @@ static FM_ALWAYS_INLINE void FN(thin_columns)(int k, int vectors, ptrdiff_t m,
 /* Whether a product is one for gemm_thin */
 static inline int FN(is_thin)(ptrdiff_t n, ptrdiff_t k)
 {
-    return n >= LANES && k > 0 && k <= THIN_K;
+    return n >= LANES && k > 0 && k <= (LANES == 16 ? 5 : THIN_K);
 }
 
 /* C (m, n) := A B where is_thin(n, k) */
@@ -62,6 +62,8 @@ static FM_NOINLINE void FN(gemm_thin)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                 THIN(2, 1) THIN(2, 2) THIN(2, 3) THIN(2, 4)
                 THIN(3, 1) THIN(3, 2) THIN(3, 3)
                 THIN(4, 1) THIN(4, 2)
+                THIN(5, 1) THIN(5, 2)
+                THIN(6, 1) THIN(6, 2)
             }
 #undef THIN
         }
