@@ -71,8 +71,8 @@ typedef enum { FM_MATH(FM_ENUM) FM_N_MATH } fm_math;
 #undef FM_ENUM
 
 /* Blocks of a matrix product, and the room it needs: for copies of a block of B and of
- * rows of A, and for a transposed result of few columns; or for a copy of few columns of B.  BLOCK_N is a multiple of two
- * vectors of any kind. */
+ * rows of A, and for a transposed result of few columns; or for a copy of few columns of
+ * B.  BLOCK_N is a multiple of two vectors of any kind. */
 enum {
     FM_GEMM_BLOCK_K = 320,
     FM_GEMM_BLOCK_M = 72,

@@ -177,10 +177,9 @@ static FM_ALWAYS_INLINE V FN(sums_of_parts)(int parts, V *x)
     if (half < parts)                                                                  \
         UNROLL for (int i = 0; i < half; ++i) x[i] =                                   \
             FN(add_parts)(half, x[i], x[i + half]);
-    HALVE(8)
-    HALVE(4) HALVE(2) HALVE(1)
+    HALVE(8) HALVE(4) HALVE(2) HALVE(1)
 #undef HALVE
-        return x[0];
+    return x[0];
 }
 
 #endif
