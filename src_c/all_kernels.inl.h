@@ -17,6 +17,7 @@
 #include "parts.inl.h"
 #include "narrow.inl.h"
 #include "thin.inl.h"
+#include "four_steps.inl.h"
 #include "tiles.inl.h"
 #include "gemm.inl.h"
 #include "calibration.inl.h"

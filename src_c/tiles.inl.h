@@ -57,13 +57,12 @@ static FM_ALWAYS_INLINE void FN(move)(const real *from, real *to)
     memcpy(to, &value, sizeof(value));
 }
 
-/* Goes on to the next rows to move, if there are any */
+/* Goes on to the next rows to move */
 static FM_ALWAYS_INLINE void FN(next_rows)(FN(beside) *beside, ptrdiff_t k)
 {
     const ptrdiff_t ldx = beside->ldx, whole = k / LANES * LANES;
     const real *x = beside->x + beside->done * ldx;
     V zeros[MOVED];
-    if (beside->done == beside->n) return;
     UNROLL for (int i = 0; i < MOVED; ++i) zeros[i] = V_ZERO();
     for (ptrdiff_t p = 0; p < whole; p += LANES)
         UNROLL for (int i = 0; i < MOVED; ++i) zeros[i] =
@@ -102,12 +101,10 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
         x = beside->x;
         ldx = beside->ldx;
     } else if (does == FN(moves)) {
-        const ptrdiff_t last_rows = beside->n - MOVED;
-        const ptrdiff_t first = beside->done < last_rows ? beside->done : last_rows;
         ldx = beside->ldx;
-        x = beside->x + first * ldx;
+        x = beside->x + beside->done * ldx;
         x_third = x + 2 * ldx;
-        to = beside->lanes + first;
+        to = beside->lanes + beside->done;
         ldo = beside->n;
         further = beside->further;
     }
@@ -178,6 +175,17 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
             FETCH
         }
         n_single -= n_steps;
+#if FM_FOUR_STEPS
+        if (rows == 4 && vectors == 3 && does != FN(moves)) {
+            for (ptrdiff_t n = n_steps / 4; n > 0; --n) {
+                FN(four_steps)(across, base[0], stride, b, ldb, sum);
+                base[0] += across ? 4 * stride : 4;
+                b += 4 * ldb;
+            }
+            base[1] = base[0] + 3 * (across ? 1 : stride);
+            n_steps %= 4;
+        }
+#endif
         for (; n_steps > 0; --n_steps) {
             if (does == FN(moves)) {
                 if (BEGINS_LINE(x, 1)) {
@@ -216,13 +224,13 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     }
 }
 
-/* One panel of columns, tile by tile; packed tiles of A follow one another */
-static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int does,
-                                       ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k,
-                                       ptrdiff_t whole, const real *a, ptrdiff_t stride,
-                                       const real *b, ptrdiff_t ldb, const real *s,
-                                       ptrdiff_t lds, int rectify, FN(beside) *beside,
-                                       real *c, ptrdiff_t ldc, ptrdiff_t last)
+/* One panel of columns, tile by tile; packed tiles of A follow one another.  It ends when
+ * all rows are moved, and returns how many rows of C are left. */
+static FM_ALWAYS_INLINE ptrdiff_t FN(panel)(
+    int vectors, int most, int across, int does, ptrdiff_t packed, ptrdiff_t m,
+    ptrdiff_t k, ptrdiff_t whole, const real *a, ptrdiff_t stride, const real *b,
+    ptrdiff_t ldb, const real *s, ptrdiff_t lds, int rectify, FN(beside) *beside, real *c,
+    ptrdiff_t ldc, ptrdiff_t last)
 {
     ptrdiff_t n_tiles = (m + most - 1) / most, pause = 1; /* between two fetches */
     if (does == FN(fetches) && n_tiles * k > beside->n) pause = n_tiles * k / beside->n;
@@ -241,7 +249,9 @@ static FM_ALWAYS_INLINE void FN(panel)(int vectors, int most, int across, int do
         if (s) s += rows * lds;
         c += rows * ldc;
         m -= rows;
+        if (does == FN(moves) && beside->done == beside->n) break;
     }
+    return m;
 }
 
 /* Panels by their vectors, by what is done beside */
@@ -259,12 +269,28 @@ typedef void FN(panel_call)(ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_
         FN(panel)(vectors, most, across, FN(does), packed, m, k, whole, a, stride, b,  \
                   ldb, s, lds, rectify, beside, c, ldc, last);                         \
     }
+#define PANEL_THAT_MOVES(v)                                                            \
+    static FM_NOINLINE void FN(panel_##v##_across_moves)(                              \
+        ptrdiff_t packed, ptrdiff_t m, ptrdiff_t k, ptrdiff_t whole, const real *a,    \
+        ptrdiff_t stride, const real *b, ptrdiff_t ldb, const real *s, ptrdiff_t lds,  \
+        int rectify, FN(beside) *beside, real *c, ptrdiff_t ldc, ptrdiff_t last)       \
+    {                                                                                  \
+        const ptrdiff_t left = FN(panel)(                                              \
+            v, TILE_ROWS_##v##_ACROSS, 1, FN(moves), packed, m, k, whole, a, stride,   \
+            b, ldb, s, lds, rectify, beside, c, ldc, last);                            \
+        const ptrdiff_t done = m - left;                                               \
+        if (left > 0)                                                                  \
+            FN(panel_##v##_across)(packed, left, k, whole,                             \
+                                   a + done * (packed ? k : 1), stride, b, ldb,        \
+                                   s ? s + done * lds : s, lds, rectify, NULL,         \
+                                   c + done * ldc, ldc, last);                         \
+    }
 #define PANELS(v)                                                                      \
     PANEL(panel_##v, v, TILE_ROWS_##v, 0, nothing)                                     \
     PANEL(panel_##v##_fetches, v, TILE_ROWS_##v, 0, fetches)                           \
     PANEL(panel_##v##_across, v, TILE_ROWS_##v##_ACROSS, 1, nothing)                   \
     PANEL(panel_##v##_across_fetches, v, TILE_ROWS_##v##_ACROSS, 1, fetches)           \
-    PANEL(panel_##v##_across_moves, v, TILE_ROWS_##v##_ACROSS, 1, moves)
+    PANEL_THAT_MOVES(v)
 PANEL_SIZES(PANELS)
 #define NAME(v) FN(panel_##v),
 static FN(panel_call) *const FN(panels_of_rows)[] = {PANEL_SIZES(NAME)};
@@ -285,6 +311,7 @@ static FN(panel_call) *const FN(panels_that_move)[] = {PANEL_SIZES(NAME)};
 static const ptrdiff_t FN(tile_rows_across)[] = {PANEL_SIZES(ROWS)};
 #undef ROWS
 #undef PANELS
+#undef PANEL_THAT_MOVES
 #undef PANEL
 
 /* How many rows of B, from the first, may be read in whole vectors: those that end
