@@ -14,8 +14,8 @@
  * c) Rows are spread over tiles evenly (32 = 6 + 6 + 5 + 5 + 5 + 5), and no panel has a
  *    vector alone but of a single one: a tile of few sums waits for the latency of each.
  *    AVX-512 has room for panels of four, whose 6 rows take 10 loads for 24 multiply-adds
- *    where 12 rows of two take 14.  With AVX2, 4 rows of three take 7 for 12, 6 rows of
- *    two 8.
+ *    where 12 rows of two take 14.  With AVX2, 4 rows of three (four_steps.inl.h)
+ *    take 7 for 12, 6 rows of two 8.
  * d) A panel of B is read once a tile: with FM_PACKS, where its rows collide in a cache or
  *    their vectors cross lines, it is copied first (Goto and van de Geijn 2008), and with
  *    FM_PACKS_ACROSS so are the rows of a transposed A.  Few rows of A do not pay for a

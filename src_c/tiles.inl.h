@@ -175,15 +175,14 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
             FETCH
         }
         n_single -= n_steps;
-#if FM_FOUR_STEPS
+#if FM_FOUR_STEPS /* rows are moved between the sums of single steps */
         if (rows == 4 && vectors == 3 && does != FN(moves)) {
-            for (ptrdiff_t n = n_steps / 4; n > 0; --n) {
+            for (; n_steps >= 4; n_steps -= 4) {
                 FN(four_steps)(across, base[0], stride, b, ldb, sum);
                 base[0] += across ? 4 * stride : 4;
                 b += 4 * ldb;
             }
-            base[1] = base[0] + 3 * (across ? 1 : stride);
-            n_steps %= 4;
+            base[1] = base[0] + 3 * (across ? 1 : stride); /* the row of the next step */
         }
 #endif
         for (; n_steps > 0; --n_steps) {
@@ -224,8 +223,8 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
     }
 }
 
-/* One panel of columns, tile by tile; packed tiles of A follow one another.  It ends when
- * all rows are moved, and returns how many rows of C are left. */
+/* One panel of columns, tile by tile; packed tiles of A follow one another.  A panel that
+ * moves rows ends when all are moved.  Returns how many rows of C are left. */
 static FM_ALWAYS_INLINE ptrdiff_t FN(panel)(
     int vectors, int most, int across, int does, ptrdiff_t packed, ptrdiff_t m,
     ptrdiff_t k, ptrdiff_t whole, const real *a, ptrdiff_t stride, const real *b,
@@ -234,6 +233,7 @@ static FM_ALWAYS_INLINE ptrdiff_t FN(panel)(
 {
     ptrdiff_t n_tiles = (m + most - 1) / most, pause = 1; /* between two fetches */
     if (does == FN(fetches) && n_tiles * k > beside->n) pause = n_tiles * k / beside->n;
+    if (FM_FOUR_STEPS && vectors == 3 && pause > 4) pause -= pause % 4;
     for (; n_tiles > 0; --n_tiles) {
         const ptrdiff_t rows = (m + n_tiles - 1) / n_tiles;
 #define TILE(n)                                                                        \

@@ -168,10 +168,10 @@ static void FN(test_rows_alone)(void)
  * transpose of x, and whether x is finite; it looks for rows behind x as well */
 static void FN(test_moves)(void)
 {
-    static const ptrdiff_t widths[] = {2, 3, 7, 12, 13, 33, 48, 100, 150, 200};
+    static const ptrdiff_t widths[] = {2, 3, 7, 12, 13, 33, 48, 100, 150, 128, 200};
     START("gemm that moves rows");
     for (ptrdiff_t k = 1; k <= MOST + 2; ++k)
-        for (int i = 0; i < 10; i += how_much == QUICK ? 3 : 1) {
+        for (int i = 0; i < 11; i += how_much == QUICK ? 3 : 1) {
             const ptrdiff_t depth = k <= MOST ? k : 200 * (k - MOST); /* in blocks of k */
             const ptrdiff_t m = widths[i];
             const ptrdiff_t n = (k + i) % 9 ? 16 * (1 + (k + i) % 4) : 528; /* blocks of n */
