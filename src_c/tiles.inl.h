@@ -11,6 +11,7 @@
  * c) Or rows are moved into lanes, transposed: a step copies one value of each of four
  *    rows through integer registers, which the sums leave idle.  Moving 64 features beside
  *    a product by 100 units takes a third of the time of a transpose by itself (measured).
+ *    With AVX2 transposing squares between the tiles takes as long as that (Zen 3).
  * d) NEON multiplies by a lane of a vector.  So a load takes LANES values of A, over k, or
  *    over the rows of a transposed A, of which the last ones are read once more where
  *    rows are no multiple of LANES; the chain of each sum is the same.  The instructions a
@@ -182,7 +183,7 @@ static FM_ALWAYS_INLINE void FN(tile)(int rows, int vectors, int across, int doe
                 base[0] += across ? 4 * stride : 4;
                 b += 4 * ldb;
             }
-            base[1] = base[0] + 3 * (across ? 1 : stride); /* the row of the next step */
+            base[1] = base[0] + 3 * (across ? 1 : stride); /* the fourth row */
         }
 #endif
         for (; n_steps > 0; --n_steps) {
